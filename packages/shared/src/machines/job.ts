@@ -1,0 +1,118 @@
+/**
+ * A job's states and what may move them. The server enforces this table, the UI disables with its reason, the docs
+ * diagram is generated from it, and a test walks every state × event.
+ */
+export const JOB_STATES = [
+  "queued",
+  "assigned",
+  "starting",
+  "running",
+  "unreachable",
+  "succeeded",
+  "failed",
+  "cancelled",
+  "timed_out",
+  "lost",
+] as const;
+export type JobState = (typeof JOB_STATES)[number];
+
+export const JOB_EVENTS = [
+  "place",
+  "unplace",
+  "send",
+  "start",
+  "refuse",
+  "silence",
+  "return",
+  "succeed",
+  "fail",
+  "cancel",
+  "time_out",
+  "lose",
+  "requeue",
+] as const;
+export type JobEvent = (typeof JOB_EVENTS)[number];
+
+/**
+ * `place`: a lease was committed. `unplace`: it was withdrawn before the agent heard of it. `send`: the start frame left.
+ * `start`: the agent reports a process. `refuse`: the agent could not start it. `silence`/`return`: its node went quiet or
+ * came back. `lose`: its lease was given up. `requeue`: a person or the retry policy puts it back in the line.
+ * An exit may arrive in any active state, since the agent reports what happened, not what we last heard.
+ */
+export const JOB_TRANSITIONS: Record<JobState, Partial<Record<JobEvent, JobState>>> = {
+  queued: { place: "assigned", cancel: "cancelled" },
+  assigned: {
+    send: "starting",
+    unplace: "queued",
+    start: "running",
+    refuse: "failed",
+    silence: "unreachable",
+    succeed: "succeeded",
+    fail: "failed",
+    cancel: "cancelled",
+    time_out: "timed_out",
+    lose: "lost",
+  },
+  starting: {
+    start: "running",
+    unplace: "queued",
+    refuse: "failed",
+    silence: "unreachable",
+    succeed: "succeeded",
+    fail: "failed",
+    cancel: "cancelled",
+    time_out: "timed_out",
+    lose: "lost",
+  },
+  running: {
+    start: "running",
+    silence: "unreachable",
+    succeed: "succeeded",
+    fail: "failed",
+    cancel: "cancelled",
+    time_out: "timed_out",
+    lose: "lost",
+  },
+  unreachable: {
+    return: "running",
+    start: "running",
+    unplace: "queued",
+    refuse: "failed",
+    silence: "unreachable",
+    succeed: "succeeded",
+    fail: "failed",
+    cancel: "cancelled",
+    time_out: "timed_out",
+    lose: "lost",
+  },
+  succeeded: {},
+  failed: { requeue: "queued" },
+  cancelled: {},
+  timed_out: { requeue: "queued" },
+  lost: { requeue: "queued" },
+};
+
+export const FINAL_JOB_STATES = ["succeeded", "failed", "cancelled", "timed_out", "lost"] as const;
+export const ACTIVE_JOB_STATES = ["assigned", "starting", "running", "unreachable"] as const;
+
+export function isFinal(state: JobState): boolean {
+  return (FINAL_JOB_STATES as readonly JobState[]).includes(state);
+}
+
+export function isActive(state: JobState): boolean {
+  return (ACTIVE_JOB_STATES as readonly JobState[]).includes(state);
+}
+
+export function nextJobState(state: JobState, event: JobEvent): JobState | null {
+  return JOB_TRANSITIONS[state][event] ?? null;
+}
+
+/** What a person may ask of a job, and why not when they may not. */
+export const jobCan = {
+  cancel(state: JobState): true | string {
+    return isFinal(state) ? `it already ${state === "succeeded" ? "succeeded" : `ended as ${state}`}` : true;
+  },
+  requeue(state: JobState): true | string {
+    return JOB_TRANSITIONS[state].requeue ? true : `a ${state} job cannot be queued again; submit a copy instead`;
+  },
+};

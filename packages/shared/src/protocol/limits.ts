@@ -1,0 +1,27 @@
+/** Every bound of the wire in one place; both ends enforce them. Bytes unless the name says otherwise. */
+export const PROTOCOL_VERSION_MIN = 1;
+export const PROTOCOL_VERSION_MAX = 1;
+
+/** ws `maxPayload`: one frame, header and payload together. */
+export const FRAME_BYTES_MAX = 1024 * 1024;
+/** The JSON header alone. Batches of starts and inventories are split to fit. */
+export const HEADER_BYTES_MAX = 768 * 1024;
+/** One log frame's payload. Large enough to amortise the header, small enough that control frames wait < 1 ms behind it. */
+export const LOG_CHUNK_BYTES_MAX = 256 * 1024;
+/** Log bytes of one attempt in flight without an ack. */
+export const LOG_WINDOW_BYTES = 1024 * 1024;
+/** A sender stops at this much buffered in its socket. */
+export const SOCKET_BUFFERED_BYTES_MAX = 4 * 1024 * 1024;
+/** Items in one batched message (starts, exits, inventory). */
+export const BATCH_ITEMS_MAX = 500;
+
+export const HANDSHAKE_TIMEOUT_MS = 10_000;
+export const HEARTBEAT_MS = 15_000;
+/** A peer is silent after this many heartbeats without a frame. */
+export const HEARTBEAT_MISSES_MAX = 3;
+
+export const COMMAND_BYTES_MAX = 128 * 1024;
+export const ENV_ITEMS_MAX = 1024;
+export const ENV_BYTES_MAX = 128 * 1024;
+export const LABELS_MAX = 64;
+export const GPUS_PER_JOB_MAX = 1024;

@@ -1,0 +1,235 @@
+/**
+ * Every message of the agent link, by direction. Headers only: `log` and `pty` carry their bytes as the frame's payload.
+ * The node's identity comes from the connection, never from a message. Clocks are not comparable across machines, so
+ * times travel as ages in ms (`…AgoMs`) measured on the sender's monotonic clock.
+ */
+import * as z from "zod/mini";
+import { BATCH_ITEMS_MAX, COMMAND_BYTES_MAX, ENV_ITEMS_MAX, GPUS_PER_JOB_MAX } from "./limits.ts";
+
+const count = z.int().check(z.nonnegative());
+const shortText = z.string().check(z.maxLength(4096));
+const idText = z.string().check(z.regex(/^[a-z]{1,3}_[0-9a-z]{1,32}$/));
+const gpuUuid = z.string().check(z.regex(/^[A-Za-z0-9_./-]{1,96}$/));
+const base64url = z.string().check(z.regex(/^[A-Za-z0-9_-]{1,1024}$/));
+const nullableNumber = z.nullable(z.number());
+
+export const LABEL_KEY = /^[a-zA-Z0-9]([a-zA-Z0-9._/-]{0,61}[a-zA-Z0-9])?$/;
+export const LABEL_VALUE = /^[a-zA-Z0-9._-]{0,63}$/;
+export const labelsSchema = z.record(z.string().check(z.regex(LABEL_KEY)), z.string().check(z.regex(LABEL_VALUE)));
+export const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+export const gpuFactsSchema = z.object({
+  /** The driver's UUID; the key everywhere. */
+  uuid: gpuUuid,
+  /** Position in the driver's list; for display only, it changes when a device falls off the bus. */
+  index: count,
+  name: shortText,
+  memoryTotalMib: z.nullable(count),
+  simulated: z.boolean(),
+  /** The card that this MIG instance was cut from. */
+  migParentUuid: z.nullable(gpuUuid),
+  /** False for a card in MIG mode: only its instances take jobs. */
+  schedulable: z.boolean(),
+});
+export type GpuFacts = z.infer<typeof gpuFactsSchema>;
+
+export const gpuProcessSchema = z.object({
+  pid: count,
+  user: z.nullable(shortText),
+  command: z.nullable(shortText),
+  memoryMib: nullableNumber,
+  /** The attempt whose marker the process or an ancestor carries; null for processes outside Nexus. */
+  attempt: z.nullable(idText),
+});
+export type GpuProcess = z.infer<typeof gpuProcessSchema>;
+
+export const gpuSampleSchema = z.object({
+  uuid: gpuUuid,
+  memoryUsedMib: nullableNumber,
+  utilizationPct: nullableNumber,
+  temperatureC: nullableNumber,
+  powerW: nullableNumber,
+  powerLimitW: nullableNumber,
+  processes: z.array(gpuProcessSchema),
+});
+export type GpuSample = z.infer<typeof gpuSampleSchema>;
+
+export const hostSampleSchema = z.object({
+  cpuPct: nullableNumber,
+  load1: nullableNumber,
+  memoryUsedMib: nullableNumber,
+  memoryTotalMib: nullableNumber,
+  diskFreeMib: nullableNumber,
+});
+export type HostSample = z.infer<typeof hostSampleSchema>;
+
+export const hostFactsSchema = z.object({
+  hostname: shortText,
+  os: shortText,
+  kernel: shortText,
+  arch: shortText,
+  cpuModel: shortText,
+  cpuCount: count,
+  memoryTotalMib: count,
+  /** The account that jobs run as. */
+  user: shortText,
+  bootId: shortText,
+  agentVersion: shortText,
+  nodeVersion: shortText,
+  gpuDriver: z.enum(["nvidia", "amd", "simulated", "none"]),
+  gpuDriverVersion: z.nullable(shortText),
+  /** Why GPU data is missing, when it is: "driver not loaded: …". */
+  gpuProblem: z.nullable(shortText),
+});
+export type HostFacts = z.infer<typeof hostFactsSchema>;
+
+export const exitReasonSchema = z.enum(["exited", "cancelled", "timed_out", "vanished", "start_failed"]);
+export type ExitReason = z.infer<typeof exitReasonSchema>;
+
+export const attemptExitSchema = z.object({
+  attempt: idText,
+  fence: count,
+  /** 0..255, or null when a signal ended it or it is not known. */
+  exitCode: z.nullable(count),
+  signal: z.nullable(z.string().check(z.maxLength(16))),
+  reason: exitReasonSchema,
+  /** A sentence for people: why it could not start, what vanished. */
+  message: z.nullable(shortText),
+  /** Final size of the log in bytes. */
+  logBytes: count,
+  ranMs: z.nullable(count),
+  /** How long ago it ended, on the sender's clock. */
+  endedAgoMs: count,
+  /** Processes that survived the kill ladder. */
+  leftovers: z.array(z.object({ pid: count, command: shortText })),
+});
+export type AttemptExit = z.infer<typeof attemptExitSchema>;
+
+export const attemptInventorySchema = z.object({
+  attempt: idText,
+  fence: count,
+  state: z.enum(["recorded", "running", "exited"]),
+  pid: z.nullable(count),
+  startedAgoMs: z.nullable(count),
+  logBytes: count,
+  exit: z.nullable(attemptExitSchema),
+});
+export type AttemptInventory = z.infer<typeof attemptInventorySchema>;
+
+export const jobStartSchema = z.object({
+  attempt: idText,
+  fence: count,
+  job: idText,
+  command: z.array(z.string().check(z.maxLength(COMMAND_BYTES_MAX))).check(z.minLength(1), z.maxLength(4096)),
+  env: z.record(z.string().check(z.regex(ENV_NAME)), z.string().check(z.maxLength(COMMAND_BYTES_MAX))),
+  cwd: z.nullable(z.string().check(z.maxLength(4096))),
+  gpus: z.array(gpuUuid).check(z.maxLength(GPUS_PER_JOB_MAX)),
+  timeoutMs: z.nullable(count),
+  graceMs: count,
+});
+export type JobStart = z.infer<typeof jobStartSchema>;
+export const ENV_ITEMS_PER_JOB_MAX = ENV_ITEMS_MAX;
+
+const batch = <T extends z.core.$ZodType>(item: T) => z.array(item).check(z.maxLength(BATCH_ITEMS_MAX));
+
+/** Agent → control plane. */
+export const agentMessageSchema = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("hello"),
+    nodeId: idText,
+    protocolMin: count,
+    protocolMax: count,
+    agentNonce: base64url,
+    /** The last generation that the node wrote down. */
+    generation: count,
+    agentVersion: shortText,
+    bootId: shortText,
+    /** Ed25519 over the transcript, see handshake.ts. */
+    signature: base64url,
+  }),
+  /** The whole truth of the node after a connect; `last` ends it when it takes several messages. Confirms `generation`. */
+  z.object({
+    type: z.literal("inventory"),
+    generation: count,
+    facts: hostFactsSchema,
+    gpus: z.array(gpuFactsSchema),
+    attempts: batch(attemptInventorySchema),
+    last: z.boolean(),
+  }),
+  /** Hardware changed while connected. */
+  z.object({ type: z.literal("facts"), facts: hostFactsSchema, gpus: z.array(gpuFactsSchema) }),
+  z.object({
+    type: z.literal("started"),
+    attempts: batch(z.object({ attempt: idText, fence: count, pid: count, startedAgoMs: count })),
+  }),
+  z.object({ type: z.literal("exited"), attempts: batch(attemptExitSchema) }),
+  /** Payload: bytes of the attempt's log from `offset`. */
+  z.object({ type: z.literal("log"), attempt: idText, fence: count, offset: count }),
+  z.object({
+    type: z.literal("telemetry"),
+    sampledAgoMs: count,
+    gpus: z.array(gpuSampleSchema),
+    host: hostSampleSchema,
+  }),
+  /** Something a person should see on the target's page: disk full, driver gone, clock jumped. */
+  z.object({
+    type: z.literal("notice"),
+    level: z.enum(["info", "warning", "error"]),
+    code: z.string().check(z.regex(/^[a-z_]{1,64}$/)),
+    message: shortText,
+  }),
+  z.object({ type: z.literal("heartbeat"), seq: count }),
+]);
+export type AgentMessage = z.infer<typeof agentMessageSchema>;
+
+/** Control plane → agent. */
+export const serverMessageSchema = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("challenge"), serverNonce: base64url, protocolMin: count, protocolMax: count }),
+  z.object({
+    type: z.literal("welcome"),
+    protocol: count,
+    /** The generation that the node must write down before its inventory confirms it. */
+    generation: count,
+    heartbeatMs: count,
+    /** Ed25519 of the server's identity key over the transcript. */
+    signature: base64url,
+  }),
+  z.object({
+    type: z.literal("refuse"),
+    code: z.string().check(z.maxLength(64)),
+    message: shortText,
+    retryAfterMs: z.nullable(count),
+    /**
+     * Set when the refusal is final (revoked, cloned): signed, so that nobody in between can talk a node out of its fleet.
+     */
+    signature: z.nullable(base64url),
+  }),
+  /** Answer to the inventory: what is wanted of each attempt that the node named. */
+  z.object({
+    type: z.literal("sync"),
+    attempts: batch(
+      z.object({
+        attempt: idText,
+        fence: count,
+        /** `adopt`: go on, log from `logBytes`. `stop`: end it. `forget`: all is durable here. `unclaimed`: leave it alone. */
+        want: z.enum(["adopt", "stop", "forget", "unclaimed"]),
+        logBytes: count,
+      }),
+    ),
+  }),
+  z.object({ type: z.literal("start"), jobs: batch(jobStartSchema) }),
+  z.object({
+    type: z.literal("stop"),
+    attempt: idText,
+    fence: count,
+    reason: z.enum(["cancelled", "timed_out"]),
+    graceMs: count,
+  }),
+  z.object({ type: z.literal("forget"), attempts: batch(idText) }),
+  /** The log is stored up to `logBytes`. With `rewind` the sender goes back there. */
+  z.object({ type: z.literal("log_ack"), attempt: idText, logBytes: count, rewind: z.boolean() }),
+  z.object({ type: z.literal("heartbeat"), seq: count }),
+]);
+export type ServerMessage = z.infer<typeof serverMessageSchema>;
+
+export type MessageOf<M extends { type: string }, T extends M["type"]> = Extract<M, { type: T }>;
