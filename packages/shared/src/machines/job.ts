@@ -113,6 +113,8 @@ export const jobCan = {
     return isFinal(state) ? `it already ${state === "succeeded" ? "succeeded" : `ended as ${state}`}` : true;
   },
   requeue(state: JobState): true | string {
-    return JOB_TRANSITIONS[state].requeue ? true : `a ${state} job cannot be queued again; submit a copy instead`;
+    return JOB_TRANSITIONS[state].requeue
+      ? true
+      : `a ${state} job cannot be queued again; submit a copy instead`;
   },
 };

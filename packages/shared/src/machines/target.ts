@@ -2,7 +2,14 @@
  * A target's connection states. `cordoned` (takes no new jobs) and `draining` (cordoned until its jobs end) are separate
  * facts beside the state: a cordoned target may be connected or not.
  */
-export const TARGET_STATES = ["connecting", "connected", "unreachable", "offline", "revoked", "needs_update"] as const;
+export const TARGET_STATES = [
+  "connecting",
+  "connected",
+  "unreachable",
+  "offline",
+  "revoked",
+  "needs_update",
+] as const;
 export type TargetState = (typeof TARGET_STATES)[number];
 
 export const TARGET_EVENTS = ["dial", "welcome", "miss", "give_up", "revoke", "refuse_version"] as const;

@@ -26,8 +26,10 @@ export function encodeFrame(header: object, payload: Uint8Array = EMPTY): Uint8A
 export function decodeFrame(message: Uint8Array): Frame {
   if (message.length < 4) refuse(`a frame of ${message.length} bytes has no header length`);
   const headerLength = new DataView(message.buffer, message.byteOffset, 4).getUint32(0);
-  if (headerLength > HEADER_BYTES_MAX) refuse(`a header of ${headerLength} bytes exceeds ${HEADER_BYTES_MAX}`);
-  if (4 + headerLength > message.length) refuse(`a header of ${headerLength} bytes in a frame of ${message.length}`);
+  if (headerLength > HEADER_BYTES_MAX)
+    refuse(`a header of ${headerLength} bytes exceeds ${HEADER_BYTES_MAX}`);
+  if (4 + headerLength > message.length)
+    refuse(`a header of ${headerLength} bytes in a frame of ${message.length}`);
   let header: unknown;
   try {
     header = JSON.parse(decoder.decode(message.subarray(4, 4 + headerLength)));

@@ -15,7 +15,10 @@ const nullableNumber = z.nullable(z.number());
 
 export const LABEL_KEY = /^[a-zA-Z0-9]([a-zA-Z0-9._/-]{0,61}[a-zA-Z0-9])?$/;
 export const LABEL_VALUE = /^[a-zA-Z0-9._-]{0,63}$/;
-export const labelsSchema = z.record(z.string().check(z.regex(LABEL_KEY)), z.string().check(z.regex(LABEL_VALUE)));
+export const labelsSchema = z.record(
+  z.string().check(z.regex(LABEL_KEY)),
+  z.string().check(z.regex(LABEL_VALUE)),
+);
 export const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 export const gpuFactsSchema = z.object({

@@ -1,0 +1,285 @@
+/**
+ * The API: every procedure's kind, least role, input and output. The control plane builds its routers from this table and
+ * checks roles from it; the CLI and the dashboard call it. No procedure exists beside it.
+ *
+ * Raw bytes and streams are plain HTTP, with the same authentication (cookie, or `authorization: Bearer`):
+ *   GET /api/v1/jobs/<id>/log?offset=N&limit=M   bytes, headers x-log-offset, x-log-size, x-log-end (0|1)
+ *   GET /api/v1/jobs/<id>/log?follow=1&offset=N  stays open until the job's log has ended; `tail=N` starts N lines back
+ *   GET /api/v1/jobs/<id>/log?download=1         the whole as an attachment
+ *   GET /healthz, /readyz, /api/v1/version
+ */
+import * as z from "zod";
+import { JOB_STATES } from "../machines/job.ts";
+import { ROLES, type Role } from "../roles.ts";
+import {
+  apiKeySchema,
+  auditEventSchema,
+  enrollTokenSchema,
+  gpuPointSchema,
+  jobEventSchema,
+  jobSchema,
+  jobSpecSchema,
+  labelsSchema,
+  memberSchema,
+  nameSchema,
+  queueSchema,
+  targetSchema,
+} from "./schemas.ts";
+
+type Procedure = {
+  kind: "query" | "mutation" | "subscription";
+  role: Role;
+  input: z.ZodType;
+  output: z.ZodType;
+};
+
+const none = z.void();
+const id = z.string().min(1).max(80);
+const ok = z.object({ ok: z.literal(true) });
+
+export const jobFilterSchema = z.object({
+  states: z.array(z.enum(JOB_STATES)).optional(),
+  /** User id, or "me". */
+  user: z.string().optional(),
+  target: z.string().optional(),
+  queue: z.string().optional(),
+  /** Part of the id, name or command, case-insensitive. */
+  text: z.string().max(200).optional(),
+});
+
+export const contract = {
+  "me.get": {
+    kind: "query",
+    role: "viewer",
+    input: none,
+    output: z.object({
+      user: z.object({ id: z.string(), name: z.string(), email: z.string() }),
+      team: z.object({ id: z.string(), name: z.string() }),
+      role: z.enum(ROLES),
+      teams: z.array(z.object({ id: z.string(), name: z.string(), role: z.enum(ROLES) })),
+      server: z.object({ version: z.string(), url: z.string(), fingerprint: z.string() }),
+    }),
+  },
+
+  "fleet.list": {
+    kind: "query",
+    role: "viewer",
+    input: none,
+    output: z.object({ targets: z.array(targetSchema), nowMs: z.number() }),
+  },
+  /** First the whole fleet, then changed targets and removed ids; at most about four a second. */
+  "fleet.watch": {
+    kind: "subscription",
+    role: "viewer",
+    input: none,
+    output: z.object({
+      snapshot: z.boolean(),
+      targets: z.array(targetSchema),
+      removed: z.array(z.string()),
+      queued: z.int(),
+      running: z.int(),
+      nowMs: z.number(),
+    }),
+  },
+  "targets.get": { kind: "query", role: "viewer", input: z.object({ target: id }), output: targetSchema },
+  "targets.rename": {
+    kind: "mutation",
+    role: "admin",
+    input: z.object({ target: id, name: nameSchema }),
+    output: targetSchema,
+  },
+  "targets.label": {
+    kind: "mutation",
+    role: "admin",
+    input: z.object({ target: id, labels: labelsSchema }),
+    output: targetSchema,
+  },
+  "targets.cordon": {
+    kind: "mutation",
+    role: "admin",
+    input: z.object({ target: id, cordoned: z.boolean(), drain: z.boolean().default(false) }),
+    output: targetSchema,
+  },
+  /** Revokes the node: its socket is closed and its key is worth nothing from now on. Refused while jobs run, unless forced. */
+  "targets.remove": {
+    kind: "mutation",
+    role: "admin",
+    input: z.object({ target: id, force: z.boolean().default(false) }),
+    output: ok,
+  },
+  "targets.blockGpu": {
+    kind: "mutation",
+    role: "admin",
+    input: z.object({ target: id, uuid: z.string(), blocked: z.boolean() }),
+    output: targetSchema,
+  },
+  "targets.samples": {
+    kind: "query",
+    role: "viewer",
+    input: z.object({ target: id, sinceMs: z.number(), untilMs: z.number().optional() }),
+    output: z.object({ points: z.array(gpuPointSchema) }),
+  },
+
+  "enrollTokens.create": {
+    kind: "mutation",
+    role: "admin",
+    input: z.object({
+      name: nameSchema.optional(),
+      labels: labelsSchema.default({}),
+      usesMax: z.int().min(1).max(10_000).default(1),
+      ttlMs: z
+        .int()
+        .min(60_000)
+        .max(30 * 86_400_000)
+        .default(30 * 60_000),
+      /** Reinstall this node: its history is kept. */
+      target: id.optional(),
+    }),
+    output: z.object({
+      enrollToken: enrollTokenSchema,
+      /** Shown once; the server keeps only its public half. */
+      secret: z.string(),
+      command: z.string(),
+    }),
+  },
+  "enrollTokens.list": { kind: "query", role: "admin", input: none, output: z.array(enrollTokenSchema) },
+  "enrollTokens.revoke": {
+    kind: "mutation",
+    role: "admin",
+    input: z.object({ id }),
+    output: enrollTokenSchema,
+  },
+
+  "jobs.submit": {
+    kind: "mutation",
+    role: "member",
+    input: z.object({
+      jobs: z.array(jobSpecSchema).min(1).max(1000),
+      /** The same key answers with the jobs of the first submission, so that a retry after a cut never submits twice. */
+      submitKey: z.string().min(8).max(100).optional(),
+      /** Refuse (`target_busy`, `target_offline`, `unsatisfiable`) rather than wait in line. */
+      immediate: z.boolean().default(false),
+    }),
+    output: z.object({ jobs: z.array(jobSchema) }),
+  },
+  /** What submitting would do now, without doing it. */
+  "jobs.preview": {
+    kind: "query",
+    role: "member",
+    input: jobSpecSchema,
+    output: z.object({
+      startsNow: z.boolean(),
+      target: z.string().nullable(),
+      sentence: z.string(),
+      gpus: z.int(),
+    }),
+  },
+  "jobs.get": { kind: "query", role: "viewer", input: z.object({ job: id }), output: jobSchema },
+  "jobs.list": {
+    kind: "query",
+    role: "viewer",
+    input: jobFilterSchema.extend({
+      limit: z.int().min(1).max(1000).default(100),
+      /** From the previous page's `next`. */
+      cursor: z.string().optional(),
+      /** Queued jobs in the order they will be taken; otherwise newest first. */
+      order: z.enum(["newest", "line"]).default("newest"),
+    }),
+    output: z.object({ jobs: z.array(jobSchema), next: z.string().nullable(), total: z.int() }),
+  },
+  /** Jobs that changed since the subscription began; a first message gives counts. The reader re-lists what it shows. */
+  "jobs.watch": {
+    kind: "subscription",
+    role: "viewer",
+    input: none,
+    output: z.object({
+      changed: z.array(jobSchema),
+      counts: z.record(z.string(), z.int()),
+      nowMs: z.number(),
+    }),
+  },
+  /** One job, at once and on every change, with its log's size. Ends after the job ended and its log is complete. */
+  "jobs.follow": {
+    kind: "subscription",
+    role: "viewer",
+    input: z.object({ job: id }),
+    output: z.object({ job: jobSchema, logBytes: z.number(), logEnded: z.boolean() }),
+  },
+  "jobs.events": {
+    kind: "query",
+    role: "viewer",
+    input: z.object({ job: id }),
+    output: z.array(jobEventSchema),
+  },
+  /** Samples of the job's GPUs while it ran. */
+  "jobs.samples": {
+    kind: "query",
+    role: "viewer",
+    input: z.object({ job: id }),
+    output: z.object({ points: z.array(gpuPointSchema) }),
+  },
+  /** Members end their own jobs, admins anyone's. */
+  "jobs.cancel": {
+    kind: "mutation",
+    role: "member",
+    input: z.object({
+      jobs: z.array(id).min(1).max(1000),
+      graceMs: z.int().min(0).max(3_600_000).optional(),
+    }),
+    output: z.object({
+      results: z.array(z.object({ job: z.string(), ok: z.boolean(), message: z.string() })),
+    }),
+  },
+
+  "queues.list": { kind: "query", role: "viewer", input: none, output: z.array(queueSchema) },
+  "queues.put": {
+    kind: "mutation",
+    role: "admin",
+    input: z.object({
+      name: nameSchema,
+      priority: z.int().default(0),
+      paused: z.boolean().default(false),
+      runningMax: z.int().min(0).nullable().default(null),
+    }),
+    output: queueSchema,
+  },
+
+  "members.list": { kind: "query", role: "viewer", input: none, output: z.array(memberSchema) },
+  "members.add": {
+    kind: "mutation",
+    role: "admin",
+    input: z.object({ email: z.email(), name: z.string().min(1).max(120), role: z.enum(ROLES) }),
+    /** A one-time sign-in link for the new member, shown once. */
+    output: z.object({ member: memberSchema, link: z.string() }),
+  },
+  "members.setRole": {
+    kind: "mutation",
+    role: "admin",
+    input: z.object({ userId: id, role: z.enum(ROLES) }),
+    output: memberSchema,
+  },
+  "members.remove": { kind: "mutation", role: "admin", input: z.object({ userId: id }), output: ok },
+
+  "apiKeys.list": { kind: "query", role: "viewer", input: none, output: z.array(apiKeySchema) },
+  "apiKeys.create": {
+    kind: "mutation",
+    role: "viewer",
+    input: z.object({ name: z.string().min(1).max(80), expiresInMs: z.int().min(60_000).optional() }),
+    output: z.object({ apiKey: apiKeySchema, secret: z.string() }),
+  },
+  "apiKeys.revoke": { kind: "mutation", role: "viewer", input: z.object({ id }), output: ok },
+
+  "audit.list": {
+    kind: "query",
+    role: "admin",
+    input: z.object({ limit: z.int().min(1).max(500).default(100), beforeMs: z.number().optional() }),
+    output: z.array(auditEventSchema),
+  },
+} as const satisfies Record<string, Procedure>;
+
+export type ProcedureName = keyof typeof contract;
+export type InputOf<P extends ProcedureName> = z.input<(typeof contract)[P]["input"]>;
+export type OutputOf<P extends ProcedureName> = z.output<(typeof contract)[P]["output"]>;
+
+/** What every tRPC error carries in `error.data`. */
+export type ErrorData = { code: string; nexusCode: import("../errors.ts").ErrorCode; retryAfterMs?: number };

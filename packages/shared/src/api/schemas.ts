@@ -1,0 +1,237 @@
+/** Nouns of the API as zod schemas. Times are epoch ms of the control plane's clock, `…AtMs`; sizes say their unit. */
+import * as z from "zod";
+import { JOB_STATES } from "../machines/job.ts";
+import { TARGET_STATES } from "../machines/target.ts";
+import {
+  COMMAND_BYTES_MAX,
+  ENV_BYTES_MAX,
+  ENV_ITEMS_MAX,
+  GPUS_PER_JOB_MAX,
+  LABELS_MAX,
+} from "../protocol/limits.ts";
+import {
+  ENV_NAME,
+  gpuFactsSchema,
+  type gpuSampleSchema,
+  type hostFactsSchema,
+  type hostSampleSchema,
+  LABEL_KEY,
+  LABEL_VALUE,
+} from "../protocol/messages.ts";
+import { ROLES } from "../roles.ts";
+import type { WaitingReason } from "../scheduler/reason.ts";
+
+export const NAME = /^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$/;
+export const nameSchema = z
+  .string()
+  .regex(NAME, "1 to 63 of a-z 0-9 . _ -, beginning and ending with a letter or digit");
+
+export const labelsSchema = z
+  .record(z.string().regex(LABEL_KEY), z.string().regex(LABEL_VALUE))
+  .refine((labels) => Object.keys(labels).length <= LABELS_MAX, `at most ${LABELS_MAX} labels`);
+
+const noNul = (text: string) => !text.includes("\0");
+
+export const commandSchema = z
+  .array(z.string().refine(noNul, "a command cannot contain a NUL byte"))
+  .min(1, "a job needs a command")
+  .max(4096)
+  .refine((argv) => argv[0] !== "", "the program's name is empty")
+  .refine(
+    (argv) => argv.reduce((sum, arg) => sum + arg.length, 0) <= COMMAND_BYTES_MAX,
+    "the command is too long",
+  );
+
+export const envSchema = z
+  .record(
+    z.string().regex(ENV_NAME, "not a name of an environment variable"),
+    z.string().refine(noNul, "NUL byte"),
+  )
+  .refine((env) => Object.keys(env).length <= ENV_ITEMS_MAX, `at most ${ENV_ITEMS_MAX} variables`)
+  .refine(
+    (env) =>
+      Object.entries(env).reduce((sum, [key, value]) => sum + key.length + value.length, 0) <= ENV_BYTES_MAX,
+    `at most ${ENV_BYTES_MAX} characters of environment`,
+  );
+
+/** What a person asks for. Absent fields take the queue's or the fleet's defaults. */
+export const jobSpecSchema = z.object({
+  command: commandSchema,
+  name: z.string().trim().min(1).max(120).optional(),
+  env: envSchema.default({}),
+  cwd: z.string().max(4096).refine(noNul, "NUL byte").optional(),
+  /** Default: 1 where a matching target has GPUs, 0 on a fleet without any. */
+  gpus: z.int().min(0).max(GPUS_PER_JOB_MAX).optional(),
+  /** Memory that each GPU must have free, MiB. Jobs that name it may share a GPU. */
+  gpuMemoryMib: z.int().positive().optional(),
+  /** Part of the GPU's name, case-insensitive: "h100". */
+  gpuModel: z.string().min(1).max(80).optional(),
+  timeoutMs: z
+    .int()
+    .min(1000)
+    .max(366 * 86_400_000)
+    .optional(),
+  /** TERM to KILL. */
+  graceMs: z.int().min(0).max(3_600_000).default(10_000),
+  /** A target's name or id. */
+  target: z.string().min(1).max(80).optional(),
+  labels: labelsSchema.default({}),
+  queue: nameSchema.default("default"),
+  /** Higher goes first. */
+  priority: z.int().min(-1000).max(1000).default(0),
+});
+export type JobSpec = z.output<typeof jobSpecSchema>;
+export type JobSpecInput = z.input<typeof jobSpecSchema>;
+
+const ms = z.number();
+
+export const jobSchema = z.object({
+  id: z.string(),
+  name: z.string().nullable(),
+  state: z.enum(JOB_STATES),
+  command: z.array(z.string()),
+  /** Names only where the reader may not see values. */
+  env: z.record(z.string(), z.string()),
+  cwd: z.string().nullable(),
+  gpus: z.int(),
+  gpuMemoryMib: z.int().nullable(),
+  gpuModel: z.string().nullable(),
+  timeoutMs: z.int().nullable(),
+  graceMs: z.int(),
+  wantedTarget: z.string().nullable(),
+  labels: z.record(z.string(), z.string()),
+  queue: z.string(),
+  priority: z.int(),
+  user: z.object({ id: z.string(), name: z.string() }),
+  /** Where it runs or ran. */
+  target: z.object({ id: z.string(), name: z.string() }).nullable(),
+  gpuUuids: z.array(z.string()),
+  attempt: z.string().nullable(),
+  attemptNumber: z.int(),
+  /** Why it waits, while queued. */
+  reason: z
+    .custom<WaitingReason>((value) => typeof value === "object" && value !== null && "code" in value)
+    .nullable(),
+  exitCode: z.int().nullable(),
+  signal: z.string().nullable(),
+  /** A sentence on how it ended, when the exit code does not say it all. */
+  message: z.string().nullable(),
+  cancelRequested: z.boolean(),
+  logBytes: z.number(),
+  createdAtMs: ms,
+  assignedAtMs: ms.nullable(),
+  startedAtMs: ms.nullable(),
+  endedAtMs: ms.nullable(),
+  /** Since when its node is silent, while unreachable. */
+  unreachableSinceMs: ms.nullable(),
+});
+export type Job = z.infer<typeof jobSchema>;
+
+export const jobEventSchema = z.object({
+  atMs: ms,
+  /** `submitted`, a job event of the machine, or `noted`. */
+  type: z.string(),
+  state: z.enum(JOB_STATES),
+  attempt: z.string().nullable(),
+  /** The person or the part that did it: a user's name, `scheduler`, a target's name. */
+  actor: z.string(),
+  message: z.string(),
+});
+export type JobTimelineEvent = z.infer<typeof jobEventSchema>;
+
+export const gpuHolderSchema = z.object({
+  job: z.string(),
+  user: z.string(),
+  gpuMemoryMib: z.int().nullable(),
+});
+
+export const gpuSchema = z.object({
+  ...gpuFactsSchema.shape,
+  blocked: z.boolean(),
+  sample: z.custom<z.infer<typeof gpuSampleSchema>>().nullable(),
+  sampledAtMs: ms.nullable(),
+  /** Jobs that hold it or a share of its memory. */
+  holders: z.array(gpuHolderSchema),
+});
+export type Gpu = z.infer<typeof gpuSchema>;
+
+export const targetSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  kind: z.enum(["agent", "ssh"]),
+  state: z.enum(TARGET_STATES),
+  /** Since when it is in `state`. */
+  stateSinceMs: ms,
+  cordoned: z.boolean(),
+  draining: z.boolean(),
+  labels: z.record(z.string(), z.string()),
+  facts: z.custom<z.infer<typeof hostFactsSchema>>().nullable(),
+  host: z.custom<z.infer<typeof hostSampleSchema>>().nullable(),
+  gpus: z.array(gpuSchema),
+  jobsActive: z.int(),
+  /** Latest trouble that a person should see. */
+  notice: z
+    .object({ level: z.enum(["info", "warning", "error"]), code: z.string(), message: z.string(), atMs: ms })
+    .nullable(),
+  lastSeenAtMs: ms.nullable(),
+  createdAtMs: ms,
+});
+export type Target = z.infer<typeof targetSchema>;
+
+export const queueSchema = z.object({
+  name: z.string(),
+  priority: z.int(),
+  paused: z.boolean(),
+  /** Jobs that may run at once; null is no limit. */
+  runningMax: z.int().nullable(),
+  queued: z.int(),
+  running: z.int(),
+});
+export type Queue = z.infer<typeof queueSchema>;
+
+export const enrollTokenSchema = z.object({
+  id: z.string(),
+  name: z.string().nullable(),
+  labels: z.record(z.string(), z.string()),
+  uses: z.int(),
+  usesMax: z.int(),
+  state: z.enum(["live", "used", "expired", "revoked"]),
+  createdBy: z.string(),
+  createdAtMs: ms,
+  expiresAtMs: ms,
+  /** Nodes that came with it. */
+  targets: z.array(z.object({ id: z.string(), name: z.string() })),
+});
+export type EnrollToken = z.infer<typeof enrollTokenSchema>;
+
+export const memberSchema = z.object({
+  userId: z.string(),
+  name: z.string(),
+  email: z.string(),
+  role: z.enum(ROLES),
+  joinedAtMs: ms,
+});
+export const auditEventSchema = z.object({
+  atMs: ms,
+  actor: z.string(),
+  action: z.string(),
+  subject: z.string(),
+  detail: z.string(),
+});
+export const apiKeySchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  createdAtMs: ms,
+  lastUsedAtMs: ms.nullable(),
+  expiresAtMs: ms.nullable(),
+});
+
+export const gpuPointSchema = z.object({
+  atMs: ms,
+  uuid: z.string(),
+  memoryUsedMib: z.number().nullable(),
+  utilizationPct: z.number().nullable(),
+  powerW: z.number().nullable(),
+  temperatureC: z.number().nullable(),
+});
+export type GpuPoint = z.infer<typeof gpuPointSchema>;

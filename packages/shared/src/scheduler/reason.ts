@@ -1,0 +1,104 @@
+/**
+ * Why a job waits, as data. Every waiting job has one; the CLI and the dashboard print `explainReason`, tests and
+ * scripts read the fields.
+ */
+export type WaitingReason =
+  /** Submitted, not planned yet. Lasts one planning round. */
+  | { code: "new" }
+  /** The team has no target at all. */
+  | { code: "no_targets" }
+  /** Nothing matches the job's target or labels. */
+  | { code: "no_match"; wanted: string }
+  /** Matching targets exist, but none is connected. */
+  | { code: "offline"; targets: string[] }
+  /** All that match are cordoned or draining. */
+  | { code: "cordoned"; targets: string[] }
+  /** Could never run on what matches: more GPUs, memory or another model than any has. */
+  | { code: "impossible"; need: Need; best: Offer | null }
+  /** Would fit, but what it needs is in use. */
+  | { code: "busy"; need: Need; best: Offer; holders: Holder[] }
+  /** Would fit now, but a wider or older job has a reservation. */
+  | { code: "reserved"; for: string; target: string }
+  /** GPU samples are too old to trust. */
+  | { code: "stale"; targets: string[] }
+  /** Free as far as Nexus knows, but processes outside Nexus hold the memory. */
+  | { code: "foreign"; target: string; users: string[] }
+  | { code: "queue_paused"; queue: string }
+  | { code: "queue_limit"; queue: string; limit: number }
+  /** The last placement did not start; tried again after a pause. */
+  | { code: "backoff"; untilMs: number; because: string };
+
+export type WaitingCode = WaitingReason["code"];
+
+export type Need = { gpus: number; gpuMemoryMib: number | null; gpuModel: string | null };
+/** What the best target has: `free` of `total` GPUs that satisfy the need's memory and model. */
+export type Offer = { target: string; free: number; total: number };
+/** Who holds what it needs. `endsInMs` is an estimate from the job's timeout or its history; null when unknown. */
+export type Holder = { job: string; user: string; target: string; endsInMs: number | null };
+
+/** One sentence for people, at most about 120 characters. */
+export function explainReason(reason: WaitingReason): string {
+  switch (reason.code) {
+    case "new":
+      return "just submitted";
+    case "no_targets":
+      return "the fleet has no machine yet; enrol one";
+    case "no_match":
+      return `no target matches ${reason.wanted}`;
+    case "offline":
+      return `not connected: ${list(reason.targets)}`;
+    case "cordoned":
+      return `cordoned: ${list(reason.targets)}`;
+    case "impossible":
+      return `needs ${needText(reason.need)}; ${
+        reason.best
+          ? `the largest match, ${reason.best.target}, has ${reason.best.total}`
+          : "no matching target has any"
+      }`;
+    case "busy":
+      return `needs ${needText(reason.need)}; ${reason.best.target} has ${reason.best.free} of ${reason.best.total} free${holdersText(
+        reason.holders,
+      )}`;
+    case "reserved":
+      return `${reason.target} is kept for ${reason.for}, which is ahead`;
+    case "stale":
+      return `GPU data too old to trust: ${list(reason.targets)}`;
+    case "foreign":
+      return `GPUs of ${reason.target} are used outside Nexus by ${list(reason.users)}`;
+    case "queue_paused":
+      return `queue ${reason.queue} is paused`;
+    case "queue_limit":
+      return `queue ${reason.queue} runs its limit of ${reason.limit}`;
+    case "backoff":
+      return `waits before another try: ${reason.because}`;
+  }
+}
+
+function needText(need: Need): string {
+  const model = need.gpuModel ? ` ${need.gpuModel}` : "";
+  const memory = need.gpuMemoryMib === null ? "" : ` with ${gib(need.gpuMemoryMib)} free`;
+  return `${need.gpus}${model} GPU${need.gpus === 1 ? "" : "s"}${memory}`;
+}
+
+function holdersText(holders: Holder[]): string {
+  const first = holders[0];
+  if (!first) return "";
+  const soonest = first.endsInMs === null ? "" : ` ends in ~${duration(first.endsInMs)}`;
+  return `; ${first.user}'s job ${first.job}${soonest || " holds them"}`;
+}
+
+function gib(mib: number): string {
+  return mib % 1024 === 0 ? `${mib / 1024} GiB` : `${mib} MiB`;
+}
+
+function duration(ms: number): string {
+  const minutes = Math.round(ms / 60_000);
+  if (minutes < 1) return "1 min";
+  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
+}
+
+function list(names: string[]): string {
+  return names.length <= 3
+    ? names.join(", ")
+    : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;
+}
