@@ -1,4 +1,4 @@
-import { boolean, index, integer, pgTable, text, timestamp } from "drizzle-orm/pg-core";
+import { boolean, index, pgTable, text, timestamp } from "drizzle-orm/pg-core";
 
 /** Accounts. better-auth owns these tables; their shape follows its schema, with our column names. */
 export const user = pgTable("user", {
@@ -19,7 +19,10 @@ export const session = pgTable(
     userId: text("user_id")
       .notNull()
       .references(() => user.id, { onDelete: "cascade" }),
-    activeTeamId: text("active_team_id"),
+    /** A session that a one-time link opened may set a new password without the old one while it is fresh. */
+    openedBy: text("opened_by", { enum: ["password", "link"] })
+      .notNull()
+      .default("password"),
     ipAddress: text("ip_address"),
     userAgent: text("user_agent"),
     expiresAt: timestamp("expires_at", { withTimezone: true }).notNull(),
@@ -51,6 +54,7 @@ export const account = pgTable(
   (table) => [index("account_user").on(table.userId)],
 );
 
+/** Short-lived proofs. A one-time sign-in link lives here as the hash of its token; `value` is the user's id. */
 export const verification = pgTable(
   "verification",
   {
@@ -61,35 +65,8 @@ export const verification = pgTable(
     createdAt: timestamp("created_at", { withTimezone: true }).notNull().defaultNow(),
     updatedAt: timestamp("updated_at", { withTimezone: true }).notNull().defaultNow(),
   },
-  (table) => [index("verification_identifier").on(table.identifier)],
-);
-
-/** Keys of the CLI and of scripts, hashed. */
-export const apikey = pgTable(
-  "apikey",
-  {
-    id: text("id").primaryKey(),
-    configId: text("config_id").notNull().default("default"),
-    name: text("name"),
-    start: text("start"),
-    prefix: text("prefix"),
-    key: text("key").notNull(),
-    referenceId: text("reference_id").notNull(),
-    refillInterval: integer("refill_interval"),
-    refillAmount: integer("refill_amount"),
-    lastRefillAt: timestamp("last_refill_at", { withTimezone: true }),
-    enabled: boolean("enabled").notNull().default(true),
-    rateLimitEnabled: boolean("rate_limit_enabled").notNull().default(false),
-    rateLimitTimeWindow: integer("rate_limit_time_window"),
-    rateLimitMax: integer("rate_limit_max"),
-    requestCount: integer("request_count").notNull().default(0),
-    remaining: integer("remaining"),
-    lastRequest: timestamp("last_request", { withTimezone: true }),
-    expiresAt: timestamp("expires_at", { withTimezone: true }),
-    permissions: text("permissions"),
-    metadata: text("metadata"),
-    createdAt: timestamp("created_at", { withTimezone: true }).notNull().defaultNow(),
-    updatedAt: timestamp("updated_at", { withTimezone: true }).notNull().defaultNow(),
-  },
-  (table) => [index("apikey_key").on(table.key), index("apikey_reference").on(table.referenceId)],
+  (table) => [
+    index("verification_identifier").on(table.identifier),
+    index("verification_value").on(table.value),
+  ],
 );
