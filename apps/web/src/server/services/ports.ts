@@ -53,6 +53,8 @@ export type NexusEvents = {
   /** A target, its GPUs, its samples or its connection changed; `removed` when it left the fleet. */
   target: { teamId: string; target: string; removed: boolean };
   enrollToken: { teamId: string; enrollToken: string };
+  /** A membership, role, session or key of the user changed: whoever acts for them looks again who they are. */
+  access: { teamId: string; userId: string };
 };
 
 export type EventBus = {
