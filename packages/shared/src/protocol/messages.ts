@@ -147,6 +147,8 @@ export const agentMessageSchema = z.discriminatedUnion("type", [
     generation: count,
     agentVersion: shortText,
     bootId: shortText,
+    /** The address that the node dialled; signed, so that no other address can relay the handshake. */
+    origin: z.string().check(z.maxLength(512)),
     /** Ed25519 over the transcript, see handshake.ts. */
     signature: base64url,
   }),
