@@ -1,0 +1,18 @@
+import type { NextConfig } from "next";
+
+/**
+ * Next is a view only: every other route (tRPC, sockets, sign-in, raw logs) is answered by our own server before Next sees
+ * it. So there are no redirects, rewrites or headers here, and nothing of `src/server` may be reachable from `src/app`.
+ */
+const config: NextConfig = {
+  poweredByHeader: false,
+  typedRoutes: true,
+  reactStrictMode: true,
+  // No image is optimised at run time: it would need a native module in the published package.
+  images: { unoptimized: true },
+  devIndicators: false,
+  agentRules: false,
+  transpilePackages: ["@nexus/shared"],
+};
+
+export default config;

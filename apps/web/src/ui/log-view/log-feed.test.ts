@@ -1,0 +1,121 @@
+import { describe, expect, it } from "vitest";
+import { createLogFeed, type LogFeed, type LogSource, WHOLE_BYTES_MAX } from "./log-feed.ts";
+
+/** A log in memory that answers like the server: short reads, gone ranges, failures on demand. */
+class MemoryLog implements LogSource {
+  bytes: Uint8Array;
+  ended = false;
+  failNext = 0;
+  goneBefore = 0;
+  answerMax = 300_000;
+  reads = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  async read(offset: number, limit: number) {
+    this.reads++;
+    if (this.failNext > 0) {
+      this.failNext--;
+      throw new Error("connection refused");
+    }
+    const from = Math.max(offset, this.goneBefore);
+    const bytes = this.bytes.slice(from, Math.min(offset + limit, from + this.answerMax));
+    return { offset: from, bytes, size: this.bytes.length, ended: this.ended };
+  }
+}
+
+const numbered = (lines: number) =>
+  new TextEncoder().encode(Array.from({ length: lines }, (_, index) => `line ${index + 1}\n`).join(""));
+
+function until(feed: LogFeed, claim: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    if (claim()) return resolve();
+    const stop = feed.subscribe(() => {
+      if (!claim()) return;
+      stop();
+      resolve();
+    });
+  });
+}
+
+function textAt(feed: LogFeed, index: number): string {
+  const { window } = feed.state();
+  const row = window.row(index);
+  return row?.kind === "text" ? window.text(row) : (row?.kind ?? "nothing");
+}
+
+describe("log feed", () => {
+  it("reads a whole small log, then what is added", async () => {
+    const log = new MemoryLog(numbered(1000));
+    const feed = createLogFeed(log, { size: log.bytes.length, ended: false });
+    await until(feed, () => feed.state().window.end === log.bytes.length);
+    expect(feed.state().window.rowCount).toBe(1000);
+    log.bytes = numbered(1001);
+    feed.setSize(log.bytes.length, false);
+    await until(feed, () => feed.state().window.end === log.bytes.length);
+    expect(textAt(feed, 1000)).toBe("line 1001");
+    feed.close();
+  });
+
+  it("begins a large log at its tail and goes back on demand, over short reads, without a gap", async () => {
+    const log = new MemoryLog(numbered(900_000));
+    log.ended = true;
+    expect(log.bytes.length).toBeGreaterThan(WHOLE_BYTES_MAX);
+    const feed = createLogFeed(log, { size: log.bytes.length, ended: true });
+    await until(feed, () => feed.state().window.end === log.bytes.length);
+    const start = feed.state().window.start;
+    expect(start).toBeGreaterThan(0);
+    expect(textAt(feed, feed.state().window.rowCount - 1)).toBe("line 900000");
+    feed.loadEarlier();
+    await until(feed, () => !feed.state().loadingEarlier);
+    expect(feed.state().window.start).toBeLessThan(start);
+    const { window } = feed.state();
+    for (let index = 1; index < window.rowCount; index++) expect(window.row(index)?.kind).toBe("text");
+    feed.close();
+  });
+
+  it("shows a range that the server no longer has as missing", async () => {
+    const log = new MemoryLog(numbered(100));
+    log.goneBefore = 71;
+    const feed = createLogFeed(log, { size: log.bytes.length, ended: false });
+    await until(feed, () => feed.state().window.end === log.bytes.length);
+    expect(feed.state().window.row(0)).toMatchObject({ kind: "gap", start: 0, end: 71 });
+    expect(textAt(feed, 1)).toBe("line 11");
+    feed.close();
+  });
+
+  it("keeps what it has while reads fail, says so, and goes on", async () => {
+    const log = new MemoryLog(numbered(10));
+    const feed = createLogFeed(log, { size: log.bytes.length, ended: false });
+    await until(feed, () => feed.state().window.rowCount === 10);
+    log.bytes = numbered(20);
+    log.failNext = 1;
+    feed.setSize(log.bytes.length, true);
+    await until(feed, () => feed.state().trouble !== null);
+    expect(feed.state().window.rowCount).toBe(10);
+    feed.retryNow();
+    await until(feed, () => feed.state().trouble === null && feed.state().window.rowCount === 20);
+    feed.close();
+  });
+
+  it("learns of a log that it was told is empty", async () => {
+    const log = new MemoryLog(numbered(3));
+    const feed = createLogFeed(log, { size: 0, ended: false });
+    await until(feed, () => feed.state().window.rowCount === 3);
+    feed.close();
+  });
+
+  it("jumps to the tail when a job has run far ahead of a follower", async () => {
+    const log = new MemoryLog(numbered(10));
+    const feed = createLogFeed(log, { size: log.bytes.length, ended: false });
+    await until(feed, () => feed.state().window.rowCount === 10);
+    log.bytes = numbered(900_000);
+    feed.setSize(log.bytes.length, false);
+    await until(feed, () => feed.state().window.end === log.bytes.length);
+    expect(feed.state().window.start).toBeGreaterThan(0);
+    expect(textAt(feed, feed.state().window.rowCount - 1)).toBe("line 900000");
+    feed.close();
+  });
+});
