@@ -1,0 +1,56 @@
+import type { Finding } from "../code/finding.ts";
+import type { Source } from "../code/source.ts";
+
+/** What the text of any tracked file must not hold, whatever its language. */
+const FORBIDDEN: { rule: string; pattern: RegExp; message: string }[] = [
+  {
+    rule: "tidy/path",
+    // ROCm and Homebrew live there on everyone's machine.
+    pattern: /(?<![\w.~-])\/(?:work|opt(?!\/(?:rocm|homebrew)\b))\//,
+    message: "a path of one machine: take it from the environment, or find it",
+  },
+  {
+    rule: "tidy/registry",
+    pattern:
+      /https?:\/\/[^/\s"']*(?:registry|artifactory|verdaccio)[^/\s"']*|^\s*registry\s*=|_auth(?:Token)?\s*=/i,
+    message: "a package registry by name: each user's own npm settings choose it",
+  },
+];
+
+const LATER = /\b(?:TODO|FIXME|XXX|HACK)\b/;
+
+export function judgeText({ path, text }: Source): Finding[] {
+  const lines = text.split("\n");
+  const findings = lines.flatMap((content, index) =>
+    FORBIDDEN.filter(({ pattern }) => pattern.test(content)).map(({ rule, message }) => ({
+      path,
+      line: index + 1,
+      rule,
+      message,
+    })),
+  );
+  return path.endsWith("package-lock.json") ? [...findings, ...judgeLock(path, lines)] : findings;
+}
+
+/** For files that the parser does not read: a note for later counts wherever it stands. */
+export function judgeNotes({ path, text }: Source): Finding[] {
+  return text.split("\n").flatMap((content, index) => (LATER.test(content) ? [note(path, index + 1)] : []));
+}
+
+export function isNoteForLater(comment: string): boolean {
+  return LATER.test(comment);
+}
+
+export function note(path: string, line: number): Finding {
+  const message = "a note for later: do it now, or write an issue and take the note out";
+  return { path, line, rule: "tidy/later", message };
+}
+
+/** Addresses in the lock file tie every clone to the registry of the one who wrote it. */
+function judgeLock(path: string, lines: string[]): Finding[] {
+  const message =
+    "a download address: .npmrc says omit-lockfile-registry-resolved, write the lock file again with it";
+  return lines.flatMap((content, index) =>
+    /"resolved":\s*"\w+:\/\//.test(content) ? [{ path, line: index + 1, rule: "tidy/lock", message }] : [],
+  );
+}
