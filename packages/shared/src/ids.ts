@@ -5,6 +5,8 @@
 export const ID_PREFIX = {
   team: "tm",
   user: "u",
+  member: "m",
+  apiKey: "k",
   target: "t",
   queue: "q",
   job: "j",
