@@ -28,15 +28,22 @@ export const ZONES: Zone[] = [
     instead: "shared code imports nothing of ours but itself: move the needed part here, or pass it in",
   },
   {
+    name: "shared crypto",
+    at: ["packages/shared/src/crypto/"],
+    imports: ["shared"],
+    instead:
+      "keys and hashes over node:crypto, for the shells of server, agent and CLI: it knows shared code only",
+  },
+  {
     name: "shared testing",
     at: ["packages/shared/src/testing/"],
-    imports: ["shared"],
+    imports: ["shared", "shared crypto"],
     instead: "builders for tests know shared code only",
   },
   {
     name: "ssh",
     at: ["packages/ssh/src/"],
-    imports: ["shared"],
+    imports: ["shared", "shared crypto"],
     instead: "the ssh package knows shared code only: pass what it needs as arguments",
   },
 
@@ -77,7 +84,7 @@ export const ZONES: Zone[] = [
   {
     name: "web services",
     at: ["apps/web/src/server/services/"],
-    imports: ["shared", "web core", "web queries", "web db", "web schema"],
+    imports: ["shared", "shared crypto", "web core", "web queries", "web db", "web schema"],
     typesOf: ["web logs"],
     instead:
       "a service reaches sockets, disks and clocks through services/ports.ts: let server.ts pass the part in",
@@ -85,20 +92,20 @@ export const ZONES: Zone[] = [
   {
     name: "web auth",
     at: ["apps/web/src/server/auth/"],
-    imports: ["shared", "web db", "web schema"],
+    imports: ["shared", "shared crypto", "web db", "web schema"],
     typesOf: ["web services"],
     instead: "accounts know the database only",
   },
   {
     name: "web gateway",
     at: ["apps/web/src/server/gateway/"],
-    imports: ["shared", "web core", "web services"],
+    imports: ["shared", "shared crypto", "web core", "web services"],
     instead: "the gateway carries messages: call a service through services/ports.ts",
   },
   {
     name: "web api",
     at: ["apps/web/src/server/api/"],
-    imports: ["shared", "web core", "web services"],
+    imports: ["shared", "shared crypto", "web core", "web services"],
     typesOf: ["web auth", "web logs"],
     instead: "a procedure checks, calls one service and answers: move the work to a service",
   },
@@ -106,7 +113,7 @@ export const ZONES: Zone[] = [
     name: "web server",
     at: ["apps/web/server.ts", "apps/web/src/server/"],
     imports: [
-      ..."shared|web core|web schema|web db|web queries|web logs|web services|web auth|web gateway|web api".split(
+      ..."shared|shared crypto|web core|web schema|web db|web queries|web logs|web services|web auth|web gateway|web api".split(
         "|",
       ),
     ],
@@ -153,13 +160,13 @@ export const ZONES: Zone[] = [
   {
     name: "agent link",
     at: ["apps/agent/src/link/"],
-    imports: ["shared", "agent core"],
+    imports: ["shared", "shared crypto", "agent core"],
     instead: "the link carries frames: let main.ts join it with jobs and GPUs",
   },
   {
     name: "agent exec",
     at: ["apps/agent/src/exec/"],
-    imports: ["shared", "agent core"],
+    imports: ["shared", "shared crypto", "agent core"],
     instead: "exec runs processes: let main.ts join it with the link",
   },
   {
@@ -169,16 +176,22 @@ export const ZONES: Zone[] = [
     instead: "drivers report samples: let main.ts hand them on",
   },
   {
+    name: "agent host",
+    at: ["apps/agent/src/host/"],
+    imports: ["shared", "agent core"],
+    instead: "host facts are read and reported: let main.ts hand them on",
+  },
+  {
     name: "agent",
     at: ["apps/agent/"],
-    imports: ["shared", "agent core", "agent link", "agent exec", "agent gpu"],
+    imports: ["shared", "shared crypto", "agent core", "agent link", "agent exec", "agent gpu", "agent host"],
     instead: "the agent knows shared code and its own parts; the control plane is reached over the protocol",
   },
 
   {
     name: "cli",
     at: ["apps/cli/"],
-    imports: ["shared"],
+    imports: ["shared", "shared crypto"],
     instead: "the CLI speaks the contract in @nexus/shared/api, not the control plane's own types",
   },
 
@@ -186,7 +199,7 @@ export const ZONES: Zone[] = [
   {
     name: "tools",
     at: ["tools/"],
-    imports: ["shared"],
+    imports: ["shared", "shared crypto"],
     instead: "tools start the apps as processes, as a user does",
   },
   {

@@ -1,0 +1,26 @@
+import type { KnipConfig } from "knip";
+
+/**
+ * An export, a file or a dependency that nothing uses fails `npm run check`.
+ * Types that only name a part of their own file's exports are fine: they make signatures readable.
+ */
+const config: KnipConfig = {
+  ignoreExportsUsedInFile: { interface: true, type: true },
+  workspaces: {
+    ".": {
+      entry: ["tools/*.{ts,mjs}", "bench/run.ts"],
+      project: ["tools/**/*.{ts,mjs}", "bench/**/*.ts", "tests/**/*.ts", "*.ts"],
+      playwright: { config: ["tests/e2e/playwright.config.ts"], entry: ["tests/e2e/**/*.e2e.ts"] },
+    },
+    "apps/web": {
+      entry: ["server.ts"],
+      project: ["server.ts", "src/**/*.{ts,tsx}", "*.{ts,mjs}"],
+    },
+    "apps/agent": { entry: ["src/main.ts", "bin/*"], project: ["src/**/*.ts", "bin/*"] },
+    "apps/cli": { entry: ["src/main.ts", "bin/*"], project: ["src/**/*.ts", "bin/*"] },
+    // Its package.json opens every file, which would make every export look used.
+    "packages/shared": { entry: [], project: ["src/**/*.ts"], includeEntryExports: true },
+  },
+};
+
+export default config;

@@ -1,0 +1,32 @@
+import { defineConfig } from "playwright/test";
+
+const deadlineMs = 60_000;
+const chromiumPath = process.env.CHROMIUM_PATH;
+
+/**
+ * The browser tests drive the Chromium that the machine has; `npm test` finds or installs one and names it in
+ * CHROMIUM_PATH. One worker: the tests share one running Nexus and two cores.
+ */
+export default defineConfig({
+  testDir: ".",
+  testMatch: "**/*.e2e.ts",
+  outputDir: "../../test-results",
+  workers: 1,
+  // A test that passes on a second try has found a bug.
+  retries: 0,
+  forbidOnly: true,
+  timeout: deadlineMs,
+  expect: { timeout: deadlineMs / 4 },
+  reporter: "list",
+  use: {
+    browserName: "chromium",
+    headless: true,
+    trace: "retain-on-failure",
+    screenshot: "only-on-failure",
+    launchOptions: {
+      ...(chromiumPath === undefined ? {} : { executablePath: chromiumPath }),
+      // Chromium's sandbox refuses root, and containers often lack a large /dev/shm.
+      args: process.getuid?.() === 0 ? ["--no-sandbox", "--disable-dev-shm-usage"] : [],
+    },
+  },
+});

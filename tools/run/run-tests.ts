@@ -1,0 +1,51 @@
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { REPOSITORY } from "../code/source.ts";
+import { providePrograms } from "./provide-programs.ts";
+import { runCommand } from "./run-command.ts";
+import { addTotals, NOTHING, type Totals, totalsOfPlaywright, totalsOfVitest } from "./totals.ts";
+
+const VITEST_TIMEOUT_MS = 12 * 60_000;
+const PLAYWRIGHT_TIMEOUT_MS = 10 * 60_000;
+
+/** Everything but the static checks: unit, property and integration tests by Vitest, then the browser tests by Playwright. */
+export async function runTests(): Promise<Totals> {
+  const { env, missing } = await providePrograms();
+  for (const sentence of missing) process.stdout.write(`${sentence}\n`);
+  const reports = mkdtempSync(join(tmpdir(), "nexus-reports-"));
+  try {
+    const unit = await runVitest(join(reports, "vitest.json"), env);
+    const browser = await runPlaywright(join(reports, "playwright.json"), env);
+    return addTotals([unit, browser, { ...NOTHING, failed: missing.length }]);
+  } finally {
+    rmSync(reports, { recursive: true, force: true });
+  }
+}
+
+async function runVitest(file: string, env: Record<string, string>): Promise<Totals> {
+  const argv = ["vitest", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
+  const { exitCode } = await runCommand({ argv, env, timeoutMs: VITEST_TIMEOUT_MS, output: "show" });
+  return totalsOfVitest(readReport(file), exitCode);
+}
+
+async function runPlaywright(file: string, env: Record<string, string>): Promise<Totals> {
+  if (globSync("tests/e2e/**/*.e2e.ts", { cwd: REPOSITORY }).length === 0) return NOTHING;
+  const argv = ["playwright", "test", "--config=tests/e2e/playwright.config.ts", "--reporter=list,json"];
+  const { exitCode } = await runCommand({
+    argv,
+    env: { ...env, PLAYWRIGHT_JSON_OUTPUT_FILE: file },
+    timeoutMs: PLAYWRIGHT_TIMEOUT_MS,
+    output: "show",
+  });
+  return totalsOfPlaywright(readReport(file), exitCode);
+}
+
+/** The runners' own files: their shape is theirs, and a broken or absent one counts as a failed run. */
+function readReport<Report>(file: string): Report | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as Report;
+  } catch {
+    return undefined;
+  }
+}
