@@ -14,7 +14,7 @@ export default defineConfig({
     hookTimeout: caseTimeoutMs * 3,
     teardownTimeout: caseTimeoutMs,
     dangerouslyIgnoreUnhandledErrors: false,
-    // The test database has no global set-up on purpose: `test-database.ts` of the control plane
-    // starts it when the first test asks for one, so that pure tests never wait for a Postgres.
+    // Only opens a door: Postgres starts when the first test asks there, so that pure tests never wait for it.
+    globalSetup: "apps/web/src/server/db/testing/test-database-door.ts",
   },
 });
