@@ -9,7 +9,7 @@ describe("a fleet of one machine", () => {
   }, 90_000);
   afterAll(() => nexus?.dispose());
 
-  it("[O1] `nexus run` prints each line while the job still runs, and ends with its exit code", async () => {
+  it("[W1] `nexus run` prints each line while the job still runs, and ends with its exit code", async () => {
     // The job waits for a file that the test makes only after it saw the first line: the stream is live, or this hangs.
     const gate = `${nexus.home}/gate`;
     const run = nexus.cli([
@@ -26,7 +26,7 @@ describe("a fleet of one machine", () => {
     expect(run.stdout).toContain("two");
   });
 
-  it("[O2] a job sees its environment and folder, no GPU when it asked for none, and nothing of the agent's settings", async () => {
+  it("[W2] a job sees its environment and folder, no GPU when it asked for none, and nothing of the agent's settings", async () => {
     const job = await nexus.submit({
       command: [
         "sh",
@@ -42,7 +42,7 @@ describe("a fleet of one machine", () => {
     expect(await nexus.ended(job.id)).toMatchObject({ state: "succeeded", exitCode: 0 });
   });
 
-  it("[O3] a line of 100 MB, bytes that are not UTF-8 and a job without a newline arrive byte for byte", async () => {
+  it("[W3] a line of 100 MB, bytes that are not UTF-8 and a job without a newline arrive byte for byte", async () => {
     const script = "head -c 100000000 /dev/zero | tr '\\0' x; printf '\\nbad: \\377\\376\\200 end'";
     const job = await nexus.submit({ command: ["sh", "-c", script], gpus: 0 });
     const log = await nexus.log(job.id);
@@ -51,7 +51,7 @@ describe("a fleet of one machine", () => {
     expect(log.subarray(0, 100_000_000).every((byte) => byte === 0x78)).toBe(true);
   }, 60_000);
 
-  it("[O4] an unknown program, a missing folder and a target that does not exist say so", async () => {
+  it("[W4] an unknown program, a missing folder and a target that does not exist say so", async () => {
     const unknown = await nexus.submit({ command: ["no-such-program-here"], gpus: 0 });
     expect(await nexus.ended(unknown.id)).toMatchObject({ state: "failed", exitCode: 127 });
     const folder = await nexus.submit({ command: ["true"], cwd: "/no/such/folder", gpus: 0 });
@@ -61,7 +61,7 @@ describe("a fleet of one machine", () => {
     await expect(nexus.submit({ command: ["true"], target: "nowhere", gpus: 0 })).rejects.toThrow(/nowhere/);
   });
 
-  it("[O5] cancel ends a job that ignores TERM, and its children that left its session", async () => {
+  it("[W5] cancel ends a job that ignores TERM, and its children that left its session", async () => {
     const script =
       "trap '' TERM; setsid sleep 1000 & setsid sh -c 'trap \"\" TERM; sleep 1000' & echo ready; wait; sleep 1000";
     const job = await nexus.submit({ command: ["sh", "-c", script], gpus: 0, graceMs: 300 });
@@ -79,7 +79,7 @@ describe("a fleet of one machine", () => {
     expect(survivors.stdout.trim()).toBe("");
   });
 
-  it("[O6] a job past its timeout is ended and says so", async () => {
+  it("[W6] a job past its timeout is ended and says so", async () => {
     const job = await nexus.submit({ command: ["sleep", "1000"], gpus: 0, timeoutMs: 1000, graceMs: 200 });
     expect(await nexus.ended(job.id)).toMatchObject({ state: "timed_out" });
   });

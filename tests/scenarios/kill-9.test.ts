@@ -29,21 +29,21 @@ describe("kill -9 in mid-job", () => {
     expect(digest(log)).toBe(digest(Buffer.from(wholeLog)));
   }
 
-  it("[O7] of the agent: the same job goes on, no byte lost or doubled, the right exit code", async () => {
+  it("[W7] of the agent: the same job goes on, no byte lost or doubled, the right exit code", async () => {
     const id = await startLong();
     await agent.kill("SIGKILL");
     agent.start();
     await expectWhole(id);
   });
 
-  it("[O8] of the control plane: likewise", async () => {
+  it("[W8] of the control plane: likewise", async () => {
     const id = await startLong();
     await nexus.server.kill("SIGKILL");
     await nexus.startServer();
     await expectWhole(id);
   }, 90_000);
 
-  it("[O9] of both, and the job ends while nobody watches: likewise", async () => {
+  it("[W9] of both, and the job ends while nobody watches: likewise", async () => {
     const id = await startLong();
     await Promise.all([nexus.server.kill("SIGKILL"), agent.kill("SIGKILL")]);
     await nexus.startServer();

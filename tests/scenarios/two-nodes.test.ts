@@ -11,14 +11,14 @@ describe("two nodes, one of them with eight simulated GPUs", () => {
   }, 90_000);
   afterAll(() => nexus?.dispose());
 
-  it("[O10] jobs go where their target's name or labels say", async () => {
+  it("[W10] jobs go where their target's name or labels say", async () => {
     const byName = await nexus.submit({ command: ["true"], target: "plain", gpus: 0 });
     const byLabel = await nexus.submit({ command: ["true"], labels: { role: "training" }, gpus: 0 });
     expect((await nexus.ended(byName.id)).target?.name).toBe("plain");
     expect((await nexus.ended(byLabel.id)).target?.name).toBe("big");
   });
 
-  it("[O11] sixteen 1-GPU jobs run eight at a time, each on its own GPU, and the waiting ones say why", async () => {
+  it("[W11] sixteen 1-GPU jobs run eight at a time, each on its own GPU, and the waiting ones say why", async () => {
     const gate = `${nexus.home}/gate`;
     const command = ["sh", "-c", `echo $CUDA_VISIBLE_DEVICES; while [ ! -e ${gate} ]; do sleep 0.05; done`];
     const { jobs } = await nexus.call("jobs.submit", {
@@ -45,7 +45,7 @@ describe("two nodes, one of them with eight simulated GPUs", () => {
     }
   }, 60_000);
 
-  it("[O12] jobs that name GPU memory share a GPU while the sum fits", async () => {
+  it("[W12] jobs that name GPU memory share a GPU while the sum fits", async () => {
     const gate = `${nexus.home}/gate-2`;
     const command = ["sh", "-c", `while [ ! -e ${gate} ]; do sleep 0.05; done`];
     const jobs = Array.from({ length: 16 }, () => ({ command, gpus: 1, gpuMemoryMib: 30 * 1024 }));
