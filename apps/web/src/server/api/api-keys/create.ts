@@ -1,0 +1,5 @@
+import { procedure } from "../trpc.ts";
+
+export const createApiKey = procedure("apiKeys.create", ({ ctx, principal, input }) =>
+  ctx.access.createApiKey(principal, input),
+);

@@ -1,0 +1,36 @@
+import type { OutputOf } from "@nexus/shared/api/contract";
+import type { AccessServices } from "../services/access/access-services.ts";
+import type { Caller } from "../services/access/authenticator.ts";
+import type { Clock, Principal } from "../services/ports.ts";
+import type { ParsedInput, Services } from "../services/services.ts";
+
+export type EnrollTokenServices = {
+  createEnrollToken(
+    principal: Principal,
+    input: ParsedInput<"enrollTokens.create">,
+  ): Promise<OutputOf<"enrollTokens.create">>;
+  listEnrollTokens(principal: Principal): Promise<OutputOf<"enrollTokens.list">>;
+  revokeEnrollToken(
+    principal: Principal,
+    input: ParsedInput<"enrollTokens.revoke">,
+  ): Promise<OutputOf<"enrollTokens.revoke">>;
+};
+
+/** What procedures work with; the same for every request. */
+export type ApiParts = {
+  services: Services;
+  access: AccessServices;
+  enrollTokens: EnrollTokenServices;
+  server: OutputOf<"me.get">["server"];
+  clock: Clock;
+  /** A bug of ours that a caller met. `id` is what they were told. */
+  onInternalError: (id: string, cause: unknown) => void;
+};
+
+/** One request, or one socket with all its calls. */
+export type ApiContext = ApiParts & {
+  /** Looks up who acts, on every call: a socket outlives roles, memberships and keys. */
+  authenticate(): Promise<Caller>;
+  /** Bytes that the viewer has not taken yet; 0 where the transport has its own back-pressure. */
+  bufferedBytes(): number;
+};

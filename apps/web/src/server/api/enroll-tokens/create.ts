@@ -1,0 +1,5 @@
+import { procedure } from "../trpc.ts";
+
+export const createEnrollToken = procedure("enrollTokens.create", ({ ctx, principal, input }) =>
+  ctx.enrollTokens.createEnrollToken(principal, input),
+);

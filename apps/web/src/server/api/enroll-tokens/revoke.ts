@@ -1,0 +1,5 @@
+import { procedure } from "../trpc.ts";
+
+export const revokeEnrollToken = procedure("enrollTokens.revoke", ({ ctx, principal, input }) =>
+  ctx.enrollTokens.revokeEnrollToken(principal, input),
+);

@@ -1,0 +1,5 @@
+import { procedure } from "../trpc.ts";
+
+export const listJobSamples = procedure("jobs.samples", ({ ctx, principal, input }) =>
+  ctx.services.listJobSamples(principal, input.job),
+);

@@ -1,0 +1,5 @@
+import { procedure } from "../trpc.ts";
+
+export const listMembers = procedure("members.list", ({ ctx, principal }) =>
+  ctx.access.listMembers(principal),
+);

@@ -1,0 +1,5 @@
+import { procedure } from "../trpc.ts";
+
+export const listQueues = procedure("queues.list", ({ ctx, principal }) =>
+  ctx.services.listQueues(principal),
+);

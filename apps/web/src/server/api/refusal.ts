@@ -1,0 +1,59 @@
+import { randomBytes } from "node:crypto";
+import type { ErrorData } from "@nexus/shared/api/contract";
+import { ERROR_TABLE, type ErrorCode, NexusError } from "@nexus/shared/errors";
+import { newId } from "@nexus/shared/ids";
+import { TRPCError } from "@trpc/server";
+import * as z from "zod";
+
+const PROBLEMS_SHOWN_MAX = 5;
+
+const CODE_OF_TRPC: Partial<Record<TRPCError["code"], ErrorCode>> = {
+  BAD_REQUEST: "bad_request",
+  PARSE_ERROR: "bad_request",
+  METHOD_NOT_SUPPORTED: "bad_request",
+  UNSUPPORTED_MEDIA_TYPE: "bad_request",
+  PAYLOAD_TOO_LARGE: "too_large",
+  NOT_FOUND: "not_found",
+};
+
+/** Everything that a procedure can throw, as the one class that the API answers with. `report` gets what is our own fault. */
+export function toTrpcError(thrown: unknown, report: (id: string, cause: unknown) => void): TRPCError {
+  const refusal = toRefusal(thrown, report);
+  return new TRPCError({ code: ERROR_TABLE[refusal.code].trpc, message: refusal.message, cause: refusal });
+}
+
+export function toRefusal(thrown: unknown, report: (id: string, cause: unknown) => void): NexusError {
+  if (thrown instanceof NexusError) return thrown;
+  if (thrown instanceof TRPCError) {
+    if (thrown.cause instanceof NexusError) return thrown.cause;
+    const code = CODE_OF_TRPC[thrown.code];
+    if (code) return new NexusError(code, { detail: trpcSentence(thrown) });
+  }
+  const id = newId("event", randomBytes);
+  report(id, thrown instanceof TRPCError && thrown.cause ? thrown.cause : thrown);
+  return new NexusError("internal", {
+    detail: `Something broke on our side (${id}). The server's log says more under this id.`,
+  });
+}
+
+/** What a client reads of an error; never a stack, never a cause. */
+export function errorData(error: TRPCError): ErrorData {
+  const { cause, code } = error;
+  if (!(cause instanceof NexusError)) return { code, nexusCode: CODE_OF_TRPC[code] ?? "internal" };
+  const { code: nexusCode, retryAfterMs } = cause;
+  return retryAfterMs === undefined ? { code, nexusCode } : { code, nexusCode, retryAfterMs };
+}
+
+/** `jobs[0].command: a job needs a command`. */
+export function inputSentence(error: z.ZodError): string {
+  const sentences = error.issues.map((issue) => {
+    const place = z.core.toDotPath(issue.path);
+    return place === "" ? issue.message : `${place}: ${issue.message}`;
+  });
+  const rest = sentences.length - PROBLEMS_SHOWN_MAX;
+  return sentences.slice(0, PROBLEMS_SHOWN_MAX).join("; ") + (rest > 0 ? `; and ${rest} more` : "");
+}
+
+function trpcSentence(error: TRPCError): string {
+  return error.cause instanceof z.ZodError ? inputSentence(error.cause) : error.message;
+}

@@ -1,0 +1,115 @@
+/**
+ * Builds every procedure from its line of the contract: kind, least role, input and output come from there and nowhere else.
+ * A procedure without a line cannot be written, and a line's role cannot be forgotten.
+ */
+import { contract, type InputOf, type OutputOf, type ProcedureName } from "@nexus/shared/api/contract";
+import { NexusError } from "@nexus/shared/errors";
+import { type Role, roleAllows } from "@nexus/shared/roles";
+import {
+  initTRPC,
+  type TRPCMutationProcedure,
+  type TRPCQueryProcedure,
+  type TRPCSubscriptionProcedure,
+} from "@trpc/server";
+import type * as z from "zod";
+import type { Caller } from "../services/access/authenticator.ts";
+import type { Principal } from "../services/ports.ts";
+import type { ParsedInput } from "../services/services.ts";
+import type { ApiContext } from "./context.ts";
+import { errorData, toTrpcError } from "./refusal.ts";
+import { untilRefused } from "./until-refused.ts";
+
+const t = initTRPC.context<ApiContext>().create({
+  // Stacks never leave the server, whatever NODE_ENV says.
+  isDev: false,
+  errorFormatter: ({ shape, error }) => ({
+    code: shape.code,
+    message: error.message,
+    data: errorData(error),
+  }),
+});
+
+export const { router } = t;
+
+type Kind<P extends ProcedureName> = (typeof contract)[P]["kind"];
+type Definition<P extends ProcedureName> = { input: InputOf<P>; output: OutputOf<P>; meta: object };
+
+export type ProcedureOf<P extends ProcedureName> =
+  Kind<P> extends "query"
+    ? TRPCQueryProcedure<Definition<P>>
+    : Kind<P> extends "mutation"
+      ? TRPCMutationProcedure<Definition<P>>
+      : TRPCSubscriptionProcedure<{
+          input: InputOf<P>;
+          output: AsyncIterable<OutputOf<P>, void, unknown>;
+          meta: object;
+        }>;
+
+export type Call<P extends ProcedureName> = {
+  input: ParsedInput<P>;
+  principal: Principal;
+  ctx: ApiContext;
+  /** The caller went away, or lost the right to go on. */
+  signal: AbortSignal;
+};
+
+type Result<P extends ProcedureName> =
+  Kind<P> extends "subscription" ? AsyncIterable<OutputOf<P>> : OutputOf<P> | Promise<OutputOf<P>>;
+
+export function procedure<P extends ProcedureName>(
+  name: P,
+  handle: (call: Call<P>) => Result<P>,
+): ProcedureOf<P> {
+  const line: (typeof contract)[ProcedureName] = contract[name];
+  const builder = t.procedure
+    .use(async ({ ctx, next }) => {
+      const result = await next();
+      if (result.ok) return result;
+      throw toTrpcError(result.error, ctx.onInternalError);
+    })
+    .use(async ({ ctx, next }) => {
+      const caller = await ctx.authenticate();
+      refuseBelow(caller, line.role);
+      return await next({ ctx: { caller } });
+    })
+    .input(line.input);
+  const never = new AbortController().signal;
+  const call = (ctx: ApiContext & { caller: Caller }, input: unknown, signal?: AbortSignal): Call<P> => ({
+    input: input as ParsedInput<P>,
+    principal: ctx.caller.principal,
+    ctx,
+    signal: signal ?? never,
+  });
+
+  if (line.kind === "subscription") {
+    const output: z.ZodType = line.output;
+    return builder.subscription(({ ctx, input, signal }) =>
+      untilRefused({
+        open: (ended) => handle(call(ctx, input, ended)) as AsyncIterable<OutputOf<P>>,
+        check: async () => refuseBelow(await ctx.authenticate(), line.role),
+        onAccessChange: (listener) =>
+          ctx.services.events.on("access", ({ userId }) => {
+            if (userId === ctx.caller.principal.userId) listener();
+          }),
+        parse: (value) => output.parse(value),
+        toError: (cause) => toTrpcError(cause, ctx.onInternalError),
+        signal: signal ?? never,
+      }),
+    ) as unknown as ProcedureOf<P>;
+  }
+  const checked = builder.output(line.output as z.ZodType);
+  const resolve = async (options: {
+    ctx: ApiContext & { caller: Caller };
+    input: unknown;
+    signal?: AbortSignal | undefined;
+  }) => await handle(call(options.ctx, options.input, options.signal));
+  const built = line.kind === "query" ? checked.query(resolve) : checked.mutation(resolve);
+  return built as unknown as ProcedureOf<P>;
+}
+
+function refuseBelow({ principal }: Caller, needed: Role): void {
+  if (roleAllows(principal.role, needed)) return;
+  throw new NexusError("forbidden", {
+    detail: `This needs the role ${needed}; you are ${principal.role} of this team.`,
+  });
+}

@@ -1,0 +1,124 @@
+/**
+ * The browser's live socket, `/ws/ui`. Owns the open sockets of people. States of one: refused before the upgrade (an HTTP answer,
+ * no socket), open, closed. Invariants: no upgrade without a valid cookie or key; with a cookie none without an Origin of ours, so a
+ * foreign page cannot ride on a visitor's cookie; an open socket of a person who lost their access is closed at once where the change
+ * was made, and within `RECHECK_MS` elsewhere; every call on it looks up who acts again.
+ */
+import { type IncomingMessage, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
+import { getWSConnectionHandler, type WSSHandlerOptions } from "@trpc/server/adapters/ws";
+import type { Authenticator } from "../services/access/authenticator.ts";
+import { type Credentials, readCredentials } from "../services/access/credentials.ts";
+import type { ApiParts } from "./context.ts";
+import { isOwnOrigin } from "./http/origin.ts";
+import { toRefusal } from "./refusal.ts";
+import { appRouter } from "./router.ts";
+
+const PING_MS = 30_000;
+const PONG_WAIT_MS = 10_000;
+const RECHECK_MS = 15_000;
+/** RFC 6455: a private code; the client signs in again instead of dialling again. */
+const CLOSE_SIGNED_OUT = 4401;
+const CLOSE_RESTART = 1012;
+
+/** A `ws` server made with `noServer`; only the gateway's folder may import the package. */
+type SocketServer = WSSHandlerOptions<typeof appRouter>["wss"];
+type Client = Parameters<ReturnType<typeof getWSConnectionHandler>>[0];
+
+export type UiSocketsOptions = {
+  parts: ApiParts;
+  authenticator: Authenticator;
+  origins: readonly string[];
+  sockets: SocketServer;
+};
+
+export type UiSockets = {
+  /** For the dispatcher of upgrades. Answers the socket itself, whatever happens. */
+  handleUiUpgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Tells every browser to come again, as before a restart. */
+  close(): void;
+};
+
+export function createUiSockets(options: UiSocketsOptions): UiSockets {
+  const { parts, authenticator, origins, sockets } = options;
+  const connect = getWSConnectionHandler({
+    wss: sockets,
+    router: appRouter,
+    keepAlive: { enabled: true, pingMs: PING_MS, pongWaitMs: PONG_WAIT_MS },
+    createContext: ({ req, res }) => ({
+      ...parts,
+      authenticate: async () => await authenticator.authenticate(credentialsOf(req)),
+      bufferedBytes: () => res.bufferedAmount,
+    }),
+  });
+
+  return {
+    handleUiUpgrade(req, socket, head) {
+      // Until the upgrade the socket is ours: an error on it must not end the process.
+      socket.on("error", () => socket.destroy());
+      admit(req).then(
+        (admitted) => {
+          if (socket.destroyed) return;
+          sockets.handleUpgrade(req, socket, head, (client: Client) => {
+            const stop = watchAccess(admitted, () => client.close(CLOSE_SIGNED_OUT, "signed out"));
+            client.once("close", stop);
+            connect(client, req);
+          });
+        },
+        (cause: unknown) => refuse(socket, toRefusal(cause, parts.onInternalError)),
+      );
+    },
+    close() {
+      for (const client of sockets.clients) client.close(CLOSE_RESTART, "the server restarts");
+    },
+  };
+
+  async function admit(req: IncomingMessage): Promise<{ credentials: Credentials | null; userId: string }> {
+    const credentials = credentialsOf(req);
+    if (credentials?.kind !== "key" && !isOwnOrigin(req.headers, origins)) {
+      throw new NexusError("forbidden", {
+        detail: "The page that opened this socket is not of this server.",
+      });
+    }
+    const { principal } = await authenticator.authenticate(credentials);
+    return { credentials, userId: principal.userId };
+  }
+
+  function watchAccess(
+    { credentials, userId }: { credentials: Credentials | null; userId: string },
+    onLost: () => void,
+  ): () => void {
+    const recheck = () => {
+      authenticator.authenticate(credentials).catch((cause: unknown) => {
+        // Only a refusal ends the socket; a database that is away does not sign people out.
+        if (cause instanceof NexusError) onLost();
+      });
+    };
+    const unlisten = parts.services.events.on("access", (event) => {
+      if (event.userId === userId) recheck();
+    });
+    const timer = setInterval(recheck, RECHECK_MS);
+    return () => {
+      unlisten();
+      clearInterval(timer);
+    };
+  }
+}
+
+/** A browser cannot set headers on a socket, so the wanted team may stand in the query; it is not a secret. */
+function credentialsOf(req: IncomingMessage): Credentials | null {
+  const credentials = readCredentials(req.headers);
+  if (!credentials || credentials.team !== null) return credentials;
+  const team = URL.parse(req.url ?? "", "http://host")?.searchParams.get("team") ?? null;
+  return { ...credentials, team };
+}
+
+function refuse(socket: Duplex, refusal: NexusError): void {
+  const { http } = ERROR_TABLE[refusal.code];
+  const body = `${refusal.message}\n`;
+  socket.end(
+    `HTTP/1.1 ${http} ${STATUS_CODES[http] ?? "Refused"}\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
