@@ -5,8 +5,8 @@ import type { Source } from "../code/source.ts";
 const FORBIDDEN: { rule: string; pattern: RegExp; message: string }[] = [
   {
     rule: "tidy/path",
-    // ROCm and Homebrew live there on everyone's machine.
-    pattern: /(?<![\w.~-])\/(?:work|opt(?!\/(?:rocm|homebrew)\b))\//,
+    // What lives there on everyone's machine.
+    pattern: /(?<![\w.~-])\/(?:work|opt(?!\/(?:rocm|homebrew|conda)\b))\//,
     message: "a path of one machine: take it from the environment, or find it",
   },
   {
