@@ -67,8 +67,8 @@ export type Services = {
     principal: Principal,
     input: ParsedInput<"targets.samples">,
   ): Promise<{ points: GpuPoint[] }>;
-  /** The gateway calls it after an enrolment committed, so that the fleet shows the new target at once. */
-  targetEnrolled(targetId: number): Promise<void>;
+  /** For whoever wrote a target's row elsewhere (enrolled, left, needs an update): the fleet reads it again. */
+  refreshTarget(targetId: number): Promise<void>;
 
   listQueues(principal: Principal): Promise<Queue[]>;
   putQueue(principal: Principal, input: ParsedInput<"queues.put">): Promise<Queue>;
