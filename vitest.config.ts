@@ -4,8 +4,8 @@ const caseTimeoutMs = 20_000;
 
 export default defineConfig({
   test: {
-    include: ["{apps,packages,tools,bench}/**/*.test.ts", "tests/{sim,chaos}/**/*.test.ts"],
-    exclude: ["**/node_modules/**", "**/dist/**", "**/.next/**"],
+    include: ["{apps,packages,tools,bench}/**/*.test.ts", "tests/**/*.test.ts"],
+    exclude: ["**/node_modules/**", "**/dist/**", "**/.next/**", "tests/e2e/**"],
     environment: "node",
     globals: false,
     // Real processes and a real Postgres share the machine with the tests: more workers only make them wait.

@@ -122,15 +122,22 @@ export const ZONES: Zone[] = [
   {
     name: "web pages",
     at: ["apps/web/src/app/"],
-    imports: ["shared", "web features", "web ui"],
+    imports: ["shared", "web features", "web feature ground", "web ui"],
     typesOf: ["web api"],
     instead:
       "pages show features: data comes over tRPC, never from server modules (Next evaluates them again)",
   },
   {
+    name: "web feature ground",
+    at: ["apps/web/src/features/api/", "apps/web/src/features/live/", "apps/web/src/features/status/"],
+    imports: ["shared", "web ui"],
+    typesOf: ["web api"],
+    instead: "the API in the browser and the look of states know no feature: a feature calls them",
+  },
+  {
     name: "web features",
     at: ["apps/web/src/features/"],
-    imports: ["shared", "web ui"],
+    imports: ["shared", "web ui", "web feature ground"],
     typesOf: ["web api"],
     apart: true,
     instead: "features share through src/ui or packages/shared, and reach the server over tRPC only",

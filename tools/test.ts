@@ -1,5 +1,6 @@
 import { providePrograms } from "./run/provide-programs.ts";
 import { runCommand } from "./run/run-command.ts";
+import { build } from "./run/run-tests.ts";
 
 /**
  * `npm test`: the checks, then all tests; the same as `npm run check`.
@@ -14,6 +15,7 @@ if (words.length === 0) {
   const { env, missing } = await providePrograms();
   for (const sentence of missing) process.stdout.write(`${sentence}\n`);
   const browser = words.some((word) => word.includes("e2e"));
+  if (browser || words.some((word) => word.startsWith("tests"))) await build();
   const argv = browser
     ? [
         "playwright",

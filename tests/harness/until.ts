@@ -1,3 +1,4 @@
+// tidy-allow sleep: some facts can only be asked for, again and again
 import { setTimeout as delay } from "node:timers/promises";
 
 /** Asks again until `read` gives a value. For facts that can only be asked for; a fact that announces itself is awaited. */

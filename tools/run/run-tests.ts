@@ -6,21 +6,41 @@ import { providePrograms } from "./provide-programs.ts";
 import { runCommand } from "./run-command.ts";
 import { addTotals, NOTHING, type Totals, totalsOfPlaywright, totalsOfVitest } from "./totals.ts";
 
+const BUILD_TIMEOUT_MS = 6 * 60_000;
 const VITEST_TIMEOUT_MS = 12 * 60_000;
 const PLAYWRIGHT_TIMEOUT_MS = 10 * 60_000;
 
-/** Everything but the static checks: unit, property and integration tests by Vitest, then the browser tests by Playwright. */
+/**
+ * Everything but the static checks: builds what people run, then unit, property, integration and whole-system tests
+ * by Vitest, then the browser tests by Playwright.
+ */
 export async function runTests(): Promise<Totals> {
   const { env, missing } = await providePrograms();
   for (const sentence of missing) process.stdout.write(`${sentence}\n`);
+  const built = await build();
   const reports = mkdtempSync(join(tmpdir(), "nexus-reports-"));
   try {
     const unit = await runVitest(join(reports, "vitest.json"), env);
     const browser = await runPlaywright(join(reports, "playwright.json"), env);
-    return addTotals([unit, browser, { ...NOTHING, failed: missing.length }]);
+    return addTotals([unit, browser, { ...NOTHING, failed: missing.length + (built ? 0 : 1) }]);
   } finally {
     rmSync(reports, { recursive: true, force: true });
   }
+}
+
+/** Whole-system and browser tests run the bundles that users run. Turbo builds again only what changed. */
+export async function build(): Promise<boolean> {
+  const argv = ["turbo", "run", "build", "--output-logs=errors-only"];
+  const { exitCode, output, seconds } = await runCommand({
+    argv,
+    timeoutMs: BUILD_TIMEOUT_MS,
+    output: "keep",
+  });
+  const isBuilt = exitCode === 0;
+  process.stdout.write(
+    `\nbuild  ${isBuilt ? "ok" : "failed"}  ${seconds.toFixed(1)} s\n${isBuilt ? "" : output}`,
+  );
+  return isBuilt;
 }
 
 async function runVitest(file: string, env: Record<string, string>): Promise<Totals> {

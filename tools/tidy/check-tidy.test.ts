@@ -28,16 +28,11 @@ test("[C8] tests and generated files may be long", () => {
 
 test("[C9] a path of one machine fails in any file", () => {
   expect(check("docs/spec/jobs.md", `one\nsee ${HERE}notes`)).toEqual(["2 tidy/path"]);
-  expect(check("Dockerfile", `COPY x /${"opt"}/nexus/`)).toEqual(["1 tidy/path"]);
+  expect(check("Dockerfile", `COPY x /${"opt"}/node24/`)).toEqual(["1 tidy/path"]);
 });
 
 test("[C9] paths that only look like one are fine", () => {
-  for (const path of [
-    "apps/work/file",
-    "./work/",
-    `/${"opt"}/rocm/bin/amd-smi`,
-    "https://example.org/work/",
-  ]) {
+  for (const path of ["apps/work/file", "./work/", "/opt/rocm/bin/amd-smi", "https://example.org/work/"]) {
     expect(check("README.md", path), path).toEqual([]);
   }
 });

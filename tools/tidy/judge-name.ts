@@ -51,7 +51,7 @@ function isTestFile(path: string): boolean {
 /** In step with `include` of vitest.config.ts and `testMatch` of tests/e2e/playwright.config.ts. */
 function hasRunner(path: string): boolean {
   return (
-    /^(apps|packages|tools|bench|tests\/(sim|chaos))\/.*\.test\.ts$/.test(path) ||
+    /^(apps|packages|tools|bench|tests\/(?!e2e\/)[^/]+)\/.*\.test\.ts$/.test(path) ||
     /^tests\/e2e\/.*\.e2e\.ts$/.test(path)
   );
 }

@@ -5,14 +5,14 @@ import type { Source } from "../code/source.ts";
 const FORBIDDEN: { rule: string; pattern: RegExp; message: string }[] = [
   {
     rule: "tidy/path",
-    // What lives there on everyone's machine.
-    pattern: /(?<![\w.~-])\/(?:work|opt(?!\/(?:rocm|homebrew|conda)\b))\//,
+    // The folders in which we happen to work; /opt alone is on everyone's machine.
+    pattern: /(?<![\w.~-])\/(?:work|opt\/node\d*)\//,
     message: "a path of one machine: take it from the environment, or find it",
   },
   {
     rule: "tidy/registry",
     pattern:
-      /https?:\/\/[^/\s"']*(?:registry|artifactory|verdaccio)[^/\s"']*|^\s*registry\s*=|_auth(?:Token)?\s*=/i,
+      /https?:\/\/[^/\s"']*(?:registry|artifactory|verdaccio)[^/\s"']*|^\s*registry\s*=\s*https?:|_auth(?:Token)?\s*=/i,
     message: "a package registry by name: each user's own npm settings choose it",
   },
 ];
