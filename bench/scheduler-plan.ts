@@ -24,8 +24,8 @@ function jobs(shapes: number): QueuedJob[] {
     return job(`j_${i}`, {
       userId: `u_${i % 40}`,
       gpus: [1, 2, 4, 8][kind % 4] ?? 1,
-      gpuMemoryMib: kind % 3 === 0 ? 1024 * (1 + kind) : undefined,
-      labels: kind % 5 === 0 ? { zone: `z${kind % 10}` } : {},
+      gpuMemoryMib: kind % 3 === 1 ? 1024 * (1 + kind) : undefined,
+      labels: kind % 5 === 4 ? { zone: `z${kind % 10}` } : {},
       timeoutMs: kind % 2 === 0 ? 3_600_000 : null,
       priority: kind % 3,
     });
