@@ -40,7 +40,7 @@ export type GpuHolder = {
 };
 
 /** A sample older than this many intervals is stale. */
-export const STALE_INTERVALS = 2;
+const STALE_INTERVALS = 2;
 
 export function isStale(ageMs: number, intervalMs: number): boolean {
   return ageMs > STALE_INTERVALS * intervalMs;

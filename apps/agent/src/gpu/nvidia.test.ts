@@ -247,6 +247,26 @@ describe("trouble", () => {
     expect(driver.problem()).toMatch(/^a GPU at 0000:65:00.0 fell off the bus/);
     expect((await smi.calls()).filter((call) => call.includes("--id=0000:17:00.0 -lms"))).not.toEqual([]);
   });
+
+  it("[G6] a device that falls off the bus at work takes the loop with it; the others come back without it", async () => {
+    const proc = await mkdtemp(join(tmpdir(), "nexus-proc-"));
+    undo.push(() => rm(proc, { recursive: true, force: true }));
+    for (const busId of ["0000:17:00.0", "0000:65:00.0"]) {
+      await mkdir(join(proc, "driver/nvidia/gpus", busId), { recursive: true });
+    }
+    const { smi, driver } = await drive(TWO_4090, { proc });
+    await smi.use("lost.txt", "lost.txt");
+    await smi.put("gpu.mode", "half");
+    await until(driver, () => driver.problem() !== null);
+    await smi.put("gpu.mode", "ok");
+    await until(
+      driver,
+      () => driver.problem()?.startsWith(`GPU 1 (${SECOND_4090}) fell off the bus`) === true,
+    );
+    expect(driver.list().map(({ schedulable }) => schedulable)).toEqual([true, false]);
+    expect(sampleOf(driver, FIRST_4090)?.utilizationPct).toBe(97);
+    expect(driver.sample()?.stale).toBe(false);
+  });
 });
 
 describe("MIG", () => {
