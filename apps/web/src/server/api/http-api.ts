@@ -71,7 +71,7 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
     refuseForeign(req, origins);
     switch (route.kind) {
       case "trpc":
-        refuseSecretsInUrl(req, route.names);
+        refuseSecretsInUrl(url, route.names);
         trpc(req, res);
         return;
       case "auth":
@@ -121,8 +121,8 @@ function refuseForeign(req: IncomingMessage, origins: readonly string[]): void {
   });
 }
 
-function refuseSecretsInUrl(req: IncomingMessage, names: string[]): void {
-  if (!isReadingMethod(req.method) || !names.some((name) => BODY_ONLY.has(name))) return;
+function refuseSecretsInUrl({ searchParams }: URL, names: string[]): void {
+  if (!searchParams.has("input") || !names.some((name) => BODY_ONLY.has(name))) return;
   throw new NexusError("bad_request", {
     detail: `${names.join(", ")}: send the input in the body of a POST.`,
   });

@@ -6,6 +6,7 @@ import { contract, type InputOf, type OutputOf, type ProcedureName } from "@nexu
 import { NexusError } from "@nexus/shared/errors";
 import { type Role, roleAllows } from "@nexus/shared/roles";
 import {
+  type AnyTRPCProcedure,
   initTRPC,
   type TRPCMutationProcedure,
   type TRPCQueryProcedure,
@@ -59,8 +60,10 @@ type Result<P extends ProcedureName> =
 export function procedure<P extends ProcedureName>(
   name: P,
   handle: (call: Call<P>) => Result<P>,
-): ProcedureOf<P> {
-  const line: (typeof contract)[ProcedureName] = contract[name];
+): ProcedureOf<P>;
+/** Within, the line of the contract is data; its types are promised to the caller by the signature above. */
+export function procedure(name: ProcedureName, handle: (call: never) => unknown): AnyTRPCProcedure {
+  const { kind, role, input: inputSchema, output: outputSchema }: Line = contract[name];
   const builder = t.procedure
     .use(async ({ ctx, next }) => {
       const result = await next();
@@ -69,43 +72,37 @@ export function procedure<P extends ProcedureName>(
     })
     .use(async ({ ctx, next }) => {
       const caller = await ctx.authenticate();
-      refuseBelow(caller, line.role);
+      refuseBelow(caller, role);
       return await next({ ctx: { caller } });
     })
-    .input(line.input);
+    .input(inputSchema);
   const never = new AbortController().signal;
-  const call = (ctx: ApiContext & { caller: Caller }, input: unknown, signal?: AbortSignal): Call<P> => ({
-    input: input as ParsedInput<P>,
-    principal: ctx.caller.principal,
-    ctx,
-    signal: signal ?? never,
-  });
+  const open = (ctx: CallerContext, input: unknown, signal: AbortSignal) =>
+    handle({ input, principal: ctx.caller.principal, ctx, signal } as never);
 
-  if (line.kind === "subscription") {
-    const output: z.ZodType = line.output;
-    return builder.subscription(({ ctx, input, signal }) =>
+  if (kind === "subscription") {
+    return builder.subscription(({ ctx, input, signal = never }) =>
       untilRefused({
-        open: (ended) => handle(call(ctx, input, ended)) as AsyncIterable<OutputOf<P>>,
-        check: async () => refuseBelow(await ctx.authenticate(), line.role),
+        open: (ended) => open(ctx, input, ended) as AsyncIterable<unknown>,
+        check: async () => refuseBelow(await ctx.authenticate(), role),
         onAccessChange: (listener) =>
           ctx.services.events.on("access", ({ userId }) => {
             if (userId === ctx.caller.principal.userId) listener();
           }),
-        parse: (value) => output.parse(value),
+        parse: (value) => outputSchema.parse(value),
         toError: (cause) => toTrpcError(cause, ctx.onInternalError),
-        signal: signal ?? never,
+        signal,
       }),
-    ) as unknown as ProcedureOf<P>;
+    );
   }
-  const checked = builder.output(line.output as z.ZodType);
-  const resolve = async (options: {
-    ctx: ApiContext & { caller: Caller };
-    input: unknown;
-    signal?: AbortSignal | undefined;
-  }) => await handle(call(options.ctx, options.input, options.signal));
-  const built = line.kind === "query" ? checked.query(resolve) : checked.mutation(resolve);
-  return built as unknown as ProcedureOf<P>;
+  const checked = builder.output(outputSchema);
+  const resolve = async ({ ctx, input, signal = never }: Resolving) => await open(ctx, input, signal);
+  return kind === "query" ? checked.query(resolve) : checked.mutation(resolve);
 }
+
+type Line = { kind: string; role: Role; input: z.ZodType; output: z.ZodType };
+type CallerContext = ApiContext & { caller: Caller };
+type Resolving = { ctx: CallerContext; input: unknown; signal?: AbortSignal | undefined };
 
 function refuseBelow({ principal }: Caller, needed: Role): void {
   if (roleAllows(principal.role, needed)) return;

@@ -1,0 +1,145 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import { contract, type InputOf, type OutputOf, type ProcedureName } from "@nexus/shared/api/contract";
+import { NexusError } from "@nexus/shared/errors";
+import { createAccounts } from "../../auth/create-accounts.ts";
+import { createTestDatabase } from "../../db/testing/test-database.ts";
+import { createUiSocketServer } from "../../gateway/ui-socket-server.ts";
+import type { AccessContext } from "../../services/access/access-context.ts";
+import { createAccessServices } from "../../services/access/access-services.ts";
+import { createAuthenticator } from "../../services/access/authenticator.ts";
+import type { Services } from "../../services/services.ts";
+import type { EnrollTokenServices } from "../context.ts";
+import { createHttpApi } from "../http-api.ts";
+import { createUiSockets } from "../ui-socket.ts";
+import { testEvents } from "./test-events.ts";
+
+export type TestApi = Awaited<ReturnType<typeof startTestApi>>;
+
+export type TestApiOptions = {
+  /** What the test needs of the services that are not about access; all else answers `unavailable`. */
+  services?: Partial<Services>;
+  url?: string;
+};
+
+/** The API as server.ts serves it, on a port of its own, over a database of its own. */
+export async function startTestApi(options: TestApiOptions = {}) {
+  const database = await createTestDatabase();
+  const problems: string[] = [];
+  const urls: string[] = [];
+  const events = testEvents();
+  const clock = { aheadMs: 0, nowMs: () => Date.now() + clock.aheadMs };
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const url = options.url ?? origin;
+  const accounts = createAccounts({
+    db: database.db,
+    secret: randomBytes(32).toString("base64url"),
+    url,
+    randomBytes,
+    onProblem: (message) => problems.push(message),
+  });
+  const ctx: AccessContext = { db: database.db, accounts, events, clock, randomBytes, url };
+  const authenticator = createAuthenticator({
+    db: database.db,
+    accounts,
+    events,
+    clock,
+    onProblem: (message, cause) => problems.push(`${message}: ${String(cause)}`),
+  });
+  const parts = {
+    services: unreached<Services>({ events, ...options.services }),
+    access: createAccessServices(ctx),
+    enrollTokens: unreached<EnrollTokenServices>({}),
+    server: { version: "0.0.0", url, fingerprint: "none" },
+    clock,
+    onInternalError: (id: string, cause: unknown) => problems.push(`${id}: ${String(cause)}`),
+  };
+  const httpApi = createHttpApi({ parts, accounts, authenticator, origins: [url] });
+  const uiSockets = createUiSockets({
+    parts,
+    authenticator,
+    origins: [url],
+    sockets: createUiSocketServer(),
+  });
+  const note = (req: IncomingMessage) => urls.push(req.url ?? "");
+  server.on("request", (req, res) => {
+    note(req);
+    if (!httpApi(req, res)) res.writeHead(404).end();
+  });
+  server.on("upgrade", (req, socket, head) => {
+    note(req);
+    uiSockets.handleUiUpgrade(req, socket, head);
+  });
+
+  async function post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
+    return await fetch(`${origin}${path}`, {
+      method: "POST",
+      body: JSON.stringify(body),
+      headers: { "content-type": "application/json", origin, ...headers },
+    });
+  }
+
+  /** A call as the CLI makes it: by POST, so that no input stands in a URL; without input a query is a plain GET. */
+  async function rawCall(name: string, input: unknown, headers: Record<string, string>): Promise<Response> {
+    const isQuery = name in contract && contract[name as ProcedureName].kind === "query";
+    if (input === undefined && isQuery) return await fetch(`${origin}/api/trpc/${name}`, { headers });
+    return await fetch(`${origin}/api/trpc/${name}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify(input ?? {}),
+    });
+  }
+
+  return {
+    ctx,
+    clock,
+    events,
+    origin,
+    problems,
+    urls,
+    authenticator,
+    post,
+    rawCall,
+    async call<P extends ProcedureName>(name: P, input: InputOf<P>, key: string): Promise<OutputOf<P>> {
+      const response = await rawCall(name, input, { authorization: `Bearer ${key}` });
+      const body = (await response.json()) as { result: { data: OutputOf<P> }; error?: { message: string } };
+      if (body.error) throw new Error(body.error.message);
+      return body.result.data;
+    },
+    /** All rows of all tables as text. */
+    async dump(): Promise<string> {
+      const tables = await database.sql`select tablename from pg_tables where schemaname = 'public'`;
+      const rows = await Promise.all(
+        tables.map(({ tablename }) => database.sql`select t::text as line from ${database.sql(tablename)} t`),
+      );
+      return rows.flatMap((lines) => lines.map(({ line }) => line)).join("\n");
+    },
+    async close(): Promise<void> {
+      uiSockets.close();
+      server.closeAllConnections();
+      server.close();
+      authenticator.close();
+      await database.close();
+    },
+  };
+}
+
+export const PROCEDURES = Object.keys(contract) as ProcedureName[];
+
+/** A part that the test does not wire: reaching it is an answer that no refusal of the edge gives. */
+function unreached<T extends object>(wired: Partial<T>): T {
+  return new Proxy(wired, {
+    get(target, name) {
+      if (name in target) return target[name as keyof typeof target];
+      const refuse = () => {
+        throw new NexusError("unavailable", { detail: "reached" });
+      };
+      return Object.assign(refuse, { list: refuse, get: refuse, find: refuse });
+    },
+  }) as T;
+}
