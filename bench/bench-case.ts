@@ -9,6 +9,8 @@ export type BenchCase = {
   unit: Unit;
   /** The case whose figure this one is divided by: a physical floor, or the peer to be compared with. */
   floor?: string;
+  /** At most so many rounds, for a case that takes long. */
+  rounds?: number;
   /** The reason why this case cannot run on this machine, with what to install. */
   absent?(): string | undefined;
   /** One round. Many samples for times, one or a few for rates. */

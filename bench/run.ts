@@ -44,6 +44,7 @@ async function measure(cases: BenchCase[], rounds: number): Promise<Result> {
   try {
     for (let round = 1; round <= rounds; round += 1) {
       for (const one of measured) {
+        if (round > (one.bench.rounds ?? rounds)) continue;
         process.stderr.write(`round ${round} of ${rounds}: ${one.bench.name}\n`);
         const busyShare = await waitForQuiet();
         one.isNoisy ||= (busyShare ?? 0) > NOISY_SHARE;

@@ -2,18 +2,27 @@ import type { BenchCase } from "../bench-case.ts";
 import { commitAndSpawn } from "./commit-and-spawn.ts";
 import { dashLoop } from "./dash-loop.ts";
 import { gnuParallel } from "./gnu-parallel.ts";
+import { nexusIdle } from "./nexus-idle.ts";
+import { nexusRate, nexusStart } from "./nexus-jobs.ts";
+import { nexusLogDelay, nexusLogRate, nexusSteadyLog } from "./nexus-log.ts";
 import { nodeSpawnLoop } from "./node-spawn-loop.ts";
 import { slurmRate, slurmStart } from "./slurm.ts";
 import { taskSpoolerRate, taskSpoolerStart } from "./task-spooler.ts";
 
-/** In the order of the table: first how fast one job starts, then how many run in a second. */
+/** In the order of the table: what an idle Nexus costs, how fast one job starts, how many run in a second, logs. */
 export const ALL_CASES: BenchCase[] = [
+  ...nexusIdle,
   commitAndSpawn,
+  nexusStart,
   taskSpoolerStart,
   slurmStart,
   nodeSpawnLoop,
+  nexusRate,
   dashLoop,
   taskSpoolerRate,
   gnuParallel,
   slurmRate,
+  nexusLogRate,
+  nexusLogDelay,
+  nexusSteadyLog,
 ];

@@ -1,0 +1,90 @@
+import type { Nexus } from "../../tests/harness/nexus.ts";
+import type { BenchCase } from "../bench-case.ts";
+import { openNexus, unlessBuilt } from "../nexus.ts";
+import { memoryMib } from "../process-tree.ts";
+
+const LOG_MB = 256;
+const LINES = 200;
+const LINE_EVERY_MS = 20;
+const STEADY_S = 60;
+const STEADY_MB_PER_S = 10;
+
+/** A job writes as fast as it can; the viewer reads the stream of the raw log from its first byte to its end. */
+export const nexusLogRate: BenchCase = {
+  name: "Nexus, log from job to viewer",
+  unit: "MB/s",
+  absent: unlessBuilt,
+  async run(ctx) {
+    const { nexus } = await openNexus(ctx);
+    const bytes = LOG_MB * 1_000_000;
+    const job = await nexus.submit({
+      command: ["sh", "-c", `yes 0123456789abcdef0123456789abcdef | head -c ${bytes}`],
+    });
+    let seen = 0;
+    let firstAt: number | undefined;
+    await follow(nexus, job.id, (chunk) => {
+      firstAt ??= performance.now();
+      seen += chunk.length;
+    });
+    if (seen !== bytes || firstAt === undefined) throw new Error(`the viewer saw ${seen} of ${bytes} bytes`);
+    return [LOG_MB / ((performance.now() - firstAt) / 1000)];
+  },
+};
+
+/** Each line of the job is the moment at which it was written, on the clock that the viewer reads too. */
+export const nexusLogDelay: BenchCase = {
+  name: "Nexus, log line from job to viewer",
+  unit: "ms",
+  absent: unlessBuilt,
+  async run(ctx) {
+    const { nexus } = await openNexus(ctx);
+    const write = "process.stdout.write(performance.timeOrigin + performance.now() + '\\n')";
+    const script = `let n = 0; const t = setInterval(() => { ${write}; if (++n === ${LINES}) clearInterval(t); }, ${LINE_EVERY_MS})`;
+    const job = await nexus.submit({ command: [process.execPath, "-e", script] });
+    const samples: number[] = [];
+    let rest = "";
+    await follow(nexus, job.id, (chunk) => {
+      const nowMs = performance.timeOrigin + performance.now();
+      const lines = (rest + Buffer.from(chunk).toString()).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) samples.push(nowMs - Number(line));
+    });
+    return samples;
+  },
+};
+
+/** How much the control plane grows while a job writes 10 MB a second for a minute, and one viewer reads along. */
+export const nexusSteadyLog: BenchCase = {
+  name: "Nexus control plane, growth over 1 min of 10 MB/s log",
+  unit: "MiB",
+  rounds: 1,
+  absent: unlessBuilt,
+  async run(ctx) {
+    const { nexus } = await openNexus(ctx);
+    const pid = nexus.server.process.pid ?? 0;
+    const second = `head -c ${STEADY_MB_PER_S * 1_000_000} /dev/zero | tr '\\0' x; sleep 1`;
+    const job = await nexus.submit({
+      command: ["sh", "-c", `n=${STEADY_S}; while [ "$n" -gt 0 ]; do ${second}; n=$((n - 1)); done`],
+    });
+    // The first seconds fill buffers that stay.
+    const warmBytes = 5 * STEADY_MB_PER_S * 1_000_000;
+    let seen = 0;
+    let before: number | undefined;
+    let most = 0;
+    await follow(nexus, job.id, (chunk) => {
+      seen += chunk.length;
+      if (seen < warmBytes) return;
+      const now = memoryMib(pid);
+      before ??= now;
+      most = Math.max(most, now);
+    });
+    return [most - (before ?? most)];
+  },
+};
+
+async function follow(nexus: Nexus, job: string, onChunk: (chunk: Uint8Array) => void): Promise<void> {
+  const response = await nexus.fetch(`/api/v1/jobs/${job}/log?follow=1&offset=0`);
+  if (!response.ok || !response.body)
+    throw new Error(`log of ${job}: ${response.status} ${await response.text()}`);
+  for await (const chunk of response.body) onChunk(chunk);
+}
