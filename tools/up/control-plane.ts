@@ -1,0 +1,95 @@
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
+import * as z from "zod";
+import { stopProgram } from "./keep-running.ts";
+import { type Ended, type Program, type Running, startProgram } from "./start-program.ts";
+
+/** What the control plane leaves for us once it is ready, readable by its user only. */
+const upFileSchema = z.object({
+  url: z.url(),
+  signInLink: z.url(),
+  /** There when no target `local` is enrolled. */
+  enrollToken: z.string().optional(),
+});
+export type UpFile = z.infer<typeof upFileSchema>;
+
+/** Longer than the control plane's own limit for an orderly shutdown. */
+export const SERVER_STOP_MS = 30_000;
+const POLL_MS = 30;
+/** Recovery of a database that was not closed takes as long as its WAL is. */
+const READY_WAIT_MS = 10 * 60_000;
+/** One that an `up` left behind when it was killed stops by itself; until then it holds the home. */
+const PREDECESSOR_WAIT_MS = 20_000;
+const PREDECESSOR_POLL_MS = 300;
+
+export type ReadyControlPlane = { running: Running; up: UpFile };
+
+export type StartOptions = { program: Program; home: string; wish: AbortSignal };
+
+/** Rejects with the wish's reason when it comes first, and leaves nothing running then or on failure. */
+export async function startControlPlane(options: StartOptions): Promise<ReadyControlPlane> {
+  const { program, wish } = options;
+  const startedAtMs = performance.now();
+  for (;;) {
+    const result = await tryToStart(options);
+    if ("up" in result) return result;
+    const isHeld = result.ended.code === ERROR_TABLE.conflict.exit;
+    if (!isHeld || performance.now() - startedAtMs > PREDECESSOR_WAIT_MS)
+      throw notStarted(program, result.ended);
+    await delay(PREDECESSOR_POLL_MS, undefined, { signal: wish });
+  }
+}
+
+async function tryToStart({
+  program,
+  home,
+  wish,
+}: StartOptions): Promise<ReadyControlPlane | { ended: Ended }> {
+  const path = join(home, "run", "up.json");
+  rmSync(path, { force: true });
+  const running = startProgram(program);
+  let ended: Ended | null = null;
+  void running.ended.then((how) => {
+    ended = how;
+  });
+  const giveUpAtMs = performance.now() + READY_WAIT_MS;
+  while (ended === null) {
+    const up = readUpFile(path);
+    if (up && (await isReady(up.url))) return { running, up };
+    if (wish.aborted || performance.now() > giveUpAtMs) {
+      await stopProgram(running, SERVER_STOP_MS);
+      wish.throwIfAborted();
+      throw new NexusError("unavailable", {
+        detail: `The control plane did not get ready; see ${program.logPath}.`,
+      });
+    }
+    await Promise.race([running.ended, delay(POLL_MS)]);
+  }
+  return { ended };
+}
+
+function readUpFile(path: string): UpFile | null {
+  try {
+    return upFileSchema.parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return null;
+    throw cause;
+  }
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(new URL("/readyz", url), { signal: AbortSignal.timeout(2_000) });
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+function notStarted({ logPath }: Program, { code, signal, lastLines }: Ended): NexusError {
+  return new NexusError(code === ERROR_TABLE.conflict.exit ? "conflict" : "unavailable", {
+    detail: `The control plane did not start (${signal ?? `exit code ${code}`}):\n${lastLines}\n\nAll it said is in ${logPath}.`,
+  });
+}

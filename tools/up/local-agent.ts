@@ -1,0 +1,85 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { basename, delimiter, dirname, join } from "node:path";
+import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
+import { type Kept, keepRunning } from "./keep-running.ts";
+
+export type LocalAgentOptions = {
+  /** The agent's script. */
+  script: string;
+  home: string;
+  /** Given when this machine is not enrolled yet. */
+  enrollToken: string | undefined;
+  say(line: string): void;
+};
+
+const STOP_MS = 10_000;
+/** Removed from the fleet, or too old for the server: the same again would end the same. */
+const FINAL_CODES = [
+  ERROR_TABLE.node_revoked.exit,
+  ERROR_TABLE.needs_update.exit,
+  ERROR_TABLE.forbidden.exit,
+];
+
+/** Enrols this machine as the target `local` where that is needed, and keeps its agent running. */
+export async function startLocalAgent(options: LocalAgentOptions): Promise<Kept> {
+  const { script, home, enrollToken, say } = options;
+  const env = agentEnv(process.env, join(home, "agent"));
+  // `up` run by root is root's own wish; the agent alone would ask.
+  const asRoot = process.getuid?.() === 0 ? ["--allow-root"] : [];
+  if (enrollToken !== undefined) await enroll([script, "enroll", "-", "--yes", ...asRoot], env, enrollToken);
+  const logPath = join(home, "logs", "agent.log");
+  return keepRunning({
+    program: { name: "agent", argv: [script, "run", ...asRoot], env, logPath },
+    finalCodes: FINAL_CODES,
+    stopMs: STOP_MS,
+    onEnded({ code, signal, lastLines }, againMs) {
+      const then = againMs === null ? "it stays down" : `again in ${againMs / 1_000} s`;
+      say(
+        `The agent of this machine ended (${signal ?? `exit code ${code}`}), ${then}:\n${lastLines}\nSee ${logPath}.`,
+      );
+    },
+  });
+}
+
+/** The token goes through a pipe: arguments and environment of a process are no place for a secret. */
+async function enroll(argv: string[], env: NodeJS.ProcessEnv, token: string): Promise<void> {
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...argv], {
+    env,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (bytes: Buffer) => {
+      output += bytes.toString();
+    });
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(`${token}\n`);
+  const [code] = await once(child, "close");
+  if (code === 0) return;
+  throw new NexusError("unavailable", {
+    detail: `This machine could not be enrolled (exit code ${code}):\n${output.trim()}`,
+  });
+}
+
+/**
+ * What jobs may see of this shell: not our settings and secrets, and not the paths that npm and we put in front.
+ */
+function agentEnv(env: NodeJS.ProcessEnv, agentHome: string): NodeJS.ProcessEnv {
+  const kept = Object.entries(env).filter(
+    ([name]) => !/^(NEXUS_|npm_|DATABASE_URL$|PG[A-Z]+$|INIT_CWD$|NODE_ENV$)/.test(name),
+  );
+  const path = (env.PATH ?? "").split(delimiter).filter((dir) => !isPutInFront(dir));
+  return {
+    NODE_ENV: "production",
+    ...Object.fromEntries(kept),
+    PATH: path.join(delimiter),
+    NEXUS_AGENT_HOME: agentHome,
+    ...(env.NEXUS_GPUS === undefined ? {} : { NEXUS_GPUS: env.NEXUS_GPUS }),
+  };
+}
+
+function isPutInFront(dir: string): boolean {
+  if (basename(dir) === "node-gyp-bin" || dir.endsWith(join("node_modules", ".bin"))) return true;
+  return dir === dirname(process.execPath) && dir.includes("node_modules");
+}

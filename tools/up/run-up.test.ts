@@ -1,0 +1,184 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { writeStandIns } from "./testing/stand-ins.ts";
+
+/** Orphans stay as zombies until pid 1 collects them, which was seen to take 1.5 s. */
+const COLLECTED_MS = 10_000;
+
+let dir: string;
+let home: string;
+let started: Up[];
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "nexus-up-"));
+  home = join(dir, "home");
+  mkdirSync(home);
+  started = [];
+});
+afterEach(async () => {
+  for (const up of started) if (isRunning(up.child)) await stop(up);
+  // What a killed one had started ends by itself, and still writes.
+  await vi.waitFor(() => expect(pids().filter(isAlive)).toEqual([]), COLLECTED_MS);
+  rmSync(dir, { recursive: true });
+});
+
+test("[O27] the control plane is ready before this machine is enrolled and its agent runs, then a person is told how to go on", async () => {
+  const up = await start();
+  const { output } = up;
+  expect(output()).toMatch(/Dashboard {3}http:\/\/127\.0\.0\.1:\d+\n/);
+  expect(output()).toMatch(/Sign in {5}http:\/\/127\.0\.0\.1:\d+\/sign-in\/once/);
+  expect(output()).toContain(`NEXUS_HOME=${home} npx nexus run -- sh -c`);
+  expect(events().map((event) => event.split(" ")[0])).toEqual(["server", "enroll", "agent"]);
+});
+
+test("[O28] a machine is enrolled once, and the token is in no command line", async () => {
+  const first = await start();
+  const asRoot = process.getuid?.() === 0 ? " --allow-root" : "";
+  expect(events()[1]).toBe(`enroll - --yes${asRoot} < a-secret-token`);
+  await stop(first);
+  await start();
+  expect(events().filter((event) => event.startsWith("enroll"))).toHaveLength(1);
+});
+
+test("[O29] Ctrl-C, also sent twice, stops the agent, then the control plane, and ends with 0", async () => {
+  const up = await start();
+  up.child.kill("SIGINT");
+  up.child.kill("SIGINT");
+  expect(await once(up.child, "exit")).toEqual([0, null]);
+  expect(events().slice(3)).toEqual(["agent stopped", "server stopped"]);
+  expect(up.output()).toContain("Stopping; running jobs go on.");
+});
+
+test("[O30] a second `up` on the same home is told who holds it and changes nothing", async () => {
+  const first = await start();
+  const second = launch();
+  expect(await once(second.child, "exit")).toEqual([75, null]);
+  expect(second.output()).toMatch(
+    new RegExp(`^Nexus is up already: process ${first.child.pid} holds this home since 20.*Z\\.\n$`),
+  );
+  expect(events()).toHaveLength(3);
+});
+
+test("[O31] when `up` is killed all that it started stops, and the next `up` starts at once", async () => {
+  const first = await start();
+  first.child.kill("SIGKILL");
+  await start();
+  expect(
+    events()
+      .filter((event) => event.endsWith("stopped"))
+      .sort(),
+  ).toEqual(["agent stopped", "server stopped"]);
+});
+
+test.each([
+  ["agent", 2, "The agent of this machine ended"],
+  ["server", 0, "The control plane ended"],
+])("[O32] a killed %s is started again, and the person is told", async (name, event, message) => {
+  const up = await start();
+  process.kill(Number(events()[event]?.split(" ")[1]), "SIGKILL");
+  await vi.waitFor(
+    () => expect(events().filter((line) => line.startsWith(`${name} `))).toHaveLength(2),
+    10_000,
+  );
+  expect(up.output()).toContain(`${message} (SIGKILL), again in 0.5 s`);
+});
+
+test("[O32] an agent for which starting again is no use stays down, and its last lines are shown", async () => {
+  writeFileSync(join(home, "final"), "");
+  const up = await start();
+  await vi.waitFor(() =>
+    expect(up.output()).toContain("ended (exit code 78), it stays down:\nthe agent says why"),
+  );
+});
+
+test("[O33] a control plane that does not start says why, and nothing is left running", async () => {
+  writeFileSync(join(home, "refusal"), "70");
+  const up = launch();
+  expect(await once(up.child, "exit")).toEqual([69, null]);
+  expect(up.output()).toContain("did not start (exit code 70):\nthe control plane says why");
+  expect(existsSync(join(home, "run", "up.lock.json"))).toBe(false);
+});
+
+test("[O33] a home that an earlier control plane still holds is waited for", async () => {
+  writeFileSync(join(home, "refusal"), "75");
+  const up = launch();
+  await vi.waitFor(() => expect(existsSync(join(home, "logs", "control-plane.log"))).toBe(true));
+  rmSync(join(home, "refusal"));
+  await up.ready;
+});
+
+test("[O34] what the agent hands to jobs holds no setting of Nexus or npm, and the person's own environment", async () => {
+  await start();
+  expect(events()[2]).toMatch(/ env \[,,,hello\] path \/usr\/bin:\/bin$/);
+});
+
+type Up = { child: ChildProcess; output: () => string; ready: Promise<void> };
+
+async function start(): Promise<Up> {
+  const up = launch();
+  await up.ready;
+  const runs = () => events().filter((event) => event.startsWith("agent ")).length;
+  await vi.waitFor(() => expect(runs()).toBeGreaterThanOrEqual(started.length));
+  return up;
+}
+
+function launch(): Up {
+  const { server, agent } = writeStandIns(join(dir, "checkout"));
+  const program = join(import.meta.dirname, "testing", "up-program.ts");
+  const child = spawn(process.execPath, [program, join(dir, "checkout"), server, agent], {
+    env: {
+      HOME: dir,
+      NODE_ENV: "test",
+      PATH: `${dir}/node_modules/.bin:/usr/bin:/bin`,
+      NEXUS_HOME: home,
+      NEXUS_PORT: "0",
+      DATABASE_URL: "postgres://secret@127.0.0.1/x",
+      npm_execpath: "/npm",
+      GREETING: "hello",
+    },
+  });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (bytes: Buffer) => {
+      text += bytes.toString();
+    });
+  const ready = new Promise<void>((resolve, reject) => {
+    child.stdout.on("data", () => text.includes("Try next") && resolve());
+    child.once("exit", (code) => reject(new Error(`up ended with ${code}:\n${text}`)));
+  });
+  ready.catch(() => undefined);
+  const up = { child, output: () => text, ready };
+  started.push(up);
+  return up;
+}
+
+async function stop(up: Up): Promise<void> {
+  up.child.kill("SIGTERM");
+  await once(up.child, "exit");
+}
+
+function isRunning(child: ChildProcess): boolean {
+  return child.exitCode === null && child.signalCode === null;
+}
+
+function events(): string[] {
+  const path = join(home, "events");
+  return existsSync(path) ? readFileSync(path, "utf8").trim().split("\n") : [];
+}
+
+function pids(): number[] {
+  return events().flatMap((event) => (/^(server|agent) \d/.test(event) ? [Number(event.split(" ")[1])] : []));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * Test support. Stand-ins for the control plane and the agent, which only write down what happens to them: how `up` starts,
+ * watches and stops programs can then be seen step by step. The real ones run in tests/scenarios.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const COMMON = `
+  import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+  import { createServer } from "node:http";
+  import { dirname } from "node:path";
+  const note = (home, text) => appendFileSync(home + "/events", text + "\\n");
+  const untilStopped = (home, name) => {
+    setInterval(() => {}, 1e6);
+    process.on("SIGTERM", () => { note(home, name + " stopped"); process.exit(0); });
+  };
+`;
+
+const SERVER = `${COMMON}
+  const home = process.env.NEXUS_HOME;
+  if (existsSync(home + "/refusal")) {
+    console.log("the control plane says why");
+    process.exit(Number(readFileSync(home + "/refusal", "utf8")));
+  }
+  note(home, "server " + process.pid + " for up " + process.env.NEXUS_UP);
+  untilStopped(home, "server");
+  const server = createServer((request, response) => response.writeHead(request.url === "/readyz" ? 200 : 404).end());
+  server.listen(Number(process.env.NEXUS_PORT), "127.0.0.1", () => {
+    const url = "http://127.0.0.1:" + server.address().port;
+    const enrollToken = existsSync(home + "/enrolled") ? undefined : "a-secret-token";
+    writeFileSync(home + "/run/up.json", JSON.stringify({ url, signInLink: url + "/sign-in/once", enrollToken }));
+  });
+`;
+
+const AGENT = `${COMMON}
+  const home = dirname(process.env.NEXUS_AGENT_HOME);
+  const [command, ...rest] = process.argv.slice(2);
+  if (command === "enroll") {
+    note(home, "enroll " + rest.join(" ") + " < " + readFileSync(0, "utf8").trim());
+    writeFileSync(home + "/enrolled", "");
+  } else {
+    const env = ["NEXUS_HOME", "DATABASE_URL", "npm_execpath", "GREETING"].map((name) => process.env[name] ?? "");
+    note(home, "agent " + process.pid + " env [" + env + "] path " + process.env.PATH);
+    if (existsSync(home + "/final")) { console.log("the agent says why"); process.exit(78); }
+    untilStopped(home, "agent");
+  }
+`;
+
+/** A folder that stands for the checkout. */
+export function writeStandIns(root: string): { server: string; agent: string } {
+  mkdirSync(root, { recursive: true });
+  writeFileSync(join(root, "server.mjs"), SERVER);
+  writeFileSync(join(root, "agent.mjs"), AGENT);
+  return { server: "server.mjs", agent: "agent.mjs" };
+}

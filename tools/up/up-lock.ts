@@ -1,0 +1,46 @@
+/**
+ * Owns: the right to be the one `npm run up` of a data home, as a lock that the kernel keeps on `run/up.lock` and drops
+ * when this process ends in any way: nothing stale is left to judge. `run/up.lock.json` says who holds it, for people.
+ * Refuses: a second holder, with the name of the first.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { NexusError } from "@nexus/shared/errors";
+
+export type UpLock = { release(): void };
+
+const SQLITE_BUSY = 5;
+
+export function takeUpLock(runDir: string): UpLock {
+  mkdirSync(runDir, { recursive: true, mode: 0o700 });
+  const path = join(runDir, "up.lock");
+  const namePath = `${path}.json`;
+  // SQLite is only the portable way to the kernel's file lock: nothing is ever written to the file.
+  const handle = new DatabaseSync(path);
+  try {
+    handle.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+  } catch (cause) {
+    handle.close();
+    if (!(cause instanceof Error && "errcode" in cause && cause.errcode === SQLITE_BUSY)) throw cause;
+    throw new NexusError("conflict", { detail: `Nexus is up already: ${whoHolds(namePath)}.`, cause });
+  }
+  writeFileSync(namePath, JSON.stringify({ pid: process.pid, since: new Date().toISOString() }), {
+    mode: 0o600,
+  });
+  return {
+    release() {
+      rmSync(namePath, { force: true });
+      handle.close();
+    },
+  };
+}
+
+function whoHolds(namePath: string): string {
+  try {
+    const { pid, since } = JSON.parse(readFileSync(namePath, "utf8")) as { pid: number; since: string };
+    return `process ${pid} holds this home since ${since}`;
+  } catch {
+    return "another process holds this home since a moment ago";
+  }
+}

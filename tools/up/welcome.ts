@@ -1,0 +1,34 @@
+import type { UpFile } from "./control-plane.ts";
+import type { Settings } from "./settings.ts";
+
+/** What a newcomer reads first: where the dashboard is, how to get in, what to try. */
+export function welcome({
+  settings,
+  up,
+  tookMs,
+}: {
+  settings: Settings;
+  up: UpFile;
+  tookMs: number;
+}): string {
+  const nexus = settings.isDefaultHome ? "npx nexus" : `NEXUS_HOME=${quote(settings.home)} npx nexus`;
+  return `
+Nexus is up (${(tookMs / 1_000).toFixed(1)} s).
+
+  Dashboard   ${up.url}
+  Sign in     ${up.signInLink}
+              (works once)
+
+Try next, in a second shell in this folder:
+
+  ${nexus} run -- sh -c 'for i in 1 2 3; do echo $i; sleep 1; done'
+  ${nexus} status
+  ${nexus} add -- hostname && ${nexus} queue
+
+Data and logs are in ${settings.home}. Ctrl-C stops Nexus; running jobs go on.
+`;
+}
+
+function quote(text: string): string {
+  return /^[\w/.,:@+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
