@@ -129,6 +129,19 @@ test.each(["while its server runs on", "with its server"])(
   },
 );
 
+test("[O12] a start that is killed while it copies the binaries leaves nothing behind for good", async () => {
+  const runtimeRoot = `${fixture.runtimeRoot}-torn`;
+  const names = () => (existsSync(runtimeRoot) ? readdirSync(runtimeRoot) : []);
+  const torn = fixture.launch({ home: fixture.makeHome(), runtimeRoot });
+  await until(() => names().length > 0);
+  torn.child.kill("SIGKILL");
+  await once(torn.child, "exit");
+  const whole = fixture.launch({ home: fixture.makeHome(), runtimeRoot, isDurable: false });
+  started(await whole.answer);
+  expect(names()).toEqual([expect.stringMatching(/^18[^/]*-(linux|darwin)-(x64|arm64)$/)]);
+  await whole.stop();
+});
+
 test("[O13] data of another major version is refused and left as it is", async () => {
   const { home, launched } = await startWithRows();
   await launched.stop();

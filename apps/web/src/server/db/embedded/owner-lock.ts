@@ -8,6 +8,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { NexusError } from "@nexus/shared/errors";
+import { isAlive } from "./is-alive.ts";
 
 export type OwnerLock = { readonly holder: LockHolder; release(): void };
 export type LockHolder = { pid: number; sinceMs: number; what: string };
@@ -86,15 +87,6 @@ function parseHolder(path: string): LockHolder | null {
     return { pid, sinceMs, what };
   } catch {
     return null;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (cause) {
-    return cause instanceof Error && "code" in cause && cause.code === "EPERM";
   }
 }
 

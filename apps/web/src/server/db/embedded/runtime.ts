@@ -8,6 +8,7 @@ import { chmod, cp, mkdir, readdir, readFile, rename, rm, symlink } from "node:f
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { NexusError } from "@nexus/shared/errors";
+import { isAlive } from "./is-alive.ts";
 import { runAs } from "./run-as.ts";
 import type { ServerUser } from "./server-user.ts";
 
@@ -35,6 +36,7 @@ export async function ensureRuntime(
   const half = `${dir}.${process.pid}-${Date.now()}`;
   try {
     await makePassable(runtimeRoot);
+    await removeTornCopies(runtimeRoot);
     await cp(source.nativeDir, half, { recursive: true, filter: (path) => !NOT_NEEDED.test(path) });
     await openToRead(half);
     await linkLibraries(source.nativeDir, half);
@@ -47,6 +49,14 @@ export async function ensureRuntime(
     await rm(half, { recursive: true, force: true });
   }
   return runtime;
+}
+
+/** Of processes that were killed while they copied; another home may be copying right now. */
+async function removeTornCopies(runtimeRoot: string): Promise<void> {
+  for (const name of await readdir(runtimeRoot)) {
+    const pid = /\.(\d+)-\d+$/.exec(name)?.[1];
+    if (pid && !isAlive(Number(pid))) await rm(join(runtimeRoot, name), { recursive: true, force: true });
+  }
 }
 
 function findPackage(): { nativeDir: string; version: string } {
