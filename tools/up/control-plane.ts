@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
 import * as z from "zod";
 import { stopProgram } from "./keep-running.ts";
+import type { Settings } from "./settings.ts";
 import { type Ended, type Program, type Running, startProgram } from "./start-program.ts";
 
 /** What the control plane leaves for us once it is ready, readable by its user only. */
@@ -17,6 +18,7 @@ export type UpFile = z.infer<typeof upFileSchema>;
 
 /** Longer than the control plane's own limit for an orderly shutdown. */
 export const SERVER_STOP_MS = 30_000;
+const READYZ_MS = 2_000;
 const POLL_MS = 30;
 /** Recovery of a database that was not closed takes as long as its WAL is. */
 const READY_WAIT_MS = 10 * 60_000;
@@ -26,7 +28,7 @@ const PREDECESSOR_POLL_MS = 300;
 
 export type ReadyControlPlane = { running: Running; up: UpFile };
 
-export type StartOptions = { program: Program; home: string; wish: AbortSignal };
+export type StartOptions = { program: Program; settings: Settings; wish: AbortSignal };
 
 /** Rejects with the wish's reason when it comes first, and leaves nothing running then or on failure. */
 export async function startControlPlane(options: StartOptions): Promise<ReadyControlPlane> {
@@ -44,10 +46,10 @@ export async function startControlPlane(options: StartOptions): Promise<ReadyCon
 
 async function tryToStart({
   program,
-  home,
+  settings,
   wish,
 }: StartOptions): Promise<ReadyControlPlane | { ended: Ended }> {
-  const path = join(home, "run", "up.json");
+  const path = join(settings.home, "run", "up.json");
   rmSync(path, { force: true });
   const running = startProgram(program);
   let ended: Ended | null = null;
@@ -57,7 +59,7 @@ async function tryToStart({
   const giveUpAtMs = performance.now() + READY_WAIT_MS;
   while (ended === null) {
     const up = readUpFile(path);
-    if (up && (await isReady(up.url))) return { running, up };
+    if (up && (await isReady(up.url, settings.port))) return { running, up };
     if (wish.aborted || performance.now() > giveUpAtMs) {
       await stopProgram(running, SERVER_STOP_MS);
       wish.throwIfAborted();
@@ -79,13 +81,17 @@ function readUpFile(path: string): UpFile | null {
   }
 }
 
-async function isReady(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(new URL("/readyz", url), { signal: AbortSignal.timeout(2_000) });
-    return response.ok;
-  } catch {
-    return false;
-  }
+/** Its public address may lead through a proxy that is not up yet: here the loopback one will do. */
+async function isReady(url: string, port: number): Promise<boolean> {
+  const here = port === 0 ? url : `http://127.0.0.1:${port}`;
+  const asks = [url, here].map(async (origin) => {
+    const response = await fetch(new URL("/readyz", origin), { signal: AbortSignal.timeout(READYZ_MS) });
+    if (!response.ok) throw new Error(`${response.status}`);
+  });
+  return Promise.any(asks).then(
+    () => true,
+    () => false,
+  );
 }
 
 function notStarted({ logPath }: Program, { code, signal, lastLines }: Ended): NexusError {

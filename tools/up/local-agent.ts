@@ -1,18 +1,23 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { basename, delimiter, dirname, join } from "node:path";
 import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
+import type { UpFile } from "./control-plane.ts";
 import { type Kept, keepRunning } from "./keep-running.ts";
+import { createReinstallToken } from "./reinstall-token.ts";
 
 export type LocalAgentOptions = {
   /** The agent's script. */
   script: string;
   home: string;
-  /** Given when this machine is not enrolled yet. */
-  enrollToken: string | undefined;
+  /** Its token is given when this machine is not enrolled yet. */
+  up: UpFile;
   say(line: string): void;
 };
 
+/** The name that the control plane gives the machine it runs on. */
+const LOCAL_TARGET = "local";
 const STOP_MS = 10_000;
 /** Removed from the fleet, or too old for the server: the same again would end the same. */
 const FINAL_CODES = [
@@ -23,10 +28,13 @@ const FINAL_CODES = [
 
 /** Enrols this machine as the target `local` where that is needed, and keeps its agent running. */
 export async function startLocalAgent(options: LocalAgentOptions): Promise<Kept> {
-  const { script, home, enrollToken, say } = options;
-  const env = agentEnv(process.env, join(home, "agent"));
+  const { script, home, up, say } = options;
+  const agentHome = join(home, "agent");
+  const env = agentEnv(process.env, agentHome);
   // `up` run by root is root's own wish; the agent alone would ask.
   const asRoot = process.getuid?.() === 0 ? ["--allow-root"] : [];
+  const isLost = up.enrollToken === undefined && !existsSync(agentHome);
+  const enrollToken = isLost ? await createReinstallToken(home, up.url, LOCAL_TARGET) : up.enrollToken;
   if (enrollToken !== undefined) await enroll([script, "enroll", "-", "--yes", ...asRoot], env, enrollToken);
   const logPath = join(home, "logs", "agent.log");
   return keepRunning({

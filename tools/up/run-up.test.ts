@@ -44,6 +44,14 @@ test("[O28] a machine is enrolled once, and the token is in no command line", as
   expect(events().filter((event) => event.startsWith("enroll"))).toHaveLength(1);
 });
 
+test("[O28] for a machine that is enrolled and lost its agent's folder, a token is asked with the person's key", async () => {
+  writeFileSync(join(home, "enrolled"), "");
+  const up = launch();
+  expect(await once(up.child, "exit")).toEqual([69, null]);
+  expect(events()[1]).toBe("/api/trpc/enrollTokens.create Bearer a-key");
+  expect(up.output()).toContain("no token to enrol this machine again: the server says no");
+});
+
 test("[O29] Ctrl-C, also sent twice, stops the agent, then the control plane, and ends with 0", async () => {
   const up = await start();
   up.child.kill("SIGINT");

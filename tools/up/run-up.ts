@@ -34,14 +34,14 @@ export async function runUp(options: UpOptions): Promise<void> {
     if (!options.isBuilt) await teller.step("building", build(options.root));
     if (wish.aborted) return;
     const program = controlPlane(options);
-    const starting = startControlPlane({ program, home: settings.home, wish });
+    const starting = startControlPlane({ program, settings, wish });
     const { running, up } = await teller.step("starting the control plane", starting);
     kept.unshift(keepControlPlane(program, running, teller));
     if (wish.aborted) return;
     const agent = startLocalAgent({
       script: join(options.root, options.scripts.agent),
       home: settings.home,
-      enrollToken: up.enrollToken,
+      up,
       say: teller.line,
     });
     kept.unshift(await teller.step("enrolling this machine", agent));

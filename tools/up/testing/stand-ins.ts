@@ -24,10 +24,15 @@ const SERVER = `${COMMON}
   }
   note(home, "server " + process.pid + " for up " + process.env.NEXUS_UP);
   untilStopped(home, "server");
-  const server = createServer((request, response) => response.writeHead(request.url === "/readyz" ? 200 : 404).end());
+  const server = createServer((request, response) => {
+    if (request.url === "/readyz") return response.end();
+    note(home, request.url + " " + request.headers.authorization);
+    response.end(JSON.stringify({ error: { message: "the server says no" } }));
+  });
   server.listen(Number(process.env.NEXUS_PORT), "127.0.0.1", () => {
     const url = "http://127.0.0.1:" + server.address().port;
     const enrollToken = existsSync(home + "/enrolled") ? undefined : "a-secret-token";
+    writeFileSync(home + "/cli.json", JSON.stringify({ servers: { default: { url, apiKey: "a-key" } } }));
     writeFileSync(home + "/run/up.json", JSON.stringify({ url, signInLink: url + "/sign-in/once", enrollToken }));
   });
 `;
@@ -35,6 +40,7 @@ const SERVER = `${COMMON}
 const AGENT = `${COMMON}
   const home = dirname(process.env.NEXUS_AGENT_HOME);
   const [command, ...rest] = process.argv.slice(2);
+  mkdirSync(process.env.NEXUS_AGENT_HOME, { recursive: true });
   if (command === "enroll") {
     note(home, "enroll " + rest.join(" ") + " < " + readFileSync(0, "utf8").trim());
     writeFileSync(home + "/enrolled", "");
