@@ -43,9 +43,16 @@ test("[C9] a registry by name fails", () => {
 });
 
 test("[C9] the lock file records no download address, links to workspaces are fine", () => {
-  const lock = (resolved: string) => `{\n  "resolved": "${resolved}"\n}`;
+  const lock = (resolved: string) => `{ "packages": { "a": {\n  "resolved": "${resolved}"\n} } }`;
   expect(check("package-lock.json", lock("https://npm.example.org/zod.tgz"))).toEqual(["2 tidy/lock"]);
   expect(check("package-lock.json", lock("apps/agent"))).toEqual([]);
+});
+
+test("[C9] a lock file without the optional packages of other systems fails", () => {
+  const tool = { version: "1.0.0", optionalDependencies: { "@tool/darwin-arm64": "1.0.0" } };
+  expect(check("package-lock.json", JSON.stringify({ packages: { "node_modules/tool": tool } }))).toEqual([
+    "1 tidy/lock",
+  ]);
 });
 
 test("[C10] notes for later fail in comments, not in strings", () => {

@@ -1,5 +1,6 @@
 import type { Finding } from "../code/finding.ts";
 import type { Source } from "../code/source.ts";
+import { type Lock, missingFrom } from "../lock/complete-lock.ts";
 
 /** What the text of any tracked file must not hold, whatever its language. */
 const FORBIDDEN: { rule: string; pattern: RegExp; message: string }[] = [
@@ -29,7 +30,8 @@ export function judgeText({ path, text }: Source): Finding[] {
       message,
     })),
   );
-  return path.endsWith("package-lock.json") ? [...findings, ...judgeLock(path, lines)] : findings;
+  if (!path.endsWith("package-lock.json")) return findings;
+  return [...findings, ...judgeLock(path, lines), ...judgeSystems(path, text)];
 }
 
 /** For files that the parser does not read: a note for later counts wherever it stands. */
@@ -53,4 +55,12 @@ function judgeLock(path: string, lines: string[]): Finding[] {
   return lines.flatMap((content, index) =>
     /"resolved":\s*"\w+:\/\//.test(content) ? [{ path, line: index + 1, rule: "tidy/lock", message }] : [],
   );
+}
+
+/** `npm ci` refuses a lock file that leaves out the optional packages of other systems. */
+function judgeSystems(path: string, text: string): Finding[] {
+  const missing = Object.keys(missingFrom(JSON.parse(text) as Lock));
+  if (missing.length === 0) return [];
+  const message = `${missing.length} optional packages of other systems are not named (${missing[0]}, …): run \`node tools/complete-lock.ts\``;
+  return [{ path, line: 1, rule: "tidy/lock", message }];
 }
