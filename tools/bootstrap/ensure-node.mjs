@@ -192,6 +192,7 @@ export async function runNpm(args, cwd) {
   const isNpm = script !== undefined && /npm-cli\.c?js$/.test(script);
   const [command, ...first] = isNpm ? [process.execPath, script] : ["npm"];
   const child = spawn(command, [...first, ...args, ...quiet], { cwd, stdio: ["ignore", "inherit", "pipe"] });
+  const stopCounting = countSeconds();
   let errors = "";
   child.stderr.on("data", (/** @type {Buffer} */ bytes) => {
     errors += bytes.toString();
@@ -202,13 +203,25 @@ export async function runNpm(args, cwd) {
       reject(new BootstrapError(`npm does not start (${cause.message}). Install npm, then run this again.`)),
     );
     child.on("close", resolve);
-  });
+  }).finally(stopCounting);
   if (code === 0) return;
   if (/\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH)\b/.test(errors))
     throw new BootstrapError(
       "npm cannot reach its registry. Check the network, the proxy and `npm config get registry`, then run this again.",
     );
   throw new BootstrapError(`npm ${args[0]} failed with exit code ${code}; what it said stands above.`);
+}
+
+/** npm is silent for half a minute; on a terminal a person sees that it works. */
+function countSeconds() {
+  if (!process.stderr.isTTY) return () => undefined;
+  const startedAtMs = Date.now();
+  const show = () => process.stderr.write(`\r  ${Math.round((Date.now() - startedAtMs) / 1_000)} s\u001b[K`);
+  const timer = setInterval(show, 1_000);
+  return () => {
+    clearInterval(timer);
+    process.stderr.write("\r\u001b[K");
+  };
 }
 
 /**

@@ -16,6 +16,7 @@ export function takeUpLock(runDir: string): UpLock {
   mkdirSync(runDir, { recursive: true, mode: 0o700 });
   const path = join(runDir, "up.lock");
   const namePath = `${path}.json`;
+  createPrivately(path);
   // SQLite is only the portable way to the kernel's file lock: nothing is ever written to the file.
   const handle = new DatabaseSync(path);
   try {
@@ -34,6 +35,15 @@ export function takeUpLock(runDir: string): UpLock {
       handle.close();
     },
   };
+}
+
+/** A lock file that others can open is one that others can hold. */
+function createPrivately(path: string): void {
+  try {
+    writeFileSync(path, "", { flag: "wx", mode: 0o600 });
+  } catch (cause) {
+    if (!(cause instanceof Error && "code" in cause && cause.code === "EEXIST")) throw cause;
+  }
 }
 
 function whoHolds(namePath: string): string {
