@@ -2,19 +2,10 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
-import * as z from "zod";
+import { type UpFile, upFileSchema } from "@nexus/shared/up-file";
 import { stopProgram } from "./keep-running.ts";
 import type { Settings } from "./settings.ts";
 import { type Ended, type Program, type Running, startProgram } from "./start-program.ts";
-
-/** What the control plane leaves for us once it is ready, readable by its user only. */
-const upFileSchema = z.object({
-  url: z.url(),
-  signInLink: z.url(),
-  /** There when no target `local` is enrolled. */
-  enrollToken: z.string().optional(),
-});
-export type UpFile = z.infer<typeof upFileSchema>;
 
 /** Longer than the control plane's own limit for an orderly shutdown. */
 export const SERVER_STOP_MS = 30_000;

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { basename, delimiter, dirname, join } from "node:path";
 import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
-import type { UpFile } from "./control-plane.ts";
+import type { UpFile } from "@nexus/shared/up-file";
 import { type Kept, keepRunning } from "./keep-running.ts";
 import { createReinstallToken } from "./reinstall-token.ts";
 

@@ -3,13 +3,10 @@ import { join } from "node:path";
 import { contract } from "@nexus/shared/api/contract";
 import { CLI_CONFIG_FILE, cliConfigSchema, DEFAULT_SERVER } from "@nexus/shared/cli-config";
 import { NexusError } from "@nexus/shared/errors";
-import * as z from "zod";
 
 const REQUEST_MS = 10_000;
-const answerSchema = z.object({
-  result: z.object({ data: contract["enrollTokens.create"].output }).optional(),
-  error: z.object({ message: z.string() }).optional(),
-});
+
+type Answer = { result?: { data: unknown }; error?: { message: string } };
 
 /** For a target whose agent lost its folder: a token that makes this machine the same target again. */
 export async function createReinstallToken(home: string, url: string, target: string): Promise<string> {
@@ -23,8 +20,8 @@ export async function createReinstallToken(home: string, url: string, target: st
     body: JSON.stringify({ target }),
     signal: AbortSignal.timeout(REQUEST_MS),
   });
-  const { result, error } = answerSchema.parse(await response.json());
-  if (result) return result.data.secret;
+  const { result, error } = (await response.json()) as Answer;
+  if (result) return contract["enrollTokens.create"].output.parse(result.data).secret;
   throw new NexusError("unavailable", {
     detail: `The control plane gave no token to enrol this machine again: ${error?.message ?? response.status}`,
   });

@@ -1,4 +1,4 @@
-import type { UpFile } from "./control-plane.ts";
+import type { UpFile } from "@nexus/shared/up-file";
 import type { Settings } from "./settings.ts";
 
 /** What a newcomer reads first: where the dashboard is, how to get in, what to try. */

@@ -20,7 +20,7 @@ export type SocketPlace = { dir: string; configured: string; isShort: boolean };
 
 /** `sun_path` less its final zero: 108 bytes on Linux, 104 on macOS. */
 const SOCKET_PATH_BYTES_MAX = process.platform === "darwin" ? 103 : 107;
-export const SOCKET_FILE = ".s.PGSQL.5432";
+const SOCKET_FILE = ".s.PGSQL.5432";
 
 export function embeddedLayout(home: string, shortRoot: string): EmbeddedLayout {
   const rootDir = join(home, "postgres");
