@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+import { homedir, tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { runOnFitNode } from "./ensure-node.mjs";
+
+const home = process.env.NEXUS_HOME || join(homedir(), ".nexus");
+await runOnFitNode(
+  {
+    home,
+    fallbackDir: join(tmpdir(), `nexus-node24-${userInfo().uid}`),
+    say: (line) => process.stderr.write(`nexus: ${line}\n`),
+  },
+  () => import("../dist/nexus.js"),
+);

@@ -1,0 +1,71 @@
+/**
+ * A job's log as it grows. Owns the place up to which bytes were handed out. States: open, away (the server cannot be reached; tried
+ * again with growing waits, without end, as the job goes on without us), ended. Invariant: every byte once, in order, whatever happens
+ * to the connection: a new one begins where the last byte ended. Refusals (no such job, signed out) end it with the refusal.
+ */
+import { NexusError } from "@nexus/shared/errors";
+import { type Api, isPassing } from "./api.ts";
+
+const WAIT_MS_MIN = 250;
+const WAIT_MS_MAX = 10_000;
+
+export type LogStreamOptions = {
+  api: Api;
+  job: string;
+  from: { offset: number } | { tail: number } | { sinceMs: number };
+  signal: AbortSignal;
+  /** Told once when the connection is lost, and once when it is back. */
+  onAway?: (isAway: boolean) => void;
+};
+
+export async function* followLog(
+  options: LogStreamOptions,
+): AsyncGenerator<{ offset: number; bytes: Uint8Array }> {
+  const { api, job, signal, onAway } = options;
+  let from = options.from;
+  let waitMs = WAIT_MS_MIN;
+  let isAway = false;
+  while (!signal.aborted) {
+    try {
+      const response = await api.open(
+        `/api/v1/jobs/${encodeURIComponent(job)}/log?follow=1&${query(from)}`,
+        signal,
+      );
+      if (isAway) onAway?.(false);
+      isAway = false;
+      waitMs = WAIT_MS_MIN;
+      let offset = Number(response.headers.get("x-log-offset") ?? 0);
+      from = { offset };
+      for await (const bytes of response.body ?? []) {
+        yield { offset, bytes };
+        offset += bytes.byteLength;
+        from = { offset };
+      }
+      return;
+    } catch (cause) {
+      if (signal.aborted) return;
+      if (cause instanceof NexusError && !isPassing(cause)) throw cause;
+      if (!isAway) onAway?.(true);
+      isAway = true;
+      await pause(waitMs * (0.5 + Math.random() / 2), signal);
+      waitMs = Math.min(waitMs * 2, WAIT_MS_MAX);
+    }
+  }
+}
+
+export function query(from: LogStreamOptions["from"]): string {
+  if ("tail" in from) return `tail=${from.tail}`;
+  return "sinceMs" in from ? `since=${from.sinceMs}` : `offset=${from.offset}`;
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+  });
+}

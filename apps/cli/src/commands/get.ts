@@ -1,0 +1,83 @@
+import type { Job } from "@nexus/shared/api/schemas";
+import type { Command } from "commander";
+import { connect } from "../api/connect.ts";
+import { type Cli, print } from "../cli.ts";
+import { findJob } from "../jobs/find-job.ts";
+import { commandText, stateCell, timeText, whyText } from "../jobs/job-cells.ts";
+import { agoText, bytesText, durationText, memoryText } from "../terminal/amounts.ts";
+import { plainJson } from "../terminal/plain.ts";
+import { withSpinner } from "../terminal/spinner.ts";
+import { type Cell, tableLines } from "../terminal/table.ts";
+import { addJsonOption } from "./common-options.ts";
+
+export function addGet(program: Command, cli: Cli): void {
+  const command = program
+    .command("get")
+    .description("all about one job and what happened to it")
+    .argument("[id]", "the job's id or the beginning of it (default: your latest)");
+  addJsonOption(command).action(async (id: string | undefined, options: { json?: boolean }) => {
+    await showJob(cli, id, options.json === true);
+  });
+}
+
+async function showJob(cli: Cli, id: string | undefined, isJson: boolean): Promise<void> {
+  const { api } = await connect(cli);
+  const job = await withSpinner(cli.stderr, "Asking", findJob(api, id));
+  const events = await api.call("jobs.events", { job: job.id });
+  if (isJson) {
+    print(cli, plainJson({ job, events }, 2));
+    return;
+  }
+  const nowMs = cli.nowMs();
+  const settings = { paint: cli.paint, columns: cli.columns };
+  const facts = tableLines([{ title: "" }, { title: "", cutTo: 20 }], factRows(job, nowMs), settings);
+  const timeline = tableLines(
+    [
+      { title: "WHEN", align: "right" },
+      { title: "STATE" },
+      { title: "BY", cutTo: 8 },
+      { title: "WHAT", cutTo: 20 },
+    ],
+    events.map((event) => [agoText(nowMs - event.atMs), stateCell(event), event.actor, event.message]),
+    settings,
+  );
+  print(cli, [...facts, "", ...timeline]);
+}
+
+function factRows(job: Job, nowMs: number): Cell[][] {
+  const facts: [string, Cell | null][] = [
+    ["job", { text: job.id, ink: "bold" }],
+    ["name", job.name],
+    ["state", stateCell(job)],
+    ["why", whyText(job) || null],
+    ["command", commandText(job.command)],
+    ["exit", job.signal ?? (job.exitCode === null ? null : String(job.exitCode))],
+    ["target", job.target?.name ?? job.wantedTarget],
+    ["gpus", gpuText(job)],
+    ["user", job.user.name],
+    ["queue", `${job.queue}${job.priority === 0 ? "" : `, priority ${job.priority}`}`],
+    ["labels", listText(job.labels)],
+    ["env", listText(job.env)],
+    ["folder", job.cwd],
+    ["timeout", job.timeoutMs === null ? null : durationText(job.timeoutMs)],
+    ["added", agoText(nowMs - job.createdAtMs)],
+    ["time", job.startedAtMs === null ? null : timeText(job, nowMs)],
+    ["tries", job.attemptNumber > 1 ? String(job.attemptNumber) : null],
+    ["log", bytesText(job.logBytes)],
+  ];
+  return facts.flatMap(([label, value]) => (value === null ? [] : [[{ text: label, ink: "dim" }, value]]));
+}
+
+function gpuText(job: Job): string {
+  const wanted = [
+    String(job.gpus),
+    job.gpuModel,
+    job.gpuMemoryMib === null ? null : `${memoryText(job.gpuMemoryMib)} each`,
+  ].filter((part) => part !== null);
+  return job.gpuUuids.length === 0 ? wanted.join(", ") : `${wanted.join(", ")}: ${job.gpuUuids.join(" ")}`;
+}
+
+function listText(items: Record<string, string>): string | null {
+  const pairs = Object.entries(items).map(([key, value]) => `${key}=${value}`);
+  return pairs.length === 0 ? null : pairs.join(" ");
+}

@@ -1,0 +1,41 @@
+import type { Command } from "commander";
+import { connect } from "../api/connect.ts";
+import { type Cli, print } from "../cli.ts";
+import { findUnfinishedJob } from "../jobs/find-job.ts";
+import { parseDurationMs } from "../terminal/parse-amounts.ts";
+import { plain, plainJson } from "../terminal/plain.ts";
+import { withSpinner } from "../terminal/spinner.ts";
+import { addJsonOption } from "./common-options.ts";
+
+/** Some of the named jobs could not be ended; each line says why. */
+const EXIT_SOME_FAILED = 1;
+
+type KillOptions = { grace?: string; json?: boolean };
+
+export function addKill(program: Command, cli: Cli): void {
+  const command = program
+    .command("kill")
+    .description("end jobs, or take them out of the line")
+    .argument("[id...]", "ids or beginnings of them (default: your latest that has not ended)")
+    .option("--grace <time>", "time between TERM and KILL");
+  addJsonOption(command).action(async (ids: string[], options: KillOptions) => {
+    await kill(cli, ids, options);
+  });
+}
+
+async function kill(cli: Cli, ids: string[], options: KillOptions): Promise<void> {
+  const graceMs = options.grace === undefined ? undefined : parseDurationMs(options.grace, "--grace");
+  const { api } = await connect(cli);
+  const jobs = ids.length > 0 ? ids : [(await findUnfinishedJob(api)).id];
+  const input = { jobs, ...(graceMs === undefined ? {} : { graceMs }) };
+  const { results } = await withSpinner(cli.stderr, "Ending", api.callAgain("jobs.cancel", input));
+  if (results.some(({ ok }) => !ok)) cli.exitCode = EXIT_SOME_FAILED;
+  if (options.json) {
+    print(cli, plainJson({ results }, 2));
+    return;
+  }
+  for (const { job, ok, message } of results) {
+    const sign = ok ? cli.paint("green", "✓") : cli.paint("red", "✗");
+    print(cli, `${sign} ${plain(job)}  ${plain(message)}`);
+  }
+}

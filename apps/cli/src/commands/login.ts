@@ -1,0 +1,48 @@
+import { NexusError } from "@nexus/shared/errors";
+import type { Command } from "commander";
+import { createApi } from "../api/api.ts";
+import { type Cli, note, print } from "../cli.ts";
+import { configPath, origin, saveServer } from "../config/cli-config.ts";
+import { askLine } from "../terminal/ask.ts";
+import { plain, plainJson } from "../terminal/plain.ts";
+import { withSpinner } from "../terminal/spinner.ts";
+import { addJsonOption } from "./common-options.ts";
+
+export function addLogin(program: Command, cli: Cli): void {
+  const command = program
+    .command("login")
+    .description(
+      "sign this machine in with an API key, read from the terminal or from a pipe, never from the command line",
+    )
+    .argument("[url]", "the server's address (default: NEXUS_URL)");
+  addJsonOption(command).action(async (address: string | undefined, options: { json?: boolean }) => {
+    await login(cli, address, options.json === true);
+  });
+}
+
+async function login(cli: Cli, address: string | undefined, isJson: boolean): Promise<void> {
+  const given = address ?? cli.env.NEXUS_URL;
+  if (given === undefined && !cli.stdin.isTTY) {
+    throw new NexusError("bad_request", { detail: "Which server? nexus login https://nexus.example.com" });
+  }
+  const url = origin(given ?? (await askLine(cli, "Address of the server: ")));
+  const { protocol, hostname } = new URL(url);
+  if (protocol === "http:" && !["127.0.0.1", "[::1]", "localhost"].includes(hostname)) {
+    note(cli, `Warning: ${url} is not encrypted. Anyone on the way can read the key.`);
+  }
+  if (cli.stdin.isTTY) note(cli, `Make a key at ${url}/settings#keys and paste it here.`);
+  const apiKey = await askLine(cli, "API key: ", { isSecret: true });
+  if (apiKey === "") throw new NexusError("bad_request", { detail: "No key came." });
+  const me = await withSpinner(
+    cli.stderr,
+    "Signing in",
+    createApi({ url, apiKey }).call("me.get", undefined),
+  );
+  await saveServer(cli, (present) => ({ ...(present?.url === url ? present : {}), url, apiKey }));
+  if (isJson) print(cli, plainJson({ url, user: me.user, team: me.team, role: me.role }, 2));
+  else
+    print(
+      cli,
+      `Signed in to ${url} as ${plain(me.user.name)}, ${me.role} of ${plain(me.team.name)}. Kept in ${configPath(cli)}.`,
+    );
+}

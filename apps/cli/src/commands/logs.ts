@@ -1,0 +1,76 @@
+import { once } from "node:events";
+import type { Command } from "commander";
+import { connect } from "../api/connect.ts";
+import { followLog, query } from "../api/log-stream.ts";
+import { type Cli, note, print } from "../cli.ts";
+import { findJob } from "../jobs/find-job.ts";
+import { parseCount, parseDurationMs } from "../terminal/parse-amounts.ts";
+import { plainJson } from "../terminal/plain.ts";
+import { addJsonOption } from "./common-options.ts";
+
+type LogOptions = { follow?: boolean; lines?: string; since?: string; json?: boolean };
+type From = Parameters<typeof followLog>[0]["from"];
+
+export function addLogs(program: Command, cli: Cli): void {
+  const command = program
+    .command("logs")
+    .description("what a job wrote")
+    .argument("[id]", "the job's id or the beginning of it (default: your latest)")
+    .option("-f, --follow", "go on until the job has ended; Ctrl-C only leaves")
+    .option("-n, --lines <n>", "begin this many lines before the end")
+    .option("--since <time>", "begin with what was written this long ago, such as 10m");
+  addJsonOption(command).action(async (id: string | undefined, options: LogOptions) => {
+    await showLog(cli, id, options);
+  });
+}
+
+async function showLog(cli: Cli, id: string | undefined, options: LogOptions): Promise<void> {
+  const { api } = await connect(cli);
+  const job = await findJob(api, id);
+  const from = toFrom(cli, options);
+  const leave = new AbortController();
+  const onSignal = () => leave.abort();
+  process.on("SIGINT", onSignal);
+  const decoder = new TextDecoder();
+  const show = async ({ offset, bytes }: { offset: number; bytes: Uint8Array }) => {
+    const piece = options.json
+      ? `${plainJson({ type: "log", offset, text: decoder.decode(bytes, { stream: true }) })}\n`
+      : bytes;
+    if (!cli.stdout.write(piece)) await once(cli.stdout, "drain");
+  };
+  try {
+    if (options.follow) {
+      const onAway = (isAway: boolean) =>
+        note(cli, isAway ? "nexus: the server cannot be reached; trying again…" : "nexus: connected again");
+      for await (const piece of followLog({ api, job: job.id, from, signal: leave.signal, onAway }))
+        await show(piece);
+    } else await readAll(from);
+  } finally {
+    process.off("SIGINT", onSignal);
+  }
+  if (options.json) print(cli, plainJson({ type: "end", job: await findJob(api, job.id) }));
+
+  async function readAll(start: From): Promise<void> {
+    let at = start;
+    let end = Number.POSITIVE_INFINITY;
+    for (;;) {
+      const response = await api.open(
+        `/api/v1/jobs/${encodeURIComponent(job.id)}/log?${query(at)}`,
+        leave.signal,
+      );
+      const offset = Number(response.headers.get("x-log-offset"));
+      // What is written while we read belongs to the next reading; else a busy job would never let us end.
+      end = Math.min(end, Number(response.headers.get("x-log-size")));
+      const bytes = new Uint8Array(await response.arrayBuffer()).subarray(0, Math.max(0, end - offset));
+      if (bytes.byteLength > 0) await show({ offset, bytes });
+      at = { offset: offset + bytes.byteLength };
+      if (bytes.byteLength === 0 || at.offset >= end) return;
+    }
+  }
+}
+
+function toFrom(cli: Cli, { lines, since }: LogOptions): From {
+  if (lines !== undefined) return { tail: parseCount(lines, "--lines") };
+  if (since !== undefined) return { sinceMs: cli.nowMs() - parseDurationMs(since, "--since") };
+  return { offset: 0 };
+}

@@ -1,0 +1,90 @@
+import { randomUUID } from "node:crypto";
+import type { Job } from "@nexus/shared/api/schemas";
+import { NexusError } from "@nexus/shared/errors";
+import type { Command } from "commander";
+import type { Api } from "../api/api.ts";
+import { connect } from "../api/connect.ts";
+import { type Cli, note, print } from "../cli.ts";
+import { followJob, writeRaw } from "../jobs/follow-job.ts";
+import { addJobOptions, type JobOptions, toJobSpec } from "../jobs/job-options.ts";
+import { EXIT_CANCELLED, exitCodeOf, outcomeText } from "../jobs/outcome.ts";
+import { plain, plainJson } from "../terminal/plain.ts";
+import { withSpinner } from "../terminal/spinner.ts";
+import { addCommonOptions, type CommonOptions } from "./common-options.ts";
+
+type RunOptions = JobOptions & CommonOptions & { detach?: boolean };
+
+export function addRun(program: Command, cli: Cli): void {
+  const command = program
+    .command("run")
+    .description("start a job now, or say why not; show its output; end with its exit code")
+    .argument("<command...>", "the command and its arguments, best after --")
+    .option("-d, --detach", "print the job's id and leave it running");
+  addCommonOptions(addJobOptions(command))
+    .passThroughOptions()
+    .action(async (argv: string[], options: RunOptions) => {
+      await run(cli, argv, options);
+    });
+}
+
+async function run(cli: Cli, command: string[], options: RunOptions): Promise<void> {
+  const { api, target } = await connect(cli);
+  const spec = await toJobSpec(cli, { command, options, fallback: target });
+  const input = { jobs: [spec], immediate: true, submitKey: randomUUID() };
+  const { jobs } = await withSpinner(cli.stderr, "Starting", api.callAgain("jobs.submit", input)).catch(
+    withHint,
+  );
+  const [job] = jobs;
+  if (!job) throw new NexusError("internal", { detail: "The server accepted the job and named none." });
+  if (options.detach) {
+    print(cli, options.json ? plainJson({ job }, 2) : plain(job.id));
+    return;
+  }
+  await (options.json ? showAsJson(cli, api, job) : showAsItIs(cli, api, job));
+}
+
+async function showAsItIs(cli: Cli, api: Api, job: Job): Promise<void> {
+  const where = job.target ? ` on ${plain(job.target.name)}` : "";
+  if (cli.stderr.isTTY) note(cli, cli.paintErr("dim", `${job.id}${where}`));
+  const ended = await followJob(cli, {
+    api,
+    job,
+    from: { offset: 0 },
+    write: ({ bytes }) => writeRaw(cli, bytes),
+  });
+  if (!ended) {
+    cli.exitCode = EXIT_CANCELLED;
+    note(cli, `${job.id} runs on. Watch it: nexus logs ${job.id} -f   End it: nexus kill ${job.id}`);
+    return;
+  }
+  cli.exitCode = exitCodeOf(ended);
+  const isPlainEnd = ended.message === null && (ended.state === "succeeded" || ended.state === "failed");
+  if (cli.stderr.isTTY || !isPlainEnd)
+    note(cli, cli.paintErr("dim", plain(`${ended.id} ${outcomeText(ended)}`)));
+}
+
+/** JSON lines: the job, pieces of its log, the job as it ended. */
+async function showAsJson(cli: Cli, api: Api, job: Job): Promise<void> {
+  print(cli, plainJson({ type: "job", job }));
+  const decoder = new TextDecoder();
+  const ended = await followJob(cli, {
+    api,
+    job,
+    from: { offset: 0 },
+    write: async ({ offset, bytes }) => {
+      const text = decoder.decode(bytes, { stream: true });
+      await writeRaw(cli, Buffer.from(`${plainJson({ type: "log", offset, text })}\n`));
+    },
+  });
+  print(cli, plainJson({ type: ended ? "end" : "detached", job: ended ?? job }));
+  cli.exitCode = ended ? exitCodeOf(ended) : EXIT_CANCELLED;
+}
+
+function withHint(cause: unknown): never {
+  if (cause instanceof NexusError && (cause.code === "target_busy" || cause.code === "target_offline")) {
+    throw new NexusError(cause.code, {
+      detail: `${cause.message} To wait in line, say \`nexus add\` instead of \`nexus run\`.`,
+    });
+  }
+  throw cause;
+}

@@ -1,0 +1,47 @@
+import type { Command } from "commander";
+import { connect } from "../../api/connect.ts";
+import { type Cli, print } from "../../cli.ts";
+import { agoText } from "../../terminal/amounts.ts";
+import { plainJson } from "../../terminal/plain.ts";
+import { withSpinner } from "../../terminal/spinner.ts";
+import { type Cell, tableLines } from "../../terminal/table.ts";
+import { addJsonOption } from "../common-options.ts";
+import { gpuSummary, targetStateCell } from "./target-cells.ts";
+
+export function addTargetsList(targets: Command, cli: Cli): void {
+  const command = targets.command("list", { isDefault: true }).alias("ls").description("all targets");
+  addJsonOption(command).action(async (options: { json?: boolean }) => {
+    const { api, target: chosen } = await connect(cli);
+    const fleet = await withSpinner(cli.stderr, "Asking", api.call("fleet.list", undefined));
+    if (options.json) {
+      print(cli, plainJson({ targets: fleet.targets, default: chosen ?? null }, 2));
+      return;
+    }
+    if (fleet.targets.length === 0) {
+      print(cli, "The fleet has no machine yet. Add one: nexus targets add");
+      return;
+    }
+    const rows = fleet.targets.map((target): Cell[] => [
+      target.name === chosen || target.id === chosen ? `${target.name} *` : target.name,
+      targetStateCell(target),
+      target.lastSeenAtMs === null ? "" : agoText(fleet.nowMs - target.lastSeenAtMs),
+      String(target.jobsActive),
+      gpuSummary(target),
+      Object.entries(target.labels)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(" "),
+      target.notice?.message ?? "",
+    ]);
+    const columns = [
+      { title: "TARGET", cutTo: 10 },
+      { title: "STATE" },
+      { title: "SEEN", align: "right" as const },
+      { title: "JOBS", align: "right" as const },
+      { title: "GPUS", cutTo: 10 },
+      { title: "LABELS", cutTo: 8 },
+      { title: "NOTICE", cutTo: 10 },
+    ];
+    print(cli, tableLines(columns, rows, { paint: cli.paint, columns: cli.columns }));
+    if (chosen !== undefined) print(cli, cli.paint("dim", "* where jobs go when you name no target"));
+  });
+}

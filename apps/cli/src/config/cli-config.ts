@@ -1,0 +1,88 @@
+/**
+ * Which server to speak to. `NEXUS_URL` and `NEXUS_API_KEY` win over the file, for scripts; the file is `cli.json` in NEXUS_HOME, the
+ * same that `npm run up` writes. Its shape is checked here by hand: the schema library would double the start-up time.
+ */
+import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { CliConfig, CliServer } from "@nexus/shared/cli-config";
+import { NexusError } from "@nexus/shared/errors";
+import type { Cli } from "../cli.ts";
+
+const SERVER = "default";
+
+export type Connection = { url: string; apiKey: string; target: string | undefined };
+
+export async function readConnection(cli: Cli): Promise<Connection> {
+  const { NEXUS_URL: url, NEXUS_API_KEY: apiKey } = cli.env;
+  const server = url && apiKey ? undefined : (await readConfig(cli)).servers[SERVER];
+  const found = { url: url || server?.url, apiKey: apiKey || server?.apiKey, target: server?.target };
+  if (!found.url) {
+    throw new NexusError("unauthenticated", {
+      detail:
+        "This machine knows no Nexus server. Start one here with `npm run up`, or sign in: nexus login https://nexus.example.com",
+    });
+  }
+  if (!found.apiKey || (url && server && !apiKey && origin(url) !== origin(server.url))) {
+    // The key of one server is never sent to another.
+    throw new NexusError("unauthenticated", {
+      detail: `There is no key for ${found.url}. Sign in: nexus login ${found.url}`,
+    });
+  }
+  return { url: origin(found.url), apiKey: found.apiKey, target: found.target };
+}
+
+export async function saveServer(
+  cli: Cli,
+  change: (present: CliServer | undefined) => CliServer,
+): Promise<void> {
+  const config = await readConfig(cli);
+  const servers = { ...config.servers, [SERVER]: change(config.servers[SERVER]) };
+  const path = configPath(cli);
+  const draft = `${path}.${process.pid}.draft`;
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await writeFile(draft, `${JSON.stringify({ ...config, servers }, null, 2)}\n`, { mode: 0o600 });
+  await chmod(draft, 0o600);
+  await rename(draft, path);
+}
+
+export function configPath(cli: Cli): string {
+  return join(cli.home, "cli.json");
+}
+
+/** Scheme, host and port of what a person typed. */
+export function origin(text: string): string {
+  const url = URL.parse(text.includes("://") ? text : `https://${text}`);
+  if (url && (url.protocol === "https:" || url.protocol === "http:")) return url.origin;
+  throw new NexusError("bad_request", { detail: `"${text}" is no address. Write https://nexus.example.com` });
+}
+
+async function readConfig(cli: Cli): Promise<CliConfig> {
+  const path = configPath(cli);
+  const text = await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return '{"servers":{}}';
+    throw new NexusError("unavailable", { detail: `${path} cannot be read: ${cause.message}`, cause });
+  });
+  try {
+    const config: unknown = JSON.parse(text);
+    if (isConfig(config)) return config;
+  } catch {
+    // Told below: what is wrong with it does not matter to who reads it.
+  }
+  throw new NexusError("unavailable", {
+    detail: `${path} is damaged. Remove it and sign in again: nexus login`,
+  });
+}
+
+function isConfig(value: unknown): value is CliConfig {
+  if (typeof value !== "object" || value === null || !("servers" in value)) return false;
+  const { servers } = value;
+  return typeof servers === "object" && servers !== null && Object.values(servers).every(isServer);
+}
+
+function isServer(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { url, apiKey, target } = value as Record<string, unknown>;
+  return (
+    typeof url === "string" && typeof apiKey === "string" && ["string", "undefined"].includes(typeof target)
+  );
+}

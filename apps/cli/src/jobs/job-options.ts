@@ -1,0 +1,110 @@
+import { readFile } from "node:fs/promises";
+import { parseEnv } from "node:util";
+import type { JobSpecInput } from "@nexus/shared/api/schemas";
+import { NexusError } from "@nexus/shared/errors";
+import type { Command } from "commander";
+import type { Cli } from "../cli.ts";
+import { parseCount, parseDurationMs, parseInteger, parseMemoryMib } from "../terminal/parse-amounts.ts";
+
+/** What `run` and `add` are told about a job, as commander hands it over. */
+export type JobOptions = {
+  gpus?: string;
+  gpuMemory?: string;
+  gpuModel?: string;
+  env?: string[];
+  envFile?: string[];
+  cwd?: string;
+  timeout?: string;
+  label?: string[];
+  queue?: string;
+  priority?: string;
+  name?: string;
+  target?: string;
+};
+
+const gather = (value: string, before: string[] = []) => [...before, value];
+
+export function addJobOptions(command: Command): Command {
+  return command
+    .option("-g, --gpus <n>", "GPUs for the job (default: 1 where the fleet has GPUs)")
+    .option(
+      "--gpu-memory <size>",
+      "free memory that each GPU must have, such as 20GiB; such jobs may share a GPU",
+    )
+    .option("--gpu-model <text>", "part of the GPU's name, such as h100")
+    .option("-e, --env <KEY[=VALUE]>", "set a variable, or pass on your own; repeatable", gather)
+    .option("--env-file <file>", "read variables from a file; repeatable", gather)
+    .option("-C, --cwd <dir>", "folder on the target to run in")
+    .option("--timeout <time>", "end the job after this long, such as 90s, 10m or 2h")
+    .option("-l, --label <key=value>", "run only where the target carries this label; repeatable", gather)
+    .option("-q, --queue <name>", "queue to join")
+    .option("-p, --priority <n>", "higher goes first")
+    .option("--name <name>", "a name for people");
+}
+
+/** @param fallback the target of this home, when none is named and no label narrows the choice. */
+export async function toJobSpec(
+  cli: Cli,
+  { command, options, fallback }: { command: string[]; options: JobOptions; fallback: string | undefined },
+): Promise<JobSpecInput> {
+  const labels = pairs(options.label ?? [], "--label");
+  const target = options.target ?? (options.label ? undefined : fallback);
+  const env = await readEnv(cli, options);
+  const given = <K extends string, V>(key: K, value: V | undefined) =>
+    (value === undefined ? {} : { [key]: value }) as { [P in K]?: V };
+  return {
+    command,
+    env,
+    labels,
+    ...given("gpus", parsed(options.gpus, parseCount, "--gpus")),
+    ...given("gpuMemoryMib", parsed(options.gpuMemory, parseMemoryMib, "--gpu-memory")),
+    ...given("gpuModel", options.gpuModel),
+    ...given("cwd", options.cwd),
+    ...given("timeoutMs", parsed(options.timeout, parseDurationMs, "--timeout")),
+    ...given("queue", options.queue),
+    ...given("priority", parsed(options.priority, parseInteger, "--priority")),
+    ...given("name", options.name),
+    ...given("target", target),
+  };
+}
+
+export function pairs(items: string[], what: string): Record<string, string> {
+  return Object.fromEntries(
+    items.map((item) => {
+      const at = item.indexOf("=");
+      if (at > 0) return [item.slice(0, at), item.slice(at + 1)];
+      throw new NexusError("bad_request", { detail: `${what}: "${item}" is not of the form key=value.` });
+    }),
+  );
+}
+
+/** Files first, in their order; then `-e`, which wins. */
+async function readEnv(cli: Cli, options: JobOptions): Promise<Record<string, string>> {
+  const env: Record<string, string> = {};
+  for (const path of options.envFile ?? []) {
+    const text = await readFile(path, "utf8").catch((cause: Error) => {
+      throw new NexusError("bad_request", { detail: `--env-file: ${cause.message}`, cause });
+    });
+    for (const [name, value] of Object.entries(parseEnv(text))) if (value !== undefined) env[name] = value;
+  }
+  for (const item of options.env ?? []) {
+    const at = item.indexOf("=");
+    const name = at < 0 ? item : item.slice(0, at);
+    const value = at < 0 ? cli.env[name] : item.slice(at + 1);
+    if (value === undefined) {
+      throw new NexusError("bad_request", {
+        detail: `-e ${name}: your shell has no such variable; write -e ${name}=value.`,
+      });
+    }
+    env[name] = value;
+  }
+  return env;
+}
+
+function parsed<T>(
+  text: string | undefined,
+  parse: (text: string, what: string) => T,
+  what: string,
+): T | undefined {
+  return text === undefined ? undefined : parse(text, what);
+}

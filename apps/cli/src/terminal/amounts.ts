@@ -1,0 +1,39 @@
+/** Amounts as people read them: two units at most, no false precision. */
+export function durationText(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds}s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return joined([minutes, "m"], [seconds % 60, "s"]);
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return joined([hours, "h"], [minutes % 60, "m"]);
+  return joined([Math.floor(hours / 24), "d"], [hours % 24, "h"]);
+}
+
+export function agoText(ms: number): string {
+  return ms < 1000 ? "now" : `${durationText(ms)} ago`;
+}
+
+export function memoryText(mib: number): string {
+  if (mib < 1024) return `${mib} MiB`;
+  const gib = mib / 1024;
+  return `${gib < 10 && !Number.isInteger(gib) ? gib.toFixed(1) : Math.round(gib)} GiB`;
+}
+
+export function bytesText(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let amount = bytes;
+  let unit = 0;
+  while (amount >= 1024 && unit < units.length - 1) {
+    amount /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 || amount >= 10 ? Math.round(amount) : amount.toFixed(1)} ${units[unit]}`;
+}
+
+export function countText(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function joined([big, bigUnit]: [number, string], [small, smallUnit]: [number, string]): string {
+  return small === 0 ? `${big}${bigUnit}` : `${big}${bigUnit} ${small}${smallUnit}`;
+}
