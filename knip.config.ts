@@ -6,9 +6,12 @@ import type { KnipConfig } from "knip";
  */
 const config: KnipConfig = {
   ignoreExportsUsedInFile: { interface: true, type: true },
+  // Programs of the system (ssh-keygen, tsp) are looked for when they are needed.
+  exclude: ["binaries"],
   workspaces: {
     ".": {
-      entry: ["tools/*.{ts,mjs}", "bench/run.ts"],
+      // Programs that tests start by their path are entries too.
+      entry: ["tools/*.{ts,mjs}", "tools/**/testing/*-program.ts", "bench/run.ts", "bench/programs/*.ts"],
       project: ["tools/**/*.{ts,mjs}", "bench/**/*.ts", "tests/**/*.ts", "*.ts"],
       playwright: { config: ["tests/e2e/playwright.config.ts"], entry: ["tests/e2e/**/*.e2e.ts"] },
     },

@@ -36,7 +36,7 @@ export async function runTimed(argv: string[], env: Record<string, string> = {})
   return { seconds: (performance.now() - started) / 1000, stdout };
 }
 
-export function isInstalled(program: string): boolean {
+function isInstalled(program: string): boolean {
   const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin"];
   return folders.some((folder) => {
     try {

@@ -6,6 +6,7 @@ import { nexusIdle } from "./nexus-idle.ts";
 import { nexusRate, nexusStart } from "./nexus-jobs.ts";
 import { nexusLogDelay, nexusLogRate, nexusSteadyLog } from "./nexus-log.ts";
 import { nodeSpawnLoop } from "./node-spawn-loop.ts";
+import { schedulerPlan } from "./scheduler-plan.ts";
 import { slurmRate, slurmStart } from "./slurm.ts";
 import { taskSpoolerRate, taskSpoolerStart } from "./task-spooler.ts";
 
@@ -22,6 +23,7 @@ export const ALL_CASES: BenchCase[] = [
   taskSpoolerRate,
   gnuParallel,
   slurmRate,
+  ...schedulerPlan,
   nexusLogRate,
   nexusLogDelay,
   nexusSteadyLog,
