@@ -1,0 +1,31 @@
+"use client";
+import { EyeOff } from "lucide-react";
+import { CommandBox } from "../../ui/copy-button.tsx";
+import { enrollCommands } from "./enroll-commands.ts";
+import type { CreatedToken } from "./enroll-view.tsx";
+
+export function RunStep({ created }: { created: CreatedToken }) {
+  const { quick, careful } = enrollCommands(created);
+  return (
+    <div className="flex flex-col gap-3">
+      <p className="text-content-2">
+        It needs Node and npm, no root, and no open port: the machine dials out to this server and checks its
+        identity against the token.
+      </p>
+      <CommandBox command={quick} />
+      <details className="text-12">
+        <summary className="text-content-3 hover:text-content-1">
+          On a machine that others share, keep the token out of the process list
+        </summary>
+        <div className="mt-2">
+          <CommandBox command={careful} />
+        </div>
+      </details>
+      <p className="flex items-start gap-2 text-12 text-content-3">
+        <EyeOff aria-hidden className="mt-0.5 size-3.5 shrink-0" />
+        The token is shown this once. Whoever has it can add a machine to your fleet until it is used or
+        expires; revoke it below if it went astray.
+      </p>
+    </div>
+  );
+}

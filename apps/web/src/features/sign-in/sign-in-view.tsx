@@ -1,0 +1,111 @@
+"use client";
+/**
+ * The way in. States: asking the server, redeeming a one-time link, the form, and no owner yet (then only the link that the
+ * server printed leads in). The link's secret is in the URL's fragment, which no server sees; it is wiped from the address
+ * and the history before anything else happens.
+ */
+import { LoaderCircle } from "lucide-react";
+import { useRouter } from "next/navigation";
+import { useEffect, useRef, useState } from "react";
+import { Button } from "../../ui/button.tsx";
+import { CommandBox } from "../../ui/copy-button.tsx";
+import { Logo } from "../../ui/logo.tsx";
+import { ErrorState, InlineProblem, type Problem } from "../../ui/view-state.tsx";
+import { useApi } from "../api/api-context.tsx";
+import { problemOf } from "../api/problem.ts";
+import { nextPath } from "./next-path.ts";
+import { SignInForm } from "./sign-in-form.tsx";
+
+type Phase = "asking" | "redeeming" | "form" | "no-owner" | "unreachable";
+
+export function SignInView() {
+  const api = useApi();
+  const router = useRouter();
+  const [phase, setPhase] = useState<Phase>("asking");
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const begun = useRef(false);
+
+  function enter(): void {
+    router.replace(nextPath(new URLSearchParams(window.location.search).get("next")) as "/");
+  }
+
+  async function begin(): Promise<void> {
+    const link = takeLink();
+    setPhase(link ? "redeeming" : "asking");
+    try {
+      if (link) {
+        await api.auth.openLink(link);
+        enter();
+        return;
+      }
+    } catch (error) {
+      setProblem(problemOf(error));
+    }
+    try {
+      const { hasOwner, signedIn } = await api.auth.state();
+      if (signedIn) enter();
+      else setPhase(hasOwner ? "form" : "no-owner");
+    } catch (error) {
+      setProblem(problemOf(error));
+      setPhase("unreachable");
+    }
+  }
+
+  // A link works once: the effect must not run twice, as it does in development.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: it begins with the page.
+  useEffect(() => {
+    if (begun.current) return;
+    begun.current = true;
+    void begin();
+  }, []);
+
+  return (
+    <main className="grid min-h-dvh place-items-center px-4 py-12">
+      <div className="w-full max-w-88">
+        <div className="mb-8 flex flex-col items-center gap-3">
+          <Logo className="size-8" />
+          <h1 className="text-16 font-semibold">Nexus</h1>
+        </div>
+        {problem && phase !== "unreachable" && (
+          <div className="mb-4">
+            <InlineProblem problem={problem} />
+          </div>
+        )}
+        {(phase === "asking" || phase === "redeeming") && (
+          <p role="status" className="flex items-center justify-center gap-2 text-content-2">
+            <LoaderCircle aria-hidden className="size-4 animate-turn" />
+            {phase === "redeeming" ? "Signing you in…" : "Asking the control plane…"}
+          </p>
+        )}
+        {phase === "form" && <SignInForm onSignedIn={enter} />}
+        {phase === "no-owner" && <NoOwner onRetry={() => void begin()} />}
+        {phase === "unreachable" && problem && <ErrorState problem={problem} onRetry={() => void begin()} />}
+      </div>
+    </main>
+  );
+}
+
+function NoOwner({ onRetry }: { onRetry: () => void }) {
+  return (
+    <div className="flex flex-col gap-3 rounded-lg border bg-surface-1 p-5">
+      <h2 className="text-14 font-semibold">This server has no owner yet</h2>
+      <p className="text-content-2">
+        Open the one-time link that it printed when it started. Whoever opens it first becomes the owner, so
+        no form stands open here for others. On the server this prints a new one:
+      </p>
+      <CommandBox command="npm run up" />
+      <Button onClick={onRetry} className="self-start">
+        Look again
+      </Button>
+    </div>
+  );
+}
+
+/** Takes the secret out of the fragment, and the fragment out of the address and the history. */
+function takeLink(): string | null {
+  const link = new URLSearchParams(window.location.hash.slice(1)).get("link");
+  if (window.location.hash) {
+    window.history.replaceState(window.history.state, "", window.location.pathname + window.location.search);
+  }
+  return link;
+}

@@ -1,0 +1,75 @@
+import { describe, expect, it } from "vitest";
+import { EMPTY_FORM, parseDuration, readForm } from "./job-form.ts";
+
+const form = (change: Partial<typeof EMPTY_FORM>) => readForm({ ...EMPTY_FORM, ...change });
+
+describe("submit form", () => {
+  it("makes a job of it", () => {
+    expect(
+      form({
+        command: "python train.py",
+        env: [
+          { id: 1, name: "SEED", value: "7" },
+          { id: 2, name: "", value: "left empty" },
+        ],
+        gpus: "2",
+        gpuMemoryGib: "40",
+        timeout: "1h 30m",
+        where: "labels",
+        labels: "role=training fast",
+      }).spec,
+    ).toMatchObject({
+      command: ["python", "train.py"],
+      env: { SEED: "7" },
+      gpus: 2,
+      gpuMemoryMib: 40960,
+      timeoutMs: 5_400_000,
+      labels: { role: "training", fast: "" },
+      queue: "default",
+    });
+  });
+
+  it("leaves GPUs to the fleet's default when nothing is said", () => {
+    expect(form({ command: "true" }).spec?.gpus).toBeUndefined();
+  });
+
+  it("gives a script to a shell as it stands", () => {
+    expect(form({ command: "a | b && $C", script: true }).spec?.command).toEqual(["sh", "-c", "a | b && $C"]);
+  });
+
+  it.each([
+    ["a | b", true],
+    ["echo $HOME", true],
+    [`echo "$HOME"`, true],
+    ["echo 'a | b'", false],
+    [`echo "a && b"`, false],
+    ["echo \\$HOME", false],
+    ["cp a b > log", true],
+  ])("%s needs a shell: %s", (command, needs) => {
+    expect("command" in (form({ command }).errors ?? {})).toBe(needs);
+  });
+
+  it("says what is wrong beside the field", () => {
+    const { errors } = form({
+      command: " ",
+      gpus: "two",
+      timeout: "soon",
+      where: "target",
+    });
+    expect(Object.keys(errors ?? {}).sort()).toEqual(["command", "gpus", "target", "timeout"]);
+    expect(form({ command: "true", env: [{ id: 1, name: "1X", value: "" }] }).errors?.env).toBeDefined();
+    expect(form({ command: "true", priority: "9999" }).errors?.priority).toBeDefined();
+  });
+
+  it.each([
+    ["90s", 90_000],
+    ["45", 2_700_000],
+    ["1.5h", 5_400_000],
+    ["2d 4h", 187_200_000],
+    ["10min", 600_000],
+    ["x", null],
+    ["5 parsecs", null],
+  ])("reads the time %s as %s ms", (text, ms) => {
+    expect(parseDuration(text)).toBe(ms);
+  });
+});

@@ -1,0 +1,158 @@
+/** The submit form's fields as text, and the job they describe. Pure. */
+import { type Job, type JobSpecInput, jobSpecSchema } from "@nexus/shared/api/schemas";
+import { formatCommand } from "../../ui/format.ts";
+import { formatLabels, parseLabels } from "../../ui/labels-text.ts";
+import { splitCommand } from "./split-command.ts";
+
+export type EnvRow = { id: number; name: string; value: string };
+
+export type JobForm = {
+  /** A shell line; with `script` it is given to `sh -c` as it stands. */
+  command: string;
+  script: boolean;
+  name: string;
+  cwd: string;
+  env: EnvRow[];
+  gpus: string;
+  gpuMemoryGib: string;
+  gpuModel: string;
+  timeout: string;
+  where: "any" | "target" | "labels";
+  target: string;
+  labels: string;
+  queue: string;
+  priority: string;
+};
+
+export const EMPTY_FORM: JobForm = {
+  command: "",
+  script: false,
+  name: "",
+  cwd: "",
+  env: [],
+  gpus: "",
+  gpuMemoryGib: "",
+  gpuModel: "",
+  timeout: "",
+  where: "any",
+  target: "",
+  labels: "",
+  queue: "default",
+  priority: "0",
+};
+
+export type FormErrors = Partial<Record<keyof JobForm, string>>;
+
+export function readForm(
+  form: JobForm,
+): { spec: JobSpecInput; errors: null } | { spec: null; errors: FormErrors } {
+  const errors: FormErrors = {};
+  const command = form.script ? ["sh", "-c", form.command] : splitCommand(form.command);
+  if (form.command.trim() === "") errors.command = "What should run?";
+  else if (command === null) errors.command = "A quote is not closed.";
+  else if (!form.script && looksLikeShell(form.command)) {
+    errors.command = "Pipes, && and $variables need a shell: switch “Run in a shell” on.";
+  }
+  const timeoutMs = form.timeout.trim() === "" ? undefined : parseDuration(form.timeout);
+  if (timeoutMs === null) errors.timeout = "A time such as 90s, 30m, 12h or 2d.";
+  const numbers = {
+    gpus: whole(form.gpus),
+    gpuMemoryMib: gib(form.gpuMemoryGib),
+    priority: whole(form.priority),
+  };
+  if (numbers.gpus === null) errors.gpus = "A whole number.";
+  if (numbers.gpuMemoryMib === null) errors.gpuMemoryGib = "A number of GiB.";
+  if (numbers.priority === null) errors.priority = "A whole number.";
+  if (form.where === "target" && form.target === "") errors.target = "Choose a target.";
+  if (Object.keys(errors).length > 0) return { spec: null, errors };
+
+  const parsed = jobSpecSchema.safeParse({
+    command,
+    name: form.name.trim() || undefined,
+    cwd: form.cwd.trim() || undefined,
+    env: Object.fromEntries(form.env.filter((row) => row.name !== "").map((row) => [row.name, row.value])),
+    gpus: numbers.gpus,
+    gpuMemoryMib: numbers.gpuMemoryMib,
+    gpuModel: form.gpuModel.trim() || undefined,
+    timeoutMs: timeoutMs ?? undefined,
+    target: form.where === "target" ? form.target : undefined,
+    labels: form.where === "labels" ? parseLabels(form.labels) : {},
+    queue: form.queue,
+    priority: numbers.priority ?? 0,
+  });
+  if (parsed.success) return { spec: parsed.data, errors: null };
+  for (const issue of parsed.error.issues) {
+    const field = FIELD_OF[String(issue.path[0])];
+    if (field) errors[field] ??= issue.message;
+  }
+  return { spec: null, errors };
+}
+
+/** A copy of a job, ready to be changed. */
+export function formOf(job: Job): JobForm {
+  const [shell, flag, script, ...rest] = job.command;
+  const isScript = shell === "sh" && flag === "-c" && script !== undefined && rest.length === 0;
+  const labels = formatLabels(job.labels);
+  return {
+    command: isScript ? script : formatCommand(job.command),
+    script: isScript,
+    name: job.name ?? "",
+    cwd: job.cwd ?? "",
+    env: Object.entries(job.env).map(([name, value], id) => ({ id, name, value })),
+    gpus: String(job.gpus),
+    gpuMemoryGib: job.gpuMemoryMib === null ? "" : String(job.gpuMemoryMib / 1024),
+    gpuModel: job.gpuModel ?? "",
+    timeout: job.timeoutMs === null ? "" : `${Math.round(job.timeoutMs / 1000)}s`,
+    where: job.wantedTarget ? "target" : labels ? "labels" : "any",
+    target: job.wantedTarget ?? "",
+    labels,
+    queue: job.queue,
+    priority: String(job.priority),
+  };
+}
+
+/** "90s", "1h 30m", "45" (minutes). @returns ms, or null when it is none. */
+export function parseDuration(text: string): number | null {
+  const trimmed = text.trim().toLowerCase();
+  if (/^\d+(\.\d+)?$/.test(trimmed)) return Number(trimmed) * 60_000;
+  if (!/^(\d+(\.\d+)?\s*(s|m|min|h|d)\s*)+$/.test(trimmed)) return null;
+  let ms = 0;
+  for (const [, amount, unit] of trimmed.matchAll(/(\d+(?:\.\d+)?)\s*(s|min|m|h|d)/g)) {
+    ms += Number(amount) * (UNIT_MS[unit ?? "s"] ?? 0);
+  }
+  return Math.round(ms);
+}
+
+const UNIT_MS: Record<string, number> = { s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+
+const FIELD_OF: Record<string, keyof JobForm> = {
+  command: "command",
+  name: "name",
+  cwd: "cwd",
+  env: "env",
+  gpus: "gpus",
+  gpuMemoryMib: "gpuMemoryGib",
+  gpuModel: "gpuModel",
+  timeoutMs: "timeout",
+  target: "target",
+  labels: "labels",
+  queue: "queue",
+  priority: "priority",
+};
+
+/** Things that only a shell does, outside of quotes. */
+function looksLikeShell(command: string): boolean {
+  const bare = command.replace(/'[^']*'|"(?:\\.|[^"\\])*"|\\./g, "");
+  return /[|&;<>`]|\$[({\w]/.test(bare) || /"[^"]*\$[({\w]/.test(command);
+}
+
+function whole(text: string): number | undefined | null {
+  if (text.trim() === "") return undefined;
+  return /^-?\d+$/.test(text.trim()) ? Number(text) : null;
+}
+
+function gib(text: string): number | undefined | null {
+  if (text.trim() === "") return undefined;
+  const value = Number(text);
+  return Number.isFinite(value) && value > 0 ? Math.round(value * 1024) : null;
+}

@@ -1,0 +1,317 @@
+"use client";
+/**
+ * A log as a virtual list of rows. Owns where the reader is: following the end (until a scroll up), the chosen match, the
+ * picked lines. What is loaded belongs to the feed. Rows are keyed by byte offset, so loading more above keeps the place.
+ */
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { ChevronsDown } from "lucide-react";
+import {
+  type CSSProperties,
+  type ReactNode,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
+import { Button } from "../button.tsx";
+import { copyText } from "../copy-text.ts";
+import { cx } from "../cx.ts";
+import { plural } from "../format.ts";
+import { type Command, useCommands } from "../palette/commands.ts";
+import { Skeleton } from "../skeleton.tsx";
+import { useNarrow } from "../use-narrow.ts";
+import type { LogFeed, LogFeedState, LogSource } from "./log-feed.ts";
+import { LogRowView, ROW_HEIGHT } from "./log-row.tsx";
+import { LogStatus } from "./log-status.tsx";
+import { LogToolbar } from "./log-toolbar.tsx";
+import type { LogRow } from "./row-scanner.ts";
+import { useFollow } from "./use-follow.ts";
+import { useLogFeed } from "./use-log-feed.ts";
+import { useLogSearch } from "./use-log-search.ts";
+
+/** Picked lines, as start offsets of the first and the last. */
+export type LogRange = { from: number; to: number };
+
+export type LogViewProps = {
+  source: LogSource;
+  /** What is known of the log from elsewhere (a subscription); the feed reads up to it. */
+  size: number;
+  ended: boolean;
+  downloadHref?: string;
+  /** Shown while the log is empty: it has not begun, or the job wrote nothing. */
+  empty: ReactNode;
+  picked: LogRange | null;
+  onPick: (range: LogRange | null) => void;
+  /** A link to the picked lines. */
+  linkTo?: (range: LogRange) => string;
+  className?: string;
+};
+
+const EARLIER_ROWS = 60;
+const AT_END_PX = 8;
+
+export function LogView(props: LogViewProps) {
+  const { feed, state } = useLogFeed(props.source, props.size, props.ended);
+  return (
+    <section
+      aria-label="Log"
+      className={cx("flex min-h-0 min-w-0 flex-col overflow-hidden", props.className)}
+    >
+      {feed && state ? <LoadedLog {...props} feed={feed} state={state} /> : <LogSkeleton />}
+    </section>
+  );
+}
+
+function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState }) {
+  const { feed, state, picked, onPick } = props;
+  const { window: log } = state;
+  const scroller = useRef<HTMLDivElement>(null);
+  const searchBox = useRef<HTMLInputElement>(null);
+  const narrow = useNarrow();
+  const [wrapChoice, setWrap] = useState<boolean | null>(null);
+  const wrap = wrapChoice ?? narrow;
+  const [query, setQuery] = useState("");
+  const [currentMatch, setCurrentMatch] = useState<number | null>(null);
+  const search = useLogSearch(state, query);
+  const follow = useFollow({ feed, state, scroller, initially: picked === null });
+
+  const virtualizer = useVirtualizer({
+    count: log.rowCount,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_HEIGHT,
+    getItemKey: (index) => log.row(index)?.start ?? index,
+    overscan: 24,
+    anchorTo: "end",
+    scrollEndThreshold: AT_END_PX,
+    useCachedMeasurements: wrap,
+  });
+
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (follow.following && element) element.scrollTop = element.scrollHeight;
+  });
+
+  // A link to lines: bring them into the window, then into view, once.
+  const wanted = useRef(picked?.from ?? null);
+  useEffect(() => {
+    if (wanted.current === null) return;
+    if (wanted.current < log.start || wanted.current > log.end) feed.show(wanted.current);
+    else if (!state.loading) {
+      virtualizer.scrollToIndex(log.indexOf(wanted.current), { align: "center" });
+      wanted.current = null;
+    }
+  }, [feed, log, state, virtualizer]);
+
+  const items = virtualizer.getVirtualItems();
+  const firstIndex = items[0]?.index ?? 0;
+  useEffect(() => {
+    if (firstIndex < EARLIER_ROWS && !state.loading && !follow.following) feed.loadEarlier();
+  }, [feed, firstIndex, state.loading, follow.following]);
+
+  function step(by: 1 | -1): void {
+    const count = search.matches.length;
+    if (count === 0) return;
+    const next =
+      currentMatch === null
+        ? nearest(search.matches, log.row(firstIndex)?.start ?? 0, by)
+        : currentMatch + by;
+    const index = (next + count) % count;
+    setCurrentMatch(index);
+    follow.stop();
+    virtualizer.scrollToIndex(log.indexOf(search.matches[index] ?? 0), { align: "center" });
+  }
+
+  function pick(row: LogRow, extend: boolean): void {
+    follow.stop();
+    if (extend && picked) {
+      onPick({ from: Math.min(picked.from, row.start), to: Math.max(picked.to, row.start) });
+    } else
+      onPick(
+        picked?.from === row.start && picked.to === row.start ? null : { from: row.start, to: row.start },
+      );
+  }
+
+  const pickedRows = picked ? log.indexOf(picked.to) - log.indexOf(picked.from) + 1 : 0;
+  const currentOffset = currentMatch === null ? null : (search.matches[currentMatch] ?? null);
+  useLogCommands({
+    searchBox,
+    wrap,
+    setWrap,
+    follow,
+    toStart: () => {
+      follow.stop();
+      feed.show(0);
+      virtualizer.scrollToIndex(0);
+    },
+  });
+  const link = props.linkTo;
+
+  return (
+    <>
+      <LogToolbar
+        searchRef={searchBox}
+        query={query}
+        onQuery={(next) => {
+          setQuery(next);
+          setCurrentMatch(null);
+        }}
+        search={search}
+        current={currentMatch}
+        onStep={step}
+        partial={log.start > 0 || log.end < state.size}
+        following={follow.following}
+        onFollow={(next) => (next ? follow.start() : follow.stop())}
+        wrap={wrap}
+        onWrap={setWrap}
+        downloadHref={props.downloadHref}
+        picked={pickedRows}
+        onCopy={() => picked && void copyText(textOf(state, picked))}
+        onCopyLink={picked && link ? () => void copyText(link(picked)) : undefined}
+        onUnpick={() => onPick(null)}
+      />
+      <div className="relative min-h-0 flex-1 bg-surface-0">
+        <div
+          ref={scroller}
+          onScroll={follow.onScroll}
+          className="absolute inset-0 overflow-auto overscroll-contain py-1"
+          role="log"
+          aria-live="off"
+          style={gutterWidth(state)}
+        >
+          {log.rowCount === 0 ? (
+            <p className="px-4 py-3 text-content-3">{state.loading ? "Loading the log…" : props.empty}</p>
+          ) : (
+            <div className="relative w-full" style={{ height: virtualizer.getTotalSize() }}>
+              <div
+                className={cx("absolute top-0 left-0", wrap ? "w-full" : "min-w-full")}
+                style={{ transform: `translateY(${items[0]?.start ?? 0}px)` }}
+              >
+                {items.map((item) => {
+                  const row = log.row(item.index);
+                  if (!row) return null;
+                  return (
+                    <div
+                      key={item.key}
+                      data-index={item.index}
+                      ref={wrap ? virtualizer.measureElement : undefined}
+                    >
+                      <LogRowView
+                        window={log}
+                        row={row}
+                        wrap={wrap}
+                        query={query}
+                        current={row.start === currentOffset}
+                        picked={picked !== null && row.start >= picked.from && row.start <= picked.to}
+                        onPick={pick}
+                      />
+                    </div>
+                  );
+                })}
+              </div>
+            </div>
+          )}
+        </div>
+        {!follow.following && follow.newLines > 0 && (
+          <Button
+            variant="primary"
+            size="small"
+            onClick={follow.start}
+            className="absolute bottom-3 left-1/2 -translate-x-1/2 animate-fade rounded-full shadow-overlay"
+          >
+            <ChevronsDown />
+            {plural(follow.newLines, "new line")}
+          </Button>
+        )}
+      </div>
+      <LogStatus state={state} onRetry={feed.retryNow} />
+    </>
+  );
+}
+
+type LogCommands = {
+  searchBox: { current: HTMLInputElement | null };
+  wrap: boolean;
+  setWrap: (wrap: boolean) => void;
+  follow: { following: boolean; start: () => void; stop: () => void };
+  toStart: () => void;
+};
+
+function useLogCommands(view: LogCommands): void {
+  const latest = useRef(view);
+  latest.current = view;
+  const commands = useMemo<Command[]>(
+    () => [
+      {
+        id: "log-search",
+        title: "Search this log",
+        keys: "/",
+        group: "This view",
+        run: () => latest.current.searchBox.current?.focus(),
+      },
+      {
+        id: "log-end",
+        title: "Follow the end of the log",
+        keys: "G",
+        group: "This view",
+        run: () => latest.current.follow.start(),
+      },
+      {
+        id: "log-start",
+        title: "Go to the start of the log",
+        keys: "g g",
+        group: "This view",
+        run: () => latest.current.toStart(),
+      },
+      {
+        id: "log-wrap",
+        title: "Wrap lines",
+        keys: "w",
+        group: "This view",
+        run: () => latest.current.setWrap(!latest.current.wrap),
+      },
+    ],
+    [],
+  );
+  useCommands(commands);
+}
+
+function textOf({ window }: LogFeedState, range: LogRange): string {
+  let text = "";
+  for (let index = window.indexOf(range.from); index < window.rowCount; index++) {
+    const row = window.row(index);
+    if (!row || row.start > range.to) break;
+    if (row.kind === "gap") continue;
+    text += (row.continued || text === "" ? "" : "\n") + window.text(row);
+  }
+  return text;
+}
+
+/** The match to begin with: the first at or after what is in view, or the last before it when going back. */
+function nearest(matches: readonly number[], offset: number, by: 1 | -1): number {
+  const at = matches.findIndex((start) => start >= offset);
+  if (by === 1) return at === -1 ? 0 : at;
+  return at <= 0 ? matches.length - 1 : at - 1;
+}
+
+function gutterWidth(state: LogFeedState): CSSProperties {
+  const { window } = state;
+  const last = window.row(window.rowCount - 1);
+  const number = last && window.lineNumber(last);
+  const digits =
+    typeof number === "number"
+      ? Math.max(3, String(number).length) + Math.floor(String(number).length / 4)
+      : 9;
+  return { "--log-gutter": `calc(${digits}ch + 24px)` } as CSSProperties;
+}
+
+function LogSkeleton() {
+  return (
+    <div role="status" aria-label="Loading the log" className="flex flex-col gap-2.5 p-4">
+      <Skeleton className="h-2.5 w-2/5" />
+      <Skeleton className="h-2.5 w-3/5" />
+      <Skeleton className="h-2.5 w-1/2" />
+      <Skeleton className="h-2.5 w-1/3" />
+    </div>
+  );
+}

@@ -1,0 +1,38 @@
+"use client";
+import { useEffect } from "react";
+import { currentCommands } from "./commands.ts";
+import { matchKey, type Pending } from "./key-sequence.ts";
+
+/** Runs commands by their keys. Silent while a person types, and while a dialog or a menu is open. */
+export function KeyListener() {
+  useEffect(() => {
+    let pending: Pending = null;
+    function onKeyDown(event: KeyboardEvent): void {
+      if (event.defaultPrevented || event.isComposing) return;
+      const mod = event.metaKey || event.ctrlKey;
+      if (!mod && (isTyping(event.target) || document.querySelector(OVERLAY))) return;
+      const commands = currentCommands().filter((command) => command.keys && !command.disabledReason);
+      const press = { key: event.key, mod, alt: event.altKey, atMs: event.timeStamp };
+      const result = matchKey(
+        press,
+        pending,
+        commands.map((command) => command.keys ?? ""),
+      );
+      pending = result.pending;
+      const command = commands.findLast(({ keys }) => keys === result.matched);
+      if (!command) return;
+      event.preventDefault();
+      command.run();
+    }
+    window.addEventListener("keydown", onKeyDown);
+    return () => window.removeEventListener("keydown", onKeyDown);
+  }, []);
+  return null;
+}
+
+const OVERLAY = '[role="dialog"],[role="menu"],[role="listbox"][data-state="open"]';
+
+function isTyping(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  return target.isContentEditable || target.matches("input:not([type=checkbox]), textarea, select");
+}

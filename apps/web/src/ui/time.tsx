@@ -1,0 +1,27 @@
+"use client";
+import { useNow } from "./clock.tsx";
+import { formatAbsolute, formatDuration, formatRelative } from "./format.ts";
+
+/** A moment, relative, with the absolute time on hover. */
+export function Time({ atMs, className }: { atMs: number; className?: string }) {
+  const nowMs = useNow();
+  return (
+    <time
+      dateTime={new Date(atMs).toISOString()}
+      title={formatAbsolute(atMs)}
+      className={className}
+      suppressHydrationWarning
+    >
+      {formatRelative(atMs, nowMs)}
+    </time>
+  );
+}
+
+/** How long something took, or has taken so far. */
+export function Duration({ fromMs, toMs }: { fromMs: number; toMs: number | null }) {
+  return toMs === null ? <RunningDuration fromMs={fromMs} /> : <span>{formatDuration(toMs - fromMs)}</span>;
+}
+
+function RunningDuration({ fromMs }: { fromMs: number }) {
+  return <span>{formatDuration(useNow() - fromMs)}</span>;
+}
