@@ -1,5 +1,5 @@
-// tidy-allow sleep: that a socket is not read any more can only be asked, turn after turn
 import type { Socket } from "node:net";
+// tidy-allow sleep: that a socket is not read any more can only be asked, turn after turn
 import { setImmediate as turn } from "node:timers/promises";
 import { verifyText } from "@nexus/shared/crypto/ed25519";
 import { sha256 } from "@nexus/shared/crypto/fingerprint";

@@ -13,6 +13,7 @@ import { CLOSE, type CloseName } from "@nexus/shared/protocol/close-codes";
 import { beginHeartbeat, heard, look } from "@nexus/shared/protocol/heartbeat";
 import { SOCKET_BUFFERED_BYTES_MAX } from "@nexus/shared/protocol/limits";
 import type { AgentMessage, MessageOf, ServerMessage } from "@nexus/shared/protocol/messages";
+import { readAgentMessage } from "@nexus/shared/protocol/read-message";
 import { encodeMessage } from "@nexus/shared/protocol/split-message";
 import type { WebSocket } from "ws";
 import type { HelloNonces, NodeSessions } from "../services/node-session.ts";
@@ -29,7 +30,6 @@ import {
 } from "./agent-session.ts";
 import type { GatewayLog, LiveSession } from "./live-session.ts";
 import { mergeAnswers } from "./outbox.ts";
-import { readFrame } from "./read-frame.ts";
 import { createWorkLane } from "./work-lane.ts";
 
 const CONTROL_ITEMS_MAX = 256;
@@ -94,7 +94,7 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
   socket.on("message", (data, isBinary) => {
     heartbeat = heard(heartbeat, nowMs());
     for (const waiter of heardWaiters) waiter();
-    const frame = readFrame(data as Buffer, isBinary);
+    const frame = readAgentMessage({ data: data as Buffer, isBinary });
     if (frame.ok) apply({ type: "message", message: frame.message, payload: frame.payload });
     else apply({ type: "bad_frame", message: frame.message });
   });

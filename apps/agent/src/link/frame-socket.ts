@@ -1,0 +1,151 @@
+/**
+ * One WebSocket to the control plane. Owns: the socket from dial to close. Control messages leave at once; data is pulled
+ * only while little waits in the socket, so that control never stands behind more than one chunk of it.
+ * Invariants: `onClosed` is called exactly once, also when the socket never opened; nothing is called after it.
+ */
+import { CLOSE } from "@nexus/shared/protocol/close-codes";
+import { encodeFrame } from "@nexus/shared/protocol/frame";
+import { FRAME_BYTES_MAX, LOG_CHUNK_BYTES_MAX } from "@nexus/shared/protocol/limits";
+import type { AgentMessage, ServerMessage } from "@nexus/shared/protocol/messages";
+import { readServerMessage } from "@nexus/shared/protocol/read-message";
+import { encodeMessage } from "@nexus/shared/protocol/split-message";
+import { WebSocket } from "ws";
+import type { Problem } from "../core/session.ts";
+import { connectionOptions, type ServerAddress } from "./pinned-connection.ts";
+import { toProblem } from "./to-problem.ts";
+
+export type DataFrame = { message: AgentMessage; payload: Uint8Array };
+
+export type FrameSocketOptions = {
+  address: ServerAddress;
+  onOpen(): void;
+  onMessage(message: ServerMessage): void;
+  onBadFrame(message: string): void;
+  onClosed(end: { problem: Problem; retryAfterMs: number | null }): void;
+  /** The next data to send; null when there is none. */
+  pullData(): Promise<DataFrame | null>;
+};
+
+export type FrameSocket = {
+  send(message: AgentMessage): void;
+  /** There may be data to pull. */
+  wake(): void;
+  /** Bytes that wait in our own memory. */
+  bufferedBytes(): number;
+  close(): void;
+  /** Without a goodbye: the peer is silent or unknown. */
+  cut(problem: Problem): void;
+};
+
+const DIAL_TIMEOUT_MS = 20_000;
+/** For the server to answer our close. */
+const CLOSE_GRACE_MS = 2_000;
+
+export function openFrameSocket(options: FrameSocketOptions): FrameSocket {
+  const { address } = options;
+  let isOver = false;
+  let isPumping = false;
+  let isWoken = false;
+  let problem: Problem | null = null;
+  let retryAfterMs: number | null = null;
+
+  const ws = new WebSocket(`${address.origin.replace(/^http/, "ws")}/ws/agent`, {
+    ...connectionOptions(address),
+    maxPayload: FRAME_BYTES_MAX,
+    perMessageDeflate: false,
+    handshakeTimeout: DIAL_TIMEOUT_MS,
+    followRedirects: false,
+  });
+
+  ws.on("open", () => options.onOpen());
+  ws.on("message", (data, isBinary) => {
+    if (isOver) return;
+    const read = readServerMessage({ data: data as Buffer, isBinary });
+    if (read.ok) options.onMessage(read.message);
+    else options.onBadFrame(read.message);
+  });
+  ws.on("unexpected-response", (request, response) => {
+    const seconds = Number(response.headers["retry-after"]);
+    if (Number.isFinite(seconds) && seconds > 0) retryAfterMs = seconds * 1000;
+    const status = response.statusCode ?? 0;
+    problem = {
+      code: status === 503 || status === 429 ? "unavailable" : "protocol_error",
+      message:
+        status === 503
+          ? `The control plane at ${address.origin} takes no more connections just now.`
+          : `${address.origin} answered the WebSocket with status ${status}. Does a proxy in front of it pass WebSockets through?`,
+    };
+    request.destroy();
+    response.resume();
+    finish();
+  });
+  ws.on("error", (error) => {
+    problem ??= toProblem(error, address.origin);
+  });
+  ws.on("close", (code, reason) => {
+    problem ??= {
+      code: "unavailable",
+      message: closeText(code, reason.toString(), address.origin),
+    };
+    finish();
+  });
+
+  function finish(): void {
+    if (isOver) return;
+    isOver = true;
+    const unknown: Problem = { code: "unavailable", message: `The connection to ${address.origin} ended.` };
+    options.onClosed({ problem: problem ?? unknown, retryAfterMs });
+  }
+
+  async function pump(): Promise<void> {
+    isPumping = true;
+    while (isWoken && !isOver && ws.readyState === WebSocket.OPEN) {
+      isWoken = false;
+      for (;;) {
+        const data = await options.pullData();
+        if (data === null || isOver || ws.readyState !== WebSocket.OPEN) break;
+        const sent = sendFrame(encodeFrame(data.message, data.payload));
+        if (ws.bufferedAmount > LOG_CHUNK_BYTES_MAX) await sent;
+      }
+    }
+    isPumping = false;
+  }
+
+  /** Resolves when the bytes left our memory, or never will. */
+  function sendFrame(frame: Uint8Array): Promise<void> {
+    return new Promise((resolve) => ws.send(frame, { binary: true }, () => resolve()));
+  }
+
+  return {
+    send(message) {
+      if (isOver || ws.readyState !== WebSocket.OPEN) return;
+      for (const frame of encodeMessage(message)) ws.send(frame, { binary: true });
+    },
+    wake() {
+      isWoken = true;
+      if (isPumping) return;
+      pump().catch((error: unknown) => {
+        isPumping = false;
+        problem ??= toProblem(error, address.origin);
+        ws.terminate();
+      });
+    },
+    bufferedBytes: () => ws.bufferedAmount,
+    close() {
+      if (isOver) return;
+      ws.close(1000);
+      setTimeout(() => ws.terminate(), CLOSE_GRACE_MS).unref();
+    },
+    cut(given) {
+      problem ??= given;
+      ws.terminate();
+    },
+  };
+}
+
+function closeText(code: number, reason: string, origin: string): string {
+  const known = Object.values(CLOSE).find((one) => one.code === code);
+  if (known !== undefined) return `The control plane at ${origin} closed the connection: ${known.reason}.`;
+  const said = reason === "" ? `code ${code}` : `${reason} (${code})`;
+  return `The connection to ${origin} ended: ${said}.`;
+}

@@ -1,0 +1,129 @@
+import { EventEmitter, once } from "node:events";
+import { appendFile, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { LOG_WINDOW_BYTES } from "@nexus/shared/protocol/limits";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createLogShipper, type LogShipper } from "./log-shipper.ts";
+
+let folder: string;
+let shipper: LogShipper;
+let data: EventEmitter;
+const troubles: string[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "nexus-log-"));
+  data = new EventEmitter();
+  troubles.length = 0;
+  shipper = createLogShipper({
+    onData: () => data.emit("data"),
+    onTrouble: (attempt, error) => troubles.push(`${attempt}: ${String(error)}`),
+    nowMs: () => performance.now(),
+    lookEveryMs: 20,
+  });
+});
+afterEach(async () => {
+  await shipper.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const path = (attempt: string) => join(folder, attempt);
+const file = (attempt: string) => ({ attempt, fence: 1, path: path(attempt) });
+
+async function pullText(): Promise<{ attempt: string; offset: number; text: string }> {
+  for (;;) {
+    const frame = await shipper.pull();
+    if (frame === null) await once(data, "data");
+    else if (frame.message.type === "log") {
+      const { attempt, offset } = frame.message;
+      return { attempt, offset, text: Buffer.from(frame.payload).toString() };
+    }
+  }
+}
+
+describe("log shipper", () => {
+  it("[P29] what was written before and what comes later is sent at its offsets", async () => {
+    await writeFile(path("a_1"), "0123456789");
+    shipper.attach(file("a_1"), 4);
+    expect(await pullText()).toEqual({ attempt: "a_1", offset: 4, text: "456789" });
+    const next = pullText();
+    await appendFile(path("a_1"), "more");
+    expect(await next).toEqual({ attempt: "a_1", offset: 10, text: "more" });
+    shipper.end("a_1", 14);
+    expect(shipper.isDone("a_1")).toBe(false);
+    shipper.ack("a_1", { logBytes: 14, rewind: false });
+    expect(shipper.isDone("a_1")).toBe(true);
+  });
+
+  it("[P29] a log whose file appears only after it was asked for is found", async () => {
+    shipper.attach(file("a_2"), 0);
+    const first = pullText();
+    await writeFile(path("a_2"), "late");
+    expect(await first).toEqual({ attempt: "a_2", offset: 0, text: "late" });
+    expect(troubles).toEqual([]);
+  });
+
+  it("[P29] after a lost connection it goes on where the server stands, before or behind what was sent", async () => {
+    await writeFile(path("a_3"), "0123456789");
+    shipper.attach(file("a_3"), 0);
+    expect((await pullText()).text).toBe("0123456789");
+    const stale = shipper.pull();
+    shipper.detachAll();
+    expect(await stale).toBeNull();
+    expect(await shipper.pull()).toBeNull();
+    shipper.attach(file("a_3"), 7);
+    expect(await pullText()).toEqual({ attempt: "a_3", offset: 7, text: "789" });
+    shipper.ack("a_3", { logBytes: 2, rewind: true });
+    expect(await pullText()).toEqual({ attempt: "a_3", offset: 2, text: "23456789" });
+  });
+
+  it("[P29] bytes that were read for a connection that is gone are not counted as sent", async () => {
+    await writeFile(path("a_4"), "0123456789");
+    shipper.attach(file("a_4"), 0);
+    const reading = shipper.pull();
+    shipper.detachAll();
+    shipper.attach(file("a_4"), 0);
+    expect(await reading).toBeNull();
+    expect(await pullText()).toEqual({ attempt: "a_4", offset: 0, text: "0123456789" });
+  });
+
+  it("[P31] a log that is larger than the window does not keep a small one waiting", async () => {
+    await writeFile(path("a_big"), Buffer.alloc(3 * LOG_WINDOW_BYTES, 120));
+    await writeFile(path("a_small"), "small");
+    shipper.attach(file("a_big"), 0);
+    shipper.end("a_big", 3 * LOG_WINDOW_BYTES);
+    shipper.attach(file("a_small"), 0);
+    shipper.end("a_small", 5);
+    const order = [(await pullText()).attempt, (await pullText()).attempt, (await pullText()).attempt];
+    expect(order).toEqual(["a_big", "a_small", "a_big"]);
+    for (let frame = await shipper.pull(); frame !== null; frame = await shipper.pull()) {
+      expect(frame.payload.length).toBeGreaterThan(0);
+    }
+    shipper.ack("a_big", { logBytes: LOG_WINDOW_BYTES, rewind: false });
+    expect((await pullText()).offset).toBe(LOG_WINDOW_BYTES);
+  });
+
+  it("[P36] without an answer for long everything on its way is sent again", async () => {
+    await shipper.close();
+    shipper = createLogShipper({
+      onData: () => data.emit("data"),
+      onTrouble: () => undefined,
+      nowMs: () => performance.now(),
+      lookEveryMs: 10,
+      resendAfterMs: 30,
+    });
+    await writeFile(path("a_5"), "0123");
+    shipper.attach(file("a_5"), 0);
+    expect((await pullText()).offset).toBe(0);
+    expect(await pullText()).toEqual({ attempt: "a_5", offset: 0, text: "0123" });
+  });
+
+  it("[P36] a log that cannot be read is told and does not stop the others", async () => {
+    await writeFile(path("a_7"), "fine");
+    shipper.attach({ attempt: "a_6", fence: 1, path: folder }, 0);
+    shipper.end("a_6", 10);
+    shipper.attach(file("a_7"), 0);
+    expect((await pullText()).attempt).toBe("a_7");
+    expect(troubles[0]).toContain("a_6");
+  });
+});
