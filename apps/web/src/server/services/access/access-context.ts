@@ -12,3 +12,6 @@ export type AccessContext = {
   /** Where people reach the dashboard, without a slash at the end. */
   url: string;
 };
+
+/** What an operator's command has: the same database, and nobody signed in. */
+export type OperatorContext = Pick<AccessContext, "db" | "clock" | "randomBytes" | "url">;

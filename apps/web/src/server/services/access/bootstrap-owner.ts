@@ -9,7 +9,7 @@ import { insertUser } from "../../db/queries/insert-user.ts";
 import { lockBootstrap } from "../../db/queries/lock-bootstrap.ts";
 import type { Principal } from "../ports.ts";
 import { recordAudit } from "../record-audit.ts";
-import type { AccessContext } from "./access-context.ts";
+import type { OperatorContext } from "./access-context.ts";
 
 export type Owner = Principal & { email: string; created: boolean };
 
@@ -18,7 +18,7 @@ export type Owner = Principal & { email: string; created: boolean };
  * Any number of processes may call it at once.
  */
 export async function bootstrapOwner(
-  ctx: AccessContext,
+  ctx: OperatorContext,
   person: { name: string; email?: string | undefined },
 ): Promise<Owner> {
   return await ctx.db.transaction(async (tx) => {
@@ -50,6 +50,6 @@ export async function bootstrapOwner(
 }
 
 /** The owner who joined first; null on a server that waits for one. */
-export async function hasOwner(ctx: AccessContext): Promise<boolean> {
+export async function hasOwner(ctx: OperatorContext): Promise<boolean> {
   return (await findFirstOwner(ctx.db)) !== null;
 }

@@ -1,7 +1,7 @@
 import { NexusError } from "@nexus/shared/errors";
 import { findUserByEmail } from "../../db/queries/find-user-by-email.ts";
 import { listUserTeams } from "../../db/queries/list-user-teams.ts";
-import type { AccessContext } from "./access-context.ts";
+import type { OperatorContext } from "./access-context.ts";
 import { bootstrapOwner, hasOwner } from "./bootstrap-owner.ts";
 import { createSignInLink } from "./sign-in-link.ts";
 
@@ -10,7 +10,7 @@ import { createSignInLink } from "./sign-in-link.ts";
  * owner; on a server without an owner it makes one. This is how a server starts, and the way back in for who lost everything.
  */
 export async function operatorSignInLink(
-  ctx: AccessContext,
+  ctx: OperatorContext,
   address?: string,
 ): Promise<{ link: string; email: string; created: boolean }> {
   const email = address?.trim().toLowerCase();

@@ -3,7 +3,7 @@ import { newId } from "@nexus/shared/ids";
 import type { Database } from "../../db/database.ts";
 import { insertSignInLink } from "../../db/queries/insert-sign-in-link.ts";
 import { takeSignInLink } from "../../db/queries/take-sign-in-link.ts";
-import type { AccessContext } from "./access-context.ts";
+import type { AccessContext, OperatorContext } from "./access-context.ts";
 import { secretHash } from "./secret-hash.ts";
 
 export const SIGN_IN_LINK_MS = 60 * 60_000;
@@ -16,7 +16,7 @@ type LinkOptions = { userId: string; ttlMs?: number; db?: Database };
  * A link that signs one browser in, once. Its secret stands in the fragment, which browsers never send: no log, proxy or
  * Referer header sees it. The page posts it in a body.
  */
-export async function createSignInLink(ctx: AccessContext, options: LinkOptions): Promise<string> {
+export async function createSignInLink(ctx: OperatorContext, options: LinkOptions): Promise<string> {
   const { userId, ttlMs = SIGN_IN_LINK_MS, db = ctx.db } = options;
   const secret = Buffer.from(ctx.randomBytes(32)).toString("base64url");
   await insertSignInLink(db, {

@@ -1,0 +1,27 @@
+// Bundles the server: our own TypeScript goes in, packages stay outside, as Next must find itself in node_modules.
+import { spawnSync } from "node:child_process";
+import { build } from "esbuild";
+
+await build({
+  entryPoints: ["server.ts"],
+  outfile: "dist/server.js",
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  target: "node22",
+  sourcemap: true,
+  logLevel: "warning",
+  plugins: [
+    {
+      name: "packages-stay-outside",
+      setup({ onResolve }) {
+        onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
+          kind === "entry-point" || path.startsWith("@nexus/") ? undefined : { path, external: true },
+        );
+      },
+    },
+  ],
+});
+
+const next = spawnSync("next", ["build"], { stdio: "inherit" });
+process.exit(next.status ?? 1);

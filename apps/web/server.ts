@@ -1,0 +1,37 @@
+/** Composition root of the control plane: settings → command → orderly end. */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
+import packageJson from "./package.json" with { type: "json" };
+import { runMigrate } from "./src/server/commands/run-migrate.ts";
+import { runServe } from "./src/server/commands/run-serve.ts";
+import { runSignInLink } from "./src/server/commands/run-sign-in-link.ts";
+import { readEnv } from "./src/server/env.ts";
+import { createLogger } from "./src/server/logger/create-logger.ts";
+
+// From source this file stands beside `drizzle`; bundled it stands in `dist`.
+const here = import.meta.dirname;
+const appDir = existsSync(join(here, "drizzle")) ? here : dirname(here);
+
+async function main([command = "serve", ...args]: string[]): Promise<void> {
+  const env = readEnv(process.env);
+  const log = createLogger(env.NEXUS_LOG_LEVEL);
+  switch (command) {
+    case "serve":
+      return await runServe({ env, log, appDir, version: packageJson.version });
+    case "migrate":
+      return await runMigrate({ env, log, appDir });
+    case "sign-in-link":
+      return await runSignInLink({ env, log, appDir, email: args[0] });
+    default:
+      throw new NexusError("bad_request", {
+        detail: `There is no command "${command}". Use: serve (default), migrate, sign-in-link [e-mail].`,
+      });
+  }
+}
+
+main(process.argv.slice(2)).catch((cause: unknown) => {
+  const refusal = cause instanceof NexusError ? cause : null;
+  process.stderr.write(`${refusal?.message ?? (cause instanceof Error ? cause.stack : String(cause))}\n`);
+  process.exit(refusal ? ERROR_TABLE[refusal.code].exit : ERROR_TABLE.internal.exit);
+});

@@ -1,0 +1,173 @@
+/**
+ * Everything of the control plane, wired. Owns: the database, the services, the sockets and the log store, and the order in
+ * which they begin and end. Nothing else in the server connects, listens or reads settings.
+ */
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { assert } from "@nexus/shared/assert";
+import { showPin } from "@nexus/shared/crypto/fingerprint";
+import { createHttpApi, type HttpApi } from "./api/http-api.ts";
+import { createUiSockets, type UiSockets } from "./api/ui-socket.ts";
+import { createAccounts } from "./auth/create-accounts.ts";
+import { DEFAULT_POLICY } from "./core/scheduler/snapshot.ts";
+import type { Client } from "./db/client.ts";
+import { isAnswering } from "./db/queries/is-answering.ts";
+import type { Env } from "./env.ts";
+import { type AgentGateway, createAgentGateway } from "./gateway/agent-gateway.ts";
+import { createUiSocketServer } from "./gateway/ui-socket-server.ts";
+import { createEnrollRoutes, type RouteHandler } from "./http/enroll-routes.ts";
+import type { Log } from "./logger/create-logger.ts";
+import { createSegmentLogStore } from "./logs/segment-log-store.ts";
+import type { AccessContext } from "./services/access/access-context.ts";
+import { createAccessServices } from "./services/access/access-services.ts";
+import { createAuthenticator } from "./services/access/authenticator.ts";
+import { createServices } from "./services/create-services.ts";
+import type { EnrollContext } from "./services/enroll-context.ts";
+import { createEnrollment } from "./services/enrollment.ts";
+import { createEventBus } from "./services/event-bus.ts";
+import { createNodeSessions } from "./services/node-session.ts";
+import type { Hub } from "./services/ports.ts";
+import { loadServerIdentity } from "./services/server-identity.ts";
+import { DEFAULT_TIMING } from "./services/service-context.ts";
+import { writeUpHandoff } from "./services/up-handoff.ts";
+
+/** The target that `npm run up` makes of its own machine. */
+const LOCAL_TARGET = "local";
+const LOCAL_TOKEN_TTL_MS = 60 * 60_000;
+
+export type Runtime = {
+  readonly api: HttpApi;
+  readonly enroll: RouteHandler;
+  readonly gateway: AgentGateway;
+  readonly uiSockets: UiSockets;
+  isReady(): Promise<boolean>;
+  /** Leaves the sign-in link, the key and the enrolment token for `npm run up`. */
+  handOver(userName: string): Promise<void>;
+  /** Agents and people are told to come back; what was begun is written; connections end. */
+  close(): Promise<void>;
+};
+
+export type RuntimeOptions = {
+  env: Env;
+  log: Log;
+  client: Client;
+  masterKey: Uint8Array;
+  version: string;
+  /** Where this server can be dialled; the first goes into enrolment tokens and links. */
+  origins: readonly string[];
+  spkiPin: string | null;
+};
+
+export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const { env, log, client, masterKey, version, origins, spkiPin } = options;
+  const { db, sql } = client;
+  const url = origins[0];
+  assert(url !== undefined, "a server has an address");
+  const clock = { nowMs: () => Date.now() };
+  const events = createEventBus((cause) => log("error", "a listener failed", { cause: String(cause) }));
+  const identity = await loadServerIdentity(db, masterKey);
+  const logs = createSegmentLogStore({ root: join(env.NEXUS_HOME, "logs") });
+
+  // Services send through the hub and the gateway calls the services: the hub is reached once both exist.
+  let gateway: AgentGateway | null = null;
+  const hub: Hub = {
+    send: (targetId, message) => gateway?.hub.send(targetId, message) ?? false,
+    isConnected: (targetId) => gateway?.hub.isConnected(targetId) ?? false,
+    disconnect: (targetId, why) => gateway?.hub.disconnect(targetId, why),
+    connectedTargets: () => gateway?.hub.connectedTargets() ?? [],
+  };
+  const services = createServices({
+    db,
+    sql,
+    hub,
+    logs,
+    events,
+    clock,
+    randomBytes,
+    log,
+    policy: DEFAULT_POLICY,
+    timing: DEFAULT_TIMING,
+  });
+
+  const enrollCtx: EnrollContext = {
+    db,
+    identity,
+    clock,
+    randomBytes,
+    events,
+    origins: () => origins,
+    spkiPin,
+    targetChanged: (targetId) => services.refreshTarget(targetId),
+    disconnect: hub.disconnect,
+  };
+  const enrollment = createEnrollment(enrollCtx);
+  const accounts = createAccounts({
+    db,
+    secret: Buffer.from(identity.deriveKey("sessions")).toString("base64url"),
+    url,
+    randomBytes,
+    onProblem: (message) => log("warn", message),
+  });
+  const accessCtx: AccessContext = { db, accounts, events, clock, randomBytes, url };
+  const authenticator = createAuthenticator({
+    db,
+    accounts,
+    events,
+    clock,
+    onProblem: (message, cause) => log("warn", message, { cause: String(cause) }),
+  });
+  const parts = {
+    services,
+    access: createAccessServices(accessCtx),
+    enrollTokens: enrollment,
+    server: { version, url, fingerprint: showPin(identity.pin) },
+    clock,
+    onInternalError: (id: string, cause: unknown) =>
+      log("error", "a call failed", { id, cause: describe(cause) }),
+  };
+  const uiSockets = createUiSockets({ parts, authenticator, origins, sockets: createUiSocketServer() });
+
+  await services.start();
+  gateway = createAgentGateway({
+    sessions: createNodeSessions(enrollCtx, `${process.pid}`),
+    port: services.agentPort,
+    nowMs: () => performance.now(),
+    randomBytes,
+    log,
+  });
+  const live = gateway;
+
+  return {
+    api: createHttpApi({ parts, accounts, authenticator, origins }),
+    enroll: createEnrollRoutes({
+      enrollment,
+      nowMs: () => performance.now(),
+      onInternalError: (cause) => log("error", "enrolment failed", { cause: describe(cause) }),
+    }),
+    gateway: live,
+    uiSockets,
+    isReady: () => isAnswering(sql),
+    handOver: (userName) =>
+      writeUpHandoff(accessCtx, {
+        home: env.NEXUS_HOME,
+        userName,
+        createEnrollToken: async (owner) => {
+          if (services.fleet.find(owner.teamId, LOCAL_TARGET) !== null) return undefined;
+          const token = { name: LOCAL_TARGET, labels: {}, usesMax: 1, ttlMs: LOCAL_TOKEN_TTL_MS };
+          return (await enrollment.createEnrollToken(owner, token)).secret;
+        },
+      }),
+    async close() {
+      uiSockets.close();
+      await live.close();
+      await services.close();
+      authenticator.close();
+      await logs.close();
+      await client.close();
+    },
+  };
+}
+
+function describe(cause: unknown): string {
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}
