@@ -1,0 +1,179 @@
+/**
+ * What agents say of attempts: started and exited, from all nodes, one statement of each kind a round.
+ *
+ * Invariants: only the latest attempt of a job, leased to the node that speaks, changes anything; everything else is
+ * answered and changes nothing, so that any message may come twice, late or out of order. An exit may come before its
+ * start. Starts and exits of one round are written in that order.
+ */
+import type { JobEvent } from "@nexus/shared/machines/job";
+import { nextJobState } from "@nexus/shared/machines/job";
+import type { AttemptExit } from "@nexus/shared/protocol/messages";
+import { type EndedAttempt, endAttempts } from "../../db/queries/end-attempts.ts";
+import { recordStarted } from "../../db/queries/record-started.ts";
+import { createBatcher } from "../batcher.ts";
+import { cleanText } from "../clean-text.ts";
+import type { LiveAttempt, LiveJob } from "../scheduling/live-jobs.ts";
+import type { World } from "../scheduling/world.ts";
+import type { ServiceContext } from "../service-context.ts";
+import type { WriteLane } from "../write-lane.ts";
+import { applyEnds } from "./apply-ends.ts";
+
+export type StartReport = {
+  targetId: number;
+  attempt: string;
+  fence: number;
+  pid: number;
+  startedAtMs: number;
+};
+export type ExitReport = { targetId: number; exit: AttemptExit; endedAtMs: number; isLogWhole: boolean };
+export type Report = { kind: "started"; report: StartReport } | { kind: "exited"; report: ExitReport };
+
+export type Reports = {
+  /** Resolves when it is committed, or known to change nothing. Rejects when the database could not take it. */
+  add(reports: Report[]): Promise<void>;
+};
+
+export function createReports(
+  ctx: ServiceContext,
+  world: World,
+  { lane, wake }: { lane: WriteLane; wake: () => void },
+): Reports {
+  const batcher = createBatcher<Report[], null>(async (batches) => {
+    await lane.run(() => write(batches.flat()));
+    return batches.map(() => null);
+  });
+  return {
+    async add(reports) {
+      if (reports.length > 0) await batcher.add(reports);
+    },
+  };
+
+  async function write(reports: Report[]): Promise<void> {
+    if (world.isStale) await world.load();
+    const exits = new Map<LiveAttempt, ExitReport>();
+    const starts = new Map<LiveAttempt, StartReport>();
+    for (const { kind, report } of reports) {
+      if (kind === "exited") {
+        const attempt = current(world, report.targetId, report.exit);
+        if (attempt) exits.set(attempt, report);
+      } else {
+        const attempt = current(world, report.targetId, report);
+        if (attempt) starts.set(attempt, report);
+      }
+    }
+    const ends = [...exits].flatMap(([attempt, report]) =>
+      endOf(world, attempt, { report, start: starts.get(attempt) }),
+    );
+    for (const attempt of exits.keys()) starts.delete(attempt);
+    try {
+      await writeStarts(starts);
+      if (ends.length === 0) return;
+      applyEnds(ctx, world, { ended: ends, changed: await endAttempts(ctx.sql, ends) });
+      wake();
+    } catch (error) {
+      world.isStale = true;
+      wake();
+      throw error;
+    }
+  }
+
+  async function writeStarts(starts: Map<LiveAttempt, StartReport>): Promise<void> {
+    const rows = [...starts].map(([attempt, { pid, startedAtMs }]) => ({
+      attemptId: attempt.rowId,
+      pid,
+      startedAtMs,
+      targetName: world.fleet.get(attempt.targetId)?.row.name ?? "",
+    }));
+    if (rows.length === 0) return;
+    const changed = await recordStarted(ctx.sql, rows);
+    const versions = new Map(changed.map((row) => [row.publicId, row.version]));
+    const moved: LiveJob[] = [];
+    for (const [attempt, { pid, startedAtMs }] of starts) {
+      const job = world.live.jobs.get(attempt.job);
+      const version = versions.get(attempt.job);
+      if (!job || version === undefined) continue;
+      attempt.pid = pid;
+      attempt.startedAtMs ??= startedAtMs;
+      attempt.needsSend = false;
+      if (job.activeView) job.activeView.sinceMs = attempt.startedAtMs;
+      world.live.move(job, "start", version);
+      moved.push(job);
+    }
+    for (const [teamId, jobs] of Map.groupBy(moved, (job) => job.teamId)) {
+      ctx.events.emit("job", { teamId, jobs: jobs.map((job) => job.id) });
+    }
+  }
+}
+
+/** The attempt that a node may speak for: leased to it, of that fence, not over, and the latest of its job. */
+function current(
+  world: World,
+  targetId: number,
+  named: { attempt: string; fence: number },
+): LiveAttempt | null {
+  const attempt = world.live.attempts.get(named.attempt);
+  if (!attempt || attempt.targetId !== targetId || attempt.fence !== named.fence || attempt.ended)
+    return null;
+  return world.live.jobs.get(attempt.job)?.attempt === attempt ? attempt : null;
+}
+
+function endOf(
+  world: World,
+  attempt: LiveAttempt,
+  { report, start }: { report: ExitReport; start: StartReport | undefined },
+): EndedAttempt[] {
+  const job = world.live.jobs.get(attempt.job);
+  if (!job) return [];
+  const { exit, endedAtMs } = report;
+  const event = eventOf(exit, job);
+  const state = nextJobState(job.state, event);
+  if (!state) return [];
+  const startedAtMs =
+    attempt.startedAtMs ?? start?.startedAtMs ?? (exit.ranMs === null ? null : endedAtMs - exit.ranMs);
+  return [
+    {
+      attemptId: attempt.rowId,
+      job: job.id,
+      attempt: attempt.id,
+      state,
+      event,
+      endReason: exit.reason,
+      actor: world.fleet.get(attempt.targetId)?.row.name ?? "agent",
+      message: messageOf(exit),
+      exitCode: exit.exitCode !== null && exit.exitCode <= 255 ? exit.exitCode : null,
+      signal: exit.signal === null ? null : cleanText(exit.signal),
+      logBytes: exit.logBytes,
+      startedAtMs: startedAtMs === null ? null : Math.min(startedAtMs, endedAtMs),
+      endedAtMs,
+      pid: start?.pid ?? null,
+      isClosed: report.isLogWhole,
+    },
+  ];
+}
+
+function eventOf(exit: AttemptExit, job: LiveJob): JobEvent {
+  switch (exit.reason) {
+    case "exited":
+      return exit.exitCode === 0 ? "succeed" : "fail";
+    case "cancelled":
+      return "cancel";
+    case "timed_out":
+      return "time_out";
+    case "vanished":
+      return "fail";
+    case "start_failed":
+      return nextJobState(job.state, "refuse") ? "refuse" : "fail";
+  }
+}
+
+function messageOf(exit: AttemptExit): string | null {
+  const left = exit.leftovers.length;
+  const parts = [
+    exit.message,
+    left > 0
+      ? `${left} process${left === 1 ? "" : "es"} survived the kill: ${exit.leftovers.map((one) => `${one.pid} ${one.command}`).join(", ")}`
+      : null,
+  ];
+  const text = parts.filter((part) => part !== null && part !== "").join("; ");
+  return text === "" ? null : cleanText(text.slice(0, 4096));
+}

@@ -1,0 +1,49 @@
+/**
+ * What to do about each attempt when a node came back with its inventory. Pure: the facts go in, the wishes come out.
+ *
+ * The node is the truth about processes, we are the truth about what is wanted. What we do not know is left alone.
+ */
+import type { AttemptInventory } from "@nexus/shared/protocol/messages";
+import type { FoundAttempt } from "../../db/queries/find-attempts.ts";
+import type { LiveAttempt, LiveJob } from "../scheduling/live-jobs.ts";
+
+export type Want = "adopt" | "stop" | "forget" | "unclaimed";
+
+export type KnownAttempt = { attempt: LiveAttempt; job: LiveJob | null };
+
+/**
+ * Of an attempt that the node names.
+ * @param known ours and open, leased to this node, with its job while it is active.
+ * @param found what the database says of one that is not open any more.
+ */
+export function wantOf(
+  named: AttemptInventory,
+  known: KnownAttempt | null,
+  found: FoundAttempt | null,
+): Want {
+  if (known && known.attempt.fence === named.fence) {
+    if (named.exit) return "adopt";
+    if (known.attempt.ended || !known.job) return "stop";
+    return known.job.cancel ? "stop" : "adopt";
+  }
+  // Ended here while it was away (given up, or its log is whole): nobody waits for it any more.
+  if (found?.isEnded) return named.state === "exited" ? "forget" : "stop";
+  return "unclaimed";
+}
+
+export type Missing =
+  /** It never heard of it, or lost it before it began: it is started (again; a start is idempotent). */
+  | "start"
+  /** It was to be cancelled and never began. */
+  | "cancel"
+  /** It ran, and the node knows nothing of it any more. */
+  | "lose"
+  /** Over, and the rest of its log is gone with it. */
+  | "close";
+
+/** Of an open attempt of ours that the node does not name. */
+export function missingMeans({ attempt, job }: KnownAttempt): Missing {
+  if (attempt.ended || !job) return "close";
+  if (attempt.startedAtMs !== null) return "lose";
+  return job.cancel ? "cancel" : "start";
+}

@@ -1,0 +1,138 @@
+/** Joins the use cases: one world, one write lane, one scheduler. Owns: the timer that sweeps. */
+import { NexusError } from "@nexus/shared/errors";
+import { createAgentLog } from "./agents/agent-log.ts";
+import { createAgentPort } from "./agents/agent-port.ts";
+import { createReports } from "./agents/reports.ts";
+import { createTargetChanges } from "./fleet/change-targets.ts";
+import { createFleetKeeper } from "./fleet/fleet-keeper.ts";
+import { createRecordSamples } from "./fleet/record-samples.ts";
+import { targetView } from "./fleet/target-view.ts";
+import { cancelJobs } from "./jobs/cancel-jobs.ts";
+import { createJobReader } from "./jobs/read-jobs.ts";
+import { previewJob, submitJobs } from "./jobs/submit-jobs.ts";
+import { createJobLogs } from "./logs/job-logs.ts";
+import { createQueues } from "./queues/queues.ts";
+import { createSchedulerLoop } from "./scheduling/scheduler-loop.ts";
+import { verifyWorld } from "./scheduling/verify-world.ts";
+import { createWorld } from "./scheduling/world.ts";
+import type { ServiceContext } from "./service-context.ts";
+import type { Services } from "./services.ts";
+import { createWriteLane } from "./write-lane.ts";
+
+const EXPIRE_EVERY_MS = 3_600_000;
+
+export function createServices(ctx: ServiceContext): Services {
+  const world = createWorld(ctx);
+  const lane = createWriteLane();
+  const loop = createSchedulerLoop(ctx, world, lane);
+  const { wake } = loop;
+  const keeper = createFleetKeeper(ctx, world, { lane, wake });
+  const samples = createRecordSamples(ctx);
+  const agentLog = createAgentLog(ctx, world, lane);
+  const reports = createReports(ctx, world, { lane, wake });
+  const agentPort = createAgentPort(ctx, { world, lane, reports, agentLog, keeper, samples, wake });
+  const reader = createJobReader(ctx, world);
+  const jobLogs = createJobLogs(ctx, world, reader);
+  const queues = createQueues(ctx, world, wake);
+  const changes = createTargetChanges(ctx, world, { keeper, wake });
+  const submitParts = { world, loop, queues };
+  let timer: NodeJS.Timeout | null = null;
+  let sweeping: Promise<void> = Promise.resolve();
+  let isClosed = false;
+  let verifiedAtMs = 0;
+  let expiredAtMs = 0;
+
+  return {
+    events: ctx.events,
+    agentPort,
+    async start() {
+      await loop.start();
+      keeper.assumeAway();
+      plan();
+    },
+    async close() {
+      isClosed = true;
+      if (timer) clearTimeout(timer);
+      await sweeping;
+      agentLog.stop();
+      await loop.close();
+    },
+
+    submitJobs: (principal, input) => submitJobs(ctx, submitParts, { principal, input }),
+    previewJob: (principal, spec) => previewJob(ctx, submitParts, { principal, spec }),
+    cancelJobs: (principal, input) => cancelJobs(ctx, { world, lane, wake }, { principal, input }),
+    getJob: reader.get,
+    getJobs: reader.getMany,
+    listJobs: reader.list,
+    jobCounts: (teamId) => world.live.counts(teamId),
+    listJobEvents: reader.events,
+    listJobSamples: reader.samples,
+
+    fleet: {
+      list: (teamId) =>
+        world.fleet
+          .inTeam(teamId)
+          .sort((a, b) => (a.row.name < b.row.name ? -1 : 1))
+          .map((target) => targetView(target, world.live)),
+      get(teamId, idOrName) {
+        const target = world.fleet.byName(teamId, idOrName);
+        if (!target) throw new NexusError("not_found", { detail: `There is no target ${idOrName}.` });
+        return targetView(target, world.live);
+      },
+      find(teamId, idOrName) {
+        const target = world.fleet.byName(teamId, idOrName);
+        return target ? targetView(target, world.live) : null;
+      },
+    },
+    renameTarget: changes.rename,
+    labelTarget: changes.label,
+    cordonTarget: changes.cordon,
+    removeTarget: changes.remove,
+    blockGpu: changes.block,
+    listTargetSamples: changes.samples,
+    async refreshTarget(targetId) {
+      await keeper.refresh(targetId);
+    },
+
+    listQueues: queues.list,
+    putQueue: queues.put,
+
+    readLog: jobLogs.read,
+    followLog: jobLogs.follow,
+    logTailOffset: jobLogs.tailOffset,
+    logState: jobLogs.state,
+  };
+
+  function plan(): void {
+    if (isClosed) return;
+    timer = setTimeout(() => {
+      sweeping = sweep().finally(plan);
+    }, ctx.timing.sweepMs);
+  }
+
+  async function sweep(): Promise<void> {
+    const nowMs = ctx.clock.nowMs();
+    await attempt("sweep", () => keeper.sweep());
+    await attempt("store samples", () => samples.flush());
+    if (nowMs - verifiedAtMs >= ctx.timing.verifyMs) {
+      verifiedAtMs = nowMs;
+      await attempt("hold the scheduler's lock", () => loop.checkLock());
+      await attempt("compare with the database", () => verifyWorld(ctx, world, lane));
+      // Reasons age: estimates, samples that went stale.
+      wake();
+    }
+    if (nowMs - expiredAtMs >= EXPIRE_EVERY_MS) {
+      expiredAtMs = nowMs;
+      await attempt("delete old samples", () => samples.expire());
+    }
+  }
+
+  /** The database may be away; the next round tries again. */
+  async function attempt(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      ctx.log("error", `could not ${what}`, { error: error instanceof Error ? error.stack : String(error) });
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import type { Target } from "@nexus/shared/api/schemas";
+import type { LiveJobs } from "../scheduling/live-jobs.ts";
+import type { LiveTarget } from "./live-fleet.ts";
+
+/** A target as the API shows it. */
+export function targetView(target: LiveTarget, live: LiveJobs): Target {
+  const { row } = target;
+  const attempts = live.attemptsOn(row.id).filter((attempt) => attempt.ended === null);
+  const holders = new Map<number, Target["gpus"][number]["holders"]>();
+  for (const attempt of attempts) {
+    const user = live.jobs.get(attempt.job)?.userName ?? "";
+    for (const { gpuId, memoryMib } of attempt.gpus) {
+      const list = holders.get(gpuId) ?? [];
+      list.push({ job: attempt.job, user, gpuMemoryMib: memoryMib });
+      holders.set(gpuId, list);
+    }
+  }
+  return {
+    id: row.publicId,
+    name: row.name,
+    kind: row.kind,
+    state: row.state,
+    stateSinceMs: row.stateSinceMs,
+    cordoned: row.cordoned,
+    draining: row.draining,
+    labels: row.labels,
+    facts: row.facts,
+    host: target.host,
+    // A card that was taken out matters only while something of ours still holds it.
+    gpus: [...target.gpus.values()]
+      .filter((gpu) => !gpu.isMissing || holders.has(gpu.id))
+      .map((gpu) => ({
+        ...gpu.facts,
+        blocked: gpu.blocked,
+        sample: gpu.sample,
+        sampledAtMs: gpu.sampledAtMs,
+        holders: holders.get(gpu.id) ?? [],
+      })),
+    jobsActive: attempts.length,
+    notice: target.notice,
+    lastSeenAtMs: row.lastSeenAtMs,
+    createdAtMs: row.createdAtMs,
+  };
+}

@@ -1,0 +1,90 @@
+import type { OutputOf } from "@nexus/shared/api/contract";
+import { isFinal, jobCan } from "@nexus/shared/machines/job";
+import { roleAllows } from "@nexus/shared/roles";
+import { cancelJobs as cancelRows } from "../../db/queries/cancel-jobs.ts";
+import { findJobs } from "../../db/queries/find-jobs.ts";
+import type { JobRow } from "../../db/queries/job-row.ts";
+import type { Principal } from "../ports.ts";
+import type { LiveJob } from "../scheduling/live-jobs.ts";
+import type { World } from "../scheduling/world.ts";
+import type { ServiceContext } from "../service-context.ts";
+import type { ParsedInput } from "../services.ts";
+import type { WriteLane } from "../write-lane.ts";
+
+type Result = OutputOf<"jobs.cancel">["results"][number];
+
+/**
+ * Ends queued jobs at once and asks the nodes to end active ones. A node that is away is asked when it comes back; until
+ * then its job keeps its lease, since its process may well be running.
+ */
+export async function cancelJobs(
+  ctx: ServiceContext,
+  parts: { world: World; lane: WriteLane; wake: () => void },
+  { principal, input }: { principal: Principal; input: ParsedInput<"jobs.cancel"> },
+): Promise<OutputOf<"jobs.cancel">> {
+  const { world, lane, wake } = parts;
+  const rows = await findJobs(ctx.sql, principal.teamId, input.jobs);
+  const byId = new Map(rows.map((row) => [row.publicId, row]));
+  const refusals = new Map(input.jobs.map((id) => [id, refusalOf(byId.get(id), principal)]));
+  const mayCancel = rows.filter((row) => refusals.get(row.publicId) === null).map((row) => row.id);
+  const graceMs = input.graceMs ?? null;
+  const changed =
+    mayCancel.length === 0 ? new Map<string, Result>() : await lane.run(() => cancelInLane(mayCancel));
+  wake();
+  return {
+    results: input.jobs.map((job) => {
+      const refusal = refusals.get(job) ?? null;
+      if (refusal !== null) return { job, ok: false, message: refusal };
+      return changed.get(job) ?? { job, ok: false, message: "it ended just before" };
+    }),
+  };
+
+  async function cancelInLane(jobIds: number[]): Promise<Map<string, Result>> {
+    const results = new Map<string, Result>();
+    let written: Awaited<ReturnType<typeof cancelRows>>;
+    try {
+      const options = { actor: principal.userName, graceMs, nowMs: ctx.clock.nowMs() };
+      written = await cancelRows(ctx.sql, jobIds, options);
+    } catch (error) {
+      world.isStale = true;
+      throw error;
+    }
+    for (const { publicId, state, version } of written) {
+      const job = world.live.jobs.get(publicId);
+      if (!job) {
+        world.isStale = true;
+      } else if (isFinal(state)) {
+        world.live.move(job, "cancel", version);
+      } else {
+        job.version = version;
+        job.cancel = { graceMs: graceMs ?? job.cancel?.graceMs ?? job.graceMs };
+      }
+      results.set(publicId, { job: publicId, ok: true, message: messageOf(job, isFinal(state)) });
+    }
+    ctx.events.emit("job", { teamId: principal.teamId, jobs: written.map((row) => row.publicId) });
+    return results;
+  }
+
+  function messageOf(job: LiveJob | undefined, isOver: boolean): string {
+    if (isOver || !job?.attempt || !job.cancel) return "cancelled";
+    const { id: attempt, fence, targetId } = job.attempt;
+    const target = world.fleet.get(targetId)?.row.name ?? "its node";
+    const isAsked = ctx.hub.send(targetId, {
+      type: "stop",
+      attempt,
+      fence,
+      reason: "cancelled",
+      graceMs: job.cancel.graceMs,
+    });
+    return isAsked ? `asked ${target} to end it` : `${target} is away; it ends when ${target} is back`;
+  }
+}
+
+function refusalOf(row: JobRow | undefined, principal: Principal): string | null {
+  if (!row) return "there is no such job";
+  if (row.userId !== principal.userId && !roleAllows(principal.role, "admin")) {
+    return `it is ${row.userName}'s; only they and admins may end it`;
+  }
+  const can = jobCan.cancel(row.state);
+  return can === true ? null : can;
+}

@@ -1,0 +1,31 @@
+import type { FleetSnapshot, QueuedJob, TeamSnapshot } from "../../core/scheduler/snapshot.ts";
+import type { LiveTarget } from "../fleet/live-fleet.ts";
+import type { World } from "./world.ts";
+
+/** A job that is being submitted: planned with, and committed together with its placement. */
+export type DraftJob = QueuedJob & { teamId: string };
+
+/** What the planner sees now. It shares the live objects, so it is good until the next change. */
+export function fleetSnapshot(world: World, drafts: readonly DraftJob[], nowMs: number): FleetSnapshot {
+  const { live, fleet, usage } = world;
+  const targets = Map.groupBy(fleet.targets(), (target: LiveTarget) => target.row.teamId);
+  const queues = Map.groupBy(world.queues.values(), (queue) => queue.teamId);
+  const draftsOf = Map.groupBy(drafts, (draft) => draft.teamId);
+  const teamIds = new Set([...live.teams(), ...draftsOf.keys()]);
+  const teams: TeamSnapshot[] = [];
+  for (const teamId of teamIds) {
+    const queued = [...live.queued(teamId), ...(draftsOf.get(teamId) ?? [])];
+    if (queued.length === 0) continue;
+    const active = live.active(teamId);
+    teams.push({
+      teamId,
+      targets: (targets.get(teamId) ?? []).map((target) => target.view),
+      queues: queues.get(teamId) ?? [],
+      queued,
+      active: active.flatMap((job) => job.activeView ?? []),
+      usage: usage.list(teamId, active, nowMs),
+      reservations: world.reservations.get(teamId) ?? [],
+    });
+  }
+  return { teams };
+}

@@ -1,0 +1,164 @@
+/**
+ * The jobs that are queued or active, and the attempts that a node may still speak of, in memory: what the scheduler plans
+ * with, kept current by whoever commits a change, and rebuilt from the database when a change's outcome is not known.
+ *
+ * Owns: the maps and the counts. Invariants: `version` is that of the row as we last saw it; a job is in here exactly while
+ * its state is not final; an attempt is in here until it is closed. Commands and environments are not kept: they can
+ * be large, and only a start needs them. It refuses moves that the job machine does not know.
+ */
+import { assert } from "@nexus/shared/assert";
+import { isActive, isFinal, type JobEvent, type JobState, nextJobState } from "@nexus/shared/machines/job";
+import type { WaitingReason } from "@nexus/shared/scheduler/reason";
+import type { ActiveJob, QueuedJob } from "../../core/scheduler/snapshot.ts";
+
+export type LiveJob = QueuedJob & {
+  rowId: number;
+  teamId: string;
+  state: JobState;
+  version: number;
+  reason: WaitingReason;
+  cancel: { graceMs: number } | null;
+  attempt: LiveAttempt | null;
+  /** What the planner sees of it while it is active. */
+  activeView: ActiveJob | null;
+};
+
+export type LiveAttempt = {
+  rowId: number;
+  id: string;
+  job: string;
+  teamId: string;
+  targetId: number;
+  fence: number;
+  gpus: { gpuId: number; uuid: string; memoryMib: number | null }[];
+  assignedAtMs: number;
+  startedAtMs: number | null;
+  pid: number | null;
+  /** A start frame may have reached the node. False only when we know that none did. */
+  maybeSent: boolean;
+  /** Its start is still to be sent, in this session of its node. Sending it twice does no harm. */
+  needsSend: boolean;
+  /** Set when it is over and only its log is awaited. */
+  ended: { logBytes: number } | null;
+};
+
+export type LiveJobs = {
+  readonly jobs: ReadonlyMap<string, LiveJob>;
+  readonly attempts: ReadonlyMap<string, LiveAttempt>;
+  attemptsOn(targetId: number): LiveAttempt[];
+  queued(teamId: string): LiveJob[];
+  active(teamId: string): LiveJob[];
+  teams(): string[];
+  counts(teamId: string): Record<string, number>;
+  queueCounts(queueId: number): { queued: number; running: number };
+  add(job: LiveJob): void;
+  /** A placement was committed. */
+  assign(job: LiveJob, attempt: LiveAttempt, version: number): void;
+  /** An event of the job machine was committed. @returns the new state. */
+  move(job: LiveJob, event: JobEvent, version: number): JobState;
+  /** The attempt is over; its log may still be awaited. */
+  endAttempt(attempt: LiveAttempt, logBytes: number): void;
+  closeAttempt(attempt: LiveAttempt): void;
+  addEndedAttempt(attempt: LiveAttempt): void;
+};
+
+type Team = { queued: Set<LiveJob>; active: Set<LiveJob>; counts: Map<JobState, number> };
+
+export function createLiveJobs(): LiveJobs {
+  const jobs = new Map<string, LiveJob>();
+  const attempts = new Map<string, LiveAttempt>();
+  const byTarget = new Map<number, Set<LiveAttempt>>();
+  const teams = new Map<string, Team>();
+  const queues = new Map<number, { queued: number; running: number }>();
+
+  const live: LiveJobs = {
+    jobs,
+    attempts,
+    attemptsOn: (targetId) => [...(byTarget.get(targetId) ?? [])],
+    queued: (teamId) => [...(teams.get(teamId)?.queued ?? [])],
+    active: (teamId) => [...(teams.get(teamId)?.active ?? [])],
+    teams: () => [...teams.keys()],
+    counts: (teamId) =>
+      Object.fromEntries([...(teams.get(teamId)?.counts ?? [])].filter(([, count]) => count > 0)),
+    queueCounts: (queueId) => ({ ...(queues.get(queueId) ?? { queued: 0, running: 0 }) }),
+    add(job) {
+      assert(!jobs.has(job.id) && !isFinal(job.state), `job ${job.id} is new and not over`);
+      jobs.set(job.id, job);
+      count(job, 1);
+      if (job.attempt) keepAttempt(job.attempt);
+    },
+    assign(job, attempt, version) {
+      assert(nextJobState(job.state, "place") === "assigned", `job ${job.id} can be placed`);
+      keepAttempt(attempt);
+      job.attempt = attempt;
+      job.activeView = activeViewOf(job, attempt);
+      setState(job, "assigned");
+      job.version = version;
+    },
+    move(job, event, version) {
+      const state = nextJobState(job.state, event);
+      assert(state !== null, `job ${job.id} is ${job.state} and knows no ${event}`);
+      job.version = version;
+      setState(job, state);
+      if (state === "queued") {
+        job.attempt = null;
+        job.activeView = null;
+        job.reason = { code: "new" };
+      }
+      if (job.activeView) job.activeView.reachable = state !== "unreachable";
+      if (isFinal(state)) jobs.delete(job.id);
+      return state;
+    },
+    endAttempt(attempt, logBytes) {
+      attempt.ended = { logBytes };
+      attempt.gpus = [];
+    },
+    closeAttempt(attempt) {
+      attempts.delete(attempt.id);
+      byTarget.get(attempt.targetId)?.delete(attempt);
+    },
+    addEndedAttempt: keepAttempt,
+  };
+  return live;
+
+  function keepAttempt(attempt: LiveAttempt): void {
+    attempts.set(attempt.id, attempt);
+    const onTarget = byTarget.get(attempt.targetId) ?? new Set();
+    byTarget.set(attempt.targetId, onTarget);
+    onTarget.add(attempt);
+  }
+
+  function setState(job: LiveJob, state: JobState): void {
+    count(job, -1);
+    job.state = state;
+    count(job, 1);
+  }
+
+  function count(job: LiveJob, change: 1 | -1): void {
+    let team = teams.get(job.teamId);
+    if (!team) {
+      team = { queued: new Set(), active: new Set(), counts: new Map() };
+      teams.set(job.teamId, team);
+    }
+    if (isFinal(job.state)) return;
+    team.counts.set(job.state, (team.counts.get(job.state) ?? 0) + change);
+    const set = isActive(job.state) ? team.active : team.queued;
+    if (change === 1) set.add(job);
+    else set.delete(job);
+    const queue = queues.get(job.queueId) ?? { queued: 0, running: 0 };
+    queues.set(job.queueId, queue);
+    queue[isActive(job.state) ? "running" : "queued"] += change;
+  }
+}
+
+export function activeViewOf(job: QueuedJob & { state: JobState }, attempt: LiveAttempt): ActiveJob {
+  const { id, userId, userName, queueId, timeoutMs, graceMs } = job;
+  return {
+    ...{ id, userId, userName, queueId, timeoutMs, graceMs },
+    attempt: attempt.id,
+    targetId: attempt.targetId,
+    gpus: attempt.gpus,
+    reachable: job.state !== "unreachable",
+    sinceMs: attempt.startedAtMs ?? attempt.assignedAtMs,
+  };
+}

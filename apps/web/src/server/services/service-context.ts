@@ -1,0 +1,53 @@
+import type { Policy } from "../core/scheduler/snapshot.ts";
+import type { Client } from "../db/client.ts";
+import type { Clock, EventBus, Hub, LogStore, RandomBytes } from "./ports.ts";
+
+export type ServiceLog = (
+  level: "info" | "warn" | "error",
+  message: string,
+  facts?: Record<string, unknown>,
+) => void;
+
+/** How long things may take; tests shorten them. */
+export type ServiceTiming = {
+  /** The loop looks after itself this often: silent targets, starts that did not leave, reasons that aged. */
+  sweepMs: number;
+  /** A node away for less than this (an agent's restart, ours) does not make its jobs unreachable. */
+  silenceGraceMs: number;
+  /** An unreachable target is called offline after this. Its jobs keep their leases. */
+  offlineAfterMs: number;
+  /** The live jobs are compared with the database this often. */
+  verifyMs: number;
+  /** GPU samples are stored at most this often a GPU. */
+  sampleEveryMs: number;
+  sampleKeepMs: number;
+  /** Logs that found no room are asked for again after this. */
+  logRetryMs: number;
+  /** Fair share forgets half of a GPU hour after this. */
+  usageHalfLifeMs: number;
+};
+
+export const DEFAULT_TIMING: ServiceTiming = {
+  sweepMs: 1_000,
+  silenceGraceMs: 5_000,
+  offlineAfterMs: 5 * 60_000,
+  verifyMs: 30_000,
+  sampleEveryMs: 10_000,
+  sampleKeepMs: 14 * 86_400_000,
+  logRetryMs: 5_000,
+  usageHalfLifeMs: 86_400_000,
+};
+
+/** What the use cases reach the world through. */
+export type ServiceContext = {
+  db: Client["db"];
+  sql: Client["sql"];
+  hub: Hub;
+  logs: LogStore;
+  events: EventBus;
+  clock: Clock;
+  randomBytes: RandomBytes;
+  log: ServiceLog;
+  policy: Policy;
+  timing: ServiceTiming;
+};
