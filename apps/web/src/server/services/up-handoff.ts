@@ -7,6 +7,7 @@
 import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CLI_CONFIG_FILE, type CliConfig, cliConfigSchema, DEFAULT_SERVER } from "@nexus/shared/cli-config";
+import type { UpFile } from "@nexus/shared/up-file";
 import { findKeyCaller } from "../db/queries/find-key-caller.ts";
 import type { AccessContext } from "./access/access-context.ts";
 import { createApiKey, listApiKeys, revokeApiKey } from "./access/api-keys.ts";
@@ -41,7 +42,8 @@ export async function writeUpHandoff(ctx: AccessContext, options: UpHandoffOptio
   const enrollToken = await options.createEnrollToken(owner);
   const signInLink = await createSignInLink(ctx, { userId: owner.userId });
   await mkdir(join(home, "run"), { recursive: true, mode: 0o700 });
-  await writePrivate(join(home, "run", "up.json"), { url: ctx.url, signInLink, enrollToken });
+  const up: UpFile = { url: ctx.url, signInLink, enrollToken };
+  await writePrivate(join(home, "run", "up.json"), up);
 }
 
 async function isKeyOf(ctx: AccessContext, owner: Principal, secret: string): Promise<boolean> {

@@ -1,15 +1,13 @@
 /** Logs of jobs for people: by offset, from the end, and as they grow. */
 import { isFinal } from "@nexus/shared/machines/job";
+import { followLog } from "../../core/logs/follow-log.ts";
+import { createLogWatch } from "../../core/logs/log-watch.ts";
 import type { JobRow } from "../../db/queries/job-row.ts";
 import type { JobReader } from "../jobs/read-jobs.ts";
 import type { Principal } from "../ports.ts";
 import type { World } from "../scheduling/world.ts";
 import type { ServiceContext } from "../service-context.ts";
 import type { FollowFrom, LogChunk, LogSlice } from "../services.ts";
-import { createLogBells } from "./log-bells.ts";
-
-/** One read of a follower: what it holds at most. */
-const CHUNK_BYTES = 256 * 1024;
 
 export type JobLogs = {
   read(principal: Principal, job: string, range: { offset: number; limit: number }): Promise<LogSlice>;
@@ -19,90 +17,95 @@ export type JobLogs = {
 };
 
 export function createJobLogs(ctx: ServiceContext, world: World, reader: JobReader): JobLogs {
-  const { logs } = ctx;
-  const bells = createLogBells(ctx.events);
+  const { logs, events } = ctx;
+  const watch = createLogWatch(events);
 
-  /** A queued job that was tried before shows that attempt's log until it has a new one. */
-  const attemptOf = (row: JobRow) => (row.attemptNumber === 0 ? null : row.attempt);
+  /** Over, and every byte here; or given up. An attempt leaves the live ones when it is closed. */
+  function hasEnded(row: JobRow): boolean {
+    return isFinal(row.state) && (row.attempt === null || !world.live.attempts.has(row.attempt));
+  }
 
-  async function stateOf(row: JobRow): Promise<{ attempt: string | null; size: number; ended: boolean }> {
-    const attempt = attemptOf(row);
-    // The end is asked for before the size: bytes that come between are then not taken for the last.
-    const ended = isFinal(row.state) && (attempt === null || !world.live.attempts.has(attempt));
-    return { attempt, ended, size: attempt === null ? 0 : await logs.size(attempt) };
+  async function sizeOf(row: JobRow): Promise<number> {
+    return row.attempt === null ? 0 : await logs.size(row.attempt);
   }
 
   return {
     async read(principal, job, { offset, limit }) {
-      const { attempt, size, ended } = await stateOf(await reader.row(principal, job));
-      const empty = new Uint8Array(0);
-      const bytes = attempt === null || offset >= size ? empty : await logs.read(attempt, offset, limit);
+      const row = await reader.row(principal, job);
+      // The end is asked for before the bytes: what comes between is then not taken for the last.
+      const ended = hasEnded(row);
+      const size = await sizeOf(row);
+      const isThere = row.attempt !== null && offset < size;
+      const bytes = isThere && row.attempt ? await logs.read(row.attempt, offset, limit) : new Uint8Array(0);
       return { bytes, offset, size, ended };
     },
     async tailOffset(principal, job, lines) {
-      const attempt = attemptOf(await reader.row(principal, job));
+      const { attempt } = await reader.row(principal, job);
       return attempt === null ? 0 : await logs.tailOffset(attempt, lines);
     },
     async state(principal, job) {
-      const { size, ended } = await stateOf(await reader.row(principal, job));
-      return { logBytes: size, logEnded: ended };
+      const row = await reader.row(principal, job);
+      const logEnded = hasEnded(row);
+      return { logBytes: await sizeOf(row), logEnded };
     },
-    async *follow(principal, job, { offset: from, tailLines, signal }) {
-      let row = await reader.row(principal, job);
-      let attempt = attemptOf(row);
-      let offset = from ?? 0;
-      if (attempt !== null && tailLines !== undefined) offset = await logs.tailOffset(attempt, tailLines);
-      const bell = createBell(signal);
-      const unlisten = bells.listen(row.publicId, bell.ring);
-      try {
-        while (!signal.aborted) {
-          bell.arm();
-          // Only what is over, or has no attempt yet, is looked up again: while it runs, the store alone is asked.
-          const live = world.live.jobs.get(row.publicId);
-          if (!live || attempt === null) row = await reader.row(principal, job);
-          if (attemptOf(row) !== attempt) {
-            attempt = attemptOf(row);
-            offset = 0;
-          }
-          const { ended } = await stateOf(row);
-          const bytes = attempt === null ? new Uint8Array(0) : await logs.read(attempt, offset, CHUNK_BYTES);
-          if (bytes.length > 0) {
-            yield { offset, bytes };
-            offset += bytes.length;
-          } else if (ended) return;
-          else await bell.rung();
-        }
-      } finally {
-        unlisten();
-        bell.close();
+    async *follow(principal, job, { offset = 0, tailLines, signal }) {
+      let from = offset;
+      for (let before: string | null = null; ; ) {
+        const row = await attemptAfter(principal, job, { before, signal });
+        const attempt = row?.attempt ?? null;
+        if (!row || attempt === null) return;
+        if (before === null && tailLines !== undefined) from = await logs.tailOffset(attempt, tailLines);
+        let isFollowed = false;
+        yield* followLog({
+          offset: from,
+          signal,
+          read: (at, limit) => logs.read(attempt, at, limit),
+          isEnded: async () => {
+            if (world.live.attempts.has(attempt)) return false;
+            isFollowed = true;
+            return true;
+          },
+          onChange: (listener) => watch.onChange(attempt, listener),
+        });
+        if (signal.aborted || !isFollowed) return;
+        before = attempt;
+        from = 0;
       }
     },
   };
-}
 
-/** Wakes one waiter; a ring between `arm` and `rung` is not lost. */
-function createBell(signal: AbortSignal) {
-  let isRung = false;
-  let resolve: (() => void) | null = null;
-  const ring = () => {
-    isRung = true;
-    resolve?.();
-  };
-  signal.addEventListener("abort", ring);
-  return {
-    ring,
-    arm() {
-      isRung = false;
-    },
-    async rung(): Promise<void> {
-      if (isRung || signal.aborted) return;
-      await new Promise<void>((done) => {
-        resolve = done;
-      });
-      resolve = null;
-    },
-    close() {
-      signal.removeEventListener("abort", ring);
-    },
-  };
+  /** Waits for the job's next attempt. Null when it is over without one, or the reader left. */
+  async function attemptAfter(
+    principal: Principal,
+    job: string,
+    { before, signal }: { before: string | null; signal: AbortSignal },
+  ): Promise<JobRow | null> {
+    let row = await reader.row(principal, job);
+    const { publicId } = row;
+    for (;;) {
+      const changed = nextChange(publicId, signal);
+      row = await reader.row(principal, publicId);
+      if (row.attempt !== null && row.attempt !== before) changed.cancel();
+      if (row.attempt !== null && row.attempt !== before) return row;
+      if (signal.aborted || isFinal(row.state)) {
+        changed.cancel();
+        return null;
+      }
+      await changed.happened;
+    }
+  }
+
+  function nextChange(job: string, signal: AbortSignal): { happened: Promise<void>; cancel: () => void } {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const unlisten = events.on("job", ({ jobs }) => {
+      if (jobs.includes(job)) done();
+    });
+    function done(): void {
+      unlisten();
+      signal.removeEventListener("abort", done);
+      resolve();
+    }
+    signal.addEventListener("abort", done);
+    return { happened: promise, cancel: done };
+  }
 }
