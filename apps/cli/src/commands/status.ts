@@ -18,8 +18,13 @@ const WAITING_SHOWN = 5;
 export function addStatus(program: Command, cli: Cli): void {
   const command = program
     .command("status", { isDefault: true })
-    .description("the fleet at a glance: GPUs, running jobs, who waits for what");
-  addCommonOptions(command).action(async (options: CommonOptions) => {
+    .description("the fleet at a glance: GPUs, running jobs, who waits for what")
+    // A default command gets what is no command: that is a mistake, and not about the fleet.
+    .usage("[options]")
+    .allowExcessArguments();
+  addCommonOptions(command).action(async (options: CommonOptions, { args }: Command) => {
+    const [unknown] = args;
+    if (unknown !== undefined) program.error(`error: unknown command '${plain(unknown)}'`);
     await showStatus(cli, options);
   });
 }

@@ -2,9 +2,9 @@ import { constants } from "node:os";
 import type { Job } from "@nexus/shared/api/schemas";
 
 /** As `timeout(1)` does it. */
-export const EXIT_TIMED_OUT = 124;
+const EXIT_TIMED_OUT = 124;
 /** The job's command was never run to an end that we know: it could not be started, or its node never came back. */
-export const EXIT_NOT_RUN = 125;
+const EXIT_NOT_RUN = 125;
 export const EXIT_CANCELLED = 130;
 
 /** What `nexus run` ends with: the job's own exit code wherever it has one. */

@@ -36,7 +36,7 @@ describe("who may call what", () => {
       text += Buffer.from(chunk).toString();
       const refusal = /"nexusCode":"(\w+)"/.exec(text)?.[1];
       if (refusal) return refusal;
-      if (/^data: \{"snapshot"/m.test(text)) return "ok";
+      if (/^data: \{"(snapshot|changed)"/m.test(text)) return "ok";
     }
     return `ended with ${text}`;
   }

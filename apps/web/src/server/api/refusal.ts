@@ -30,10 +30,20 @@ export function toRefusal(thrown: unknown, report: (id: string, cause: unknown) 
     if (code) return new NexusError(code, { detail: trpcSentence(thrown) });
   }
   const id = newId("event", randomBytes);
-  report(id, thrown instanceof TRPCError && thrown.cause ? thrown.cause : thrown);
+  report(id, withoutParameters(thrown instanceof TRPCError && thrown.cause ? thrown.cause : thrown));
   return new NexusError("internal", {
     detail: `Something broke on our side (${id}). The server's log says more under this id.`,
   });
+}
+
+/** A failed statement carries its parameters, and they carry what people entrusted to us: the environment of a job, a key's hash. */
+function withoutParameters(thrown: unknown): unknown {
+  if (!(thrown instanceof Error) || !("query" in thrown) || !("params" in thrown)) return thrown;
+  const why = thrown.cause instanceof Error ? thrown.cause.message : "unknown";
+  const safe = new Error(`a statement failed: ${why}: ${String(thrown.query)}`);
+  const frames = thrown.stack?.split("\n").filter((line) => line.startsWith("    at ")) ?? [];
+  safe.stack = [safe.message, ...frames].join("\n");
+  return safe;
 }
 
 /** What a client reads of an error; never a stack, never a cause. */

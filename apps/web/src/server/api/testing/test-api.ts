@@ -1,25 +1,34 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { contract, type InputOf, type OutputOf, type ProcedureName } from "@nexus/shared/api/contract";
 import { NexusError } from "@nexus/shared/errors";
 import { createAccounts } from "../../auth/create-accounts.ts";
+import { DEFAULT_POLICY } from "../../core/scheduler/snapshot.ts";
 import { createTestDatabase } from "../../db/testing/test-database.ts";
 import { createUiSocketServer } from "../../gateway/ui-socket-server.ts";
+import { createLogStore } from "../../logs/log-store.ts";
 import type { AccessContext } from "../../services/access/access-context.ts";
 import { createAccessServices } from "../../services/access/access-services.ts";
 import { createAuthenticator } from "../../services/access/authenticator.ts";
+import { createServices } from "../../services/create-services.ts";
+import { createEnrollment } from "../../services/enrollment.ts";
+import { createEventBus } from "../../services/event-bus.ts";
+import type { Hub } from "../../services/ports.ts";
+import { loadServerIdentity } from "../../services/server-identity.ts";
+import { DEFAULT_TIMING } from "../../services/service-context.ts";
 import type { Services } from "../../services/services.ts";
-import type { EnrollTokenServices } from "../context.ts";
 import { createHttpApi } from "../http-api.ts";
 import { createUiSockets } from "../ui-socket.ts";
-import { testEvents } from "./test-events.ts";
 
 export type TestApi = Awaited<ReturnType<typeof startTestApi>>;
 
 export type TestApiOptions = {
-  /** What the test needs of the services that are not about access; all else answers `unavailable`. */
+  /** Instead of the real services of jobs and machines: what the test sets by hand; all else answers `unavailable`. */
   services?: Partial<Services>;
   url?: string;
 };
@@ -27,9 +36,10 @@ export type TestApiOptions = {
 /** The API as server.ts serves it, on a port of its own, over a database of its own. */
 export async function startTestApi(options: TestApiOptions = {}) {
   const database = await createTestDatabase();
+  const logDir = mkdtempSync(join(tmpdir(), "nexus-api-"));
   const problems: string[] = [];
   const urls: string[] = [];
-  const events = testEvents();
+  const events = createEventBus((cause) => problems.push(`a listener failed: ${String(cause)}`));
   const clock = { aheadMs: 0, nowMs: () => Date.now() + clock.aheadMs };
   const server = createServer();
   server.listen(0, "127.0.0.1");
@@ -51,10 +61,36 @@ export async function startTestApi(options: TestApiOptions = {}) {
     clock,
     onProblem: (message, cause) => problems.push(`${message}: ${String(cause)}`),
   });
+  const services: Services = options.services
+    ? unreached({ events, ...options.services })
+    : createServices({
+        db: database.db,
+        sql: database.sql,
+        hub: NOBODY_CONNECTED,
+        logs: createLogStore({ folder: logDir }),
+        events,
+        clock,
+        randomBytes,
+        log: (level, message, facts) => problems.push(`${level}: ${message} ${JSON.stringify(facts)}`),
+        policy: DEFAULT_POLICY,
+        timing: DEFAULT_TIMING,
+      });
+  if (!options.services) await services.start();
+  const enrollTokens = createEnrollment({
+    db: database.db,
+    identity: await loadServerIdentity(database.db, randomBytes(32)),
+    clock,
+    randomBytes,
+    events,
+    origins: () => [url],
+    spkiPin: null,
+    targetChanged: (targetId) => services.refreshTarget(targetId),
+    disconnect: () => undefined,
+  });
   const parts = {
-    services: unreached<Services>({ events, ...options.services }),
+    services,
     access: createAccessServices(ctx),
-    enrollTokens: unreached<EnrollTokenServices>({}),
+    enrollTokens,
     server: { version: "0.0.0", url, fingerprint: "none" },
     clock,
     onInternalError: (id: string, cause: unknown) => problems.push(`${id}: ${String(cause)}`),
@@ -97,6 +133,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
 
   return {
     ctx,
+    services,
     clock,
     events,
     origin,
@@ -124,10 +161,19 @@ export async function startTestApi(options: TestApiOptions = {}) {
       server.closeAllConnections();
       server.close();
       authenticator.close();
+      if (!options.services) await services.close();
       await database.close();
+      rmSync(logDir, { recursive: true, force: true });
     },
   };
 }
+
+const NOBODY_CONNECTED: Hub = {
+  send: () => false,
+  isConnected: () => false,
+  disconnect: () => undefined,
+  connectedTargets: () => [],
+};
 
 export const PROCEDURES = Object.keys(contract) as ProcedureName[];
 

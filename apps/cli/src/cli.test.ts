@@ -1,0 +1,530 @@
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import type { ServerResponse } from "node:http";
+import { join } from "node:path";
+import type { Job } from "@nexus/shared/api/schemas";
+import { NexusError } from "@nexus/shared/errors";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { startCli, tempHome } from "./testing/run-cli.ts";
+import { type StandIn, standInJob, startStandIn } from "./testing/stand-in-server.ts";
+
+let server: StandIn;
+let home: string;
+let removeHome: () => void;
+
+beforeEach(async () => {
+  server = await startStandIn();
+  ({ home, remove: removeHome } = tempHome());
+  signIn(server.url);
+});
+afterEach(async () => {
+  await server.close();
+  removeHome();
+});
+
+const signIn = (url: string, more: object = {}) =>
+  writeFileSync(
+    join(home, "cli.json"),
+    JSON.stringify({ servers: { default: { url, apiKey: "nxk_mine", ...more } } }),
+  );
+const config = () => JSON.parse(readFileSync(join(home, "cli.json"), "utf8"));
+
+async function nexus(args: string[], options: { env?: Record<string, string>; input?: string } = {}) {
+  const cli = startCli(args, { home, ...options });
+  const code = await cli.exit;
+  return { code, stdout: cli.stdout(), stderr: cli.stderr() };
+}
+
+/** A job that was accepted and, once its log is over, ended so. */
+function jobEndsAs(end: Partial<Job>): void {
+  server.answers["jobs.submit"] = () => ({ jobs: [standInJob()] });
+  server.answers["jobs.get"] = () => standInJob({ endedAtMs: 1, ...end });
+}
+
+const openLog = (res: ServerResponse, offset: number) => {
+  res.writeHead(200, { "x-log-offset": String(offset), "x-log-size": "0", "x-log-end": "0" });
+  res.flushHeaders();
+};
+
+describe("how a run ends", () => {
+  it.each([
+    ["succeeded", { state: "succeeded", exitCode: 0 }, 0],
+    ["its own exit code", { state: "failed", exitCode: 7 }, 7],
+    ["a signal", { state: "failed", signal: "SIGKILL" }, 137],
+    ["an unknown signal", { state: "failed", signal: "SIGWHAT" }, 125],
+    ["out of time", { state: "timed_out", signal: "SIGTERM" }, 124],
+    ["cancelled", { state: "cancelled", signal: "SIGTERM" }, 130],
+    ["lost", { state: "lost" }, 125],
+    ["not started", { state: "failed", exitCode: null, message: "no such folder" }, 125],
+  ] as const)("[N1] %s", async (_name, end, code) => {
+    jobEndsAs(end);
+    expect((await nexus(["run", "--", "true"])).code).toBe(code);
+  });
+
+  it("[N1] only the job's output goes to standard output", async () => {
+    jobEndsAs({ state: "failed", exitCode: 3, message: "the disk is full" });
+    server.log = (_req, res) => {
+      openLog(res, 0);
+      res.end("out\x1b[31mred\x00");
+    };
+    const { stdout, stderr } = await nexus(["run", "--", "true"]);
+    expect(stdout).toBe("out\x1b[31mred\x00");
+    expect(stderr).toContain("the disk is full");
+  });
+
+  it("[N1] a job that cannot start now is refused with what to do instead", async () => {
+    server.answers["jobs.submit"] = () => {
+      throw new NexusError("target_busy", { detail: "local has 0 of 1 GPUs free." });
+    };
+    const { code, stderr, stdout } = await nexus(["run", "--", "true"]);
+    expect([code, stdout]).toEqual([75, ""]);
+    expect(stderr).toContain("local has 0 of 1 GPUs free.");
+    expect(stderr).toContain("nexus add");
+  });
+
+  it("[N1] -d prints the id and leaves", async () => {
+    jobEndsAs({});
+    expect(await nexus(["run", "-d", "--", "true"])).toEqual({
+      code: 0,
+      stdout: "j_0000000001\n",
+      stderr: "",
+    });
+  });
+});
+
+describe("a log over a bad line", () => {
+  it("[N2] every byte once, in order, however often the connection breaks", async () => {
+    const whole = Buffer.from(Array.from({ length: 5000 }, (_, i) => `line ${i}\n`).join(""), "latin1");
+    jobEndsAs({ state: "succeeded", exitCode: 0 });
+    let opened = 0;
+    server.log = (_req, res, query) => {
+      const offset = Number(query.get("offset"));
+      opened += 1;
+      openLog(res, offset);
+      const part = whole.subarray(offset, offset + 17_001);
+      if (offset + part.length === whole.length) res.end(part);
+      else res.write(part, () => res.destroy());
+    };
+    const { code, stdout, stderr } = await nexus(["run", "--", "true"]);
+    expect(code).toBe(0);
+    expect(opened).toBeGreaterThan(2);
+    expect(stdout).toBe(whole.toString("latin1"));
+    expect(stderr).toContain("trying again");
+    expect(stderr).toContain("connected again");
+  });
+
+  it("[N2] a submission whose answer got lost is sent again under the same key", async () => {
+    const keys: unknown[] = [];
+    server.instead = (req) => {
+      server.instead = null;
+      req.socket.destroy();
+    };
+    server.answers["jobs.submit"] = (input) => {
+      keys.push(input.submitKey);
+      return { jobs: [standInJob({ id: "j_again" })] };
+    };
+    expect((await nexus(["add", "--", "true"])).stdout).toBe("j_again\n");
+    expect(keys).toHaveLength(1);
+    expect(keys[0]).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it("[N2] a refusal in mid-log ends it with the refusal", async () => {
+    jobEndsAs({});
+    server.log = (_req, res) => {
+      openLog(res, 0);
+      res.write("begin\n", () => res.destroy());
+      server.log = () => {
+        throw new NexusError("unauthenticated", { detail: "This API key was revoked." });
+      };
+    };
+    const { code, stdout, stderr } = await nexus(["run", "--", "true"]);
+    expect([code, stdout]).toEqual([77, "begin\n"]);
+    expect(stderr).toContain("revoked");
+  });
+
+  it("[N2] a reader that has had enough ends it quietly", async () => {
+    server.answers["jobs.get"] = () => standInJob();
+    server.log = (_req, res) => {
+      openLog(res, 0);
+      const flood = setInterval(() => res.write(Buffer.alloc(65_536, "x\n")), 1);
+      res.on("close", () => clearInterval(flood));
+    };
+    const cli = startCli(["logs", "j_1", "-f"], { home });
+    await cli.says("x");
+    cli.process.stdout?.destroy();
+    expect(await cli.exit).toBe(0);
+    expect(cli.stderr()).toBe("");
+  });
+});
+
+describe("Ctrl-C", () => {
+  /** A job on a terminal that goes on until it is cancelled. */
+  async function runOnTerminal() {
+    let end: (() => void) | undefined;
+    let state: Job["state"] = "running";
+    server.answers["jobs.submit"] = () => ({ jobs: [standInJob()] });
+    server.answers["jobs.get"] = () => standInJob({ state });
+    server.answers["jobs.cancel"] = () => {
+      state = "cancelled";
+      end?.();
+      return { results: [{ job: "j_0000000001", ok: true, message: "ending" }] };
+    };
+    server.log = (_req, res) => {
+      openLog(res, 0);
+      res.write("working\n");
+      end = () => res.end();
+    };
+    const cli = startCli(["run", "--", "true"], { home, onTerminal: true });
+    await cli.says("working");
+    cli.process.stdin?.write("\x03");
+    await cli.says("[d]etach, [k]ill");
+    return {
+      cli,
+      finish: () => {
+        state = "succeeded";
+        end?.();
+      },
+    };
+  }
+  const cancelled = () => server.calls.some(({ name }) => name === "jobs.cancel");
+
+  it("[N3] asks, and d leaves the job running", async () => {
+    const { cli } = await runOnTerminal();
+    cli.process.stdin?.write("d");
+    expect(await cli.exit).toBe(130);
+    expect(cli.stdout()).toContain("runs on");
+    expect(cancelled()).toBe(false);
+  });
+
+  it("[N3] k ends the job and waits for its end", async () => {
+    const { cli } = await runOnTerminal();
+    cli.process.stdin?.write("k");
+    expect(await cli.exit).toBe(130);
+    expect(cli.stdout()).toContain("cancelled");
+    expect(cancelled()).toBe(true);
+  });
+
+  it("[N3] any other key goes on, and Ctrl-C can be pressed again", async () => {
+    const { cli, finish } = await runOnTerminal();
+    cli.process.stdin?.write("x");
+    finish();
+    expect([await cli.exit, cli.stdout()]).toEqual([0, expect.stringContaining("succeeded")]);
+    expect(cancelled()).toBe(false);
+  });
+
+  it("[N3] without a terminal to ask, an interrupt leaves the job running and says so", async () => {
+    jobEndsAs({ state: "running" });
+    server.log = (_req, res) => {
+      openLog(res, 0);
+      res.write("working\n");
+    };
+    const cli = startCli(["run", "--", "true"], { home });
+    await cli.says("working");
+    cli.process.kill("SIGINT");
+    expect(await cli.exit).toBe(130);
+    expect(cli.stderr()).toContain("nexus kill j_0000000001");
+    expect(cancelled()).toBe(false);
+  });
+});
+
+describe("keys", () => {
+  const me = {
+    user: { id: "u_1", name: "ada", email: "ada@example.com" },
+    team: { id: "tm_1", name: "default" },
+    role: "owner" as const,
+    teams: [],
+    server: { version: "0", url: "", fingerprint: "" },
+  };
+
+  it("[N5] login reads the key from standard input, tries it, and keeps it for its owner alone", async () => {
+    server.answers["me.get"] = () => me;
+    writeFileSync(
+      join(home, "cli.json"),
+      JSON.stringify({ servers: { other: { url: "https://o.example", apiKey: "x" } } }),
+    );
+    const { code, stdout } = await nexus(["login", server.url], { input: "nxk_typed\n" });
+    expect([code, stdout.includes("ada, owner of default")]).toEqual([0, true]);
+    expect(server.requests.at(-1)?.authorization).toBe("Bearer nxk_typed");
+    expect(config().servers).toEqual({
+      other: { url: "https://o.example", apiKey: "x" },
+      default: { url: server.url, apiKey: "nxk_typed" },
+    });
+    expect(statSync(join(home, "cli.json")).mode & 0o777).toBe(0o600);
+  });
+
+  it("[N5] a key that does not work is not kept, and a key on the command line is not taken", async () => {
+    const before = config();
+    server.answers["me.get"] = () => {
+      throw new NexusError("unauthenticated");
+    };
+    expect((await nexus(["login", server.url], { input: "nxk_wrong\n" })).code).toBe(77);
+    expect((await nexus(["login", server.url, "nxk_argv"])).code).toBe(64);
+    expect(config()).toEqual(before);
+  });
+
+  it("[N4] the key of one server goes to no other: not by a redirect, not by NEXUS_URL", async () => {
+    const thief = await startStandIn();
+    try {
+      server.instead = (_req, res) =>
+        res.writeHead(307, { location: `${thief.url}/api/trpc/jobs.get` }).end();
+      const redirected = await nexus(["get", "j_1"]);
+      expect(redirected.code).toBe(69);
+      expect(redirected.stderr).toContain(thief.url);
+      const pointed = await nexus(["get", "j_1"], { env: { NEXUS_URL: thief.url } });
+      expect(pointed.code).toBe(77);
+      expect(pointed.stderr).toContain(`nexus login ${thief.url}`);
+      expect(thief.requests).toEqual([]);
+    } finally {
+      await thief.close();
+    }
+  });
+
+  it("[N4] NEXUS_URL and NEXUS_API_KEY win over the file", async () => {
+    server.answers["jobs.get"] = () => standInJob();
+    server.answers["jobs.events"] = () => [];
+    signIn("http://127.0.0.1:1");
+    const env = { NEXUS_URL: `${server.url}/`, NEXUS_API_KEY: "nxk_env" };
+    expect((await nexus(["get", "j_1"], { env })).code).toBe(0);
+    expect(server.requests[0]).toEqual({ url: "/api/trpc/jobs.get", authorization: "Bearer nxk_env" });
+  });
+
+  it("[N4] no input stands in a URL", async () => {
+    server.answers["jobs.submit"] = () => ({ jobs: [standInJob()] });
+    await nexus(["add", "-e", "TOKEN=s3cret", "--", "true"]);
+    expect(server.calls[0]?.input).toMatchObject({ jobs: [{ env: { TOKEN: "s3cret" } }] });
+    expect(JSON.stringify(server.requests)).not.toContain("s3cret");
+  });
+});
+
+describe("what reaches the terminal", () => {
+  const EVIL = "x\x1b]0;owned\x07\x9b2J\u202eevil\r\n";
+  const evilJob = () =>
+    standInJob({
+      name: EVIL,
+      state: "failed",
+      message: EVIL,
+      command: [EVIL],
+      user: { id: "u", name: EVIL },
+      target: { id: "t", name: EVIL },
+      reason: { code: "queue_paused", queue: EVIL },
+      env: { A: EVIL },
+      labels: { a: EVIL },
+      queue: EVIL,
+    });
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not come through.
+  const HARMFUL = /[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80\xae/;
+
+  it.each([
+    ["get", "j_1"],
+    ["history"],
+    ["queue"],
+    ["status"],
+    ["targets"],
+    ["kill", "j_1"],
+    ["add", "--", "true"],
+    ["get", "j_1", "--json"],
+    ["history", "--json"],
+  ])("[N6] `%s %s` shows control characters of names instead of obeying them", async (...args) => {
+    server.answers = {
+      "jobs.get": evilJob,
+      "jobs.list": () => ({ jobs: [evilJob()], next: null, total: 1 }),
+      "jobs.events": () => [
+        { atMs: 0, type: EVIL, state: "failed", attempt: null, actor: EVIL, message: EVIL },
+      ],
+      "jobs.cancel": () => ({ results: [{ job: EVIL, ok: true, message: EVIL }] }),
+      "jobs.submit": () => ({ jobs: [{ ...evilJob(), id: EVIL }] }),
+      "me.get": () => ({
+        user: { id: "u", name: EVIL, email: EVIL },
+        team: { id: "t", name: EVIL },
+        role: "owner",
+        teams: [],
+        server: { version: EVIL, url: EVIL, fingerprint: EVIL },
+      }),
+      "fleet.list": () => ({
+        nowMs: 0,
+        targets: [
+          {
+            id: "t",
+            name: EVIL,
+            kind: "agent",
+            state: "connected",
+            stateSinceMs: 0,
+            cordoned: false,
+            draining: false,
+            labels: { a: EVIL },
+            facts: null,
+            host: null,
+            gpus: [
+              {
+                uuid: EVIL,
+                index: 0,
+                name: EVIL,
+                memoryTotalMib: 1024,
+                simulated: false,
+                migParentUuid: null,
+                schedulable: true,
+                blocked: false,
+                sample: null,
+                sampledAtMs: null,
+                holders: [{ job: EVIL, user: EVIL, gpuMemoryMib: null }],
+              },
+            ],
+            jobsActive: 0,
+            notice: { level: "error", code: "x", message: EVIL, atMs: 0 },
+            lastSeenAtMs: null,
+            createdAtMs: 0,
+          },
+        ],
+      }),
+    };
+    const { code, stdout, stderr } = await nexus(args);
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toContain("owned");
+    expect(stdout).not.toMatch(HARMFUL);
+  });
+
+  it("[N6] neither does the sentence of a refusal", async () => {
+    server.answers["jobs.get"] = () => {
+      throw new NexusError("not_found", { detail: EVIL });
+    };
+    const { stderr } = await nexus(["get", "j_1"]);
+    expect(stderr).toContain("owned");
+    expect(Buffer.from(stderr).toString("latin1")).not.toMatch(HARMFUL);
+  });
+});
+
+describe("for scripts", () => {
+  it("[N8] --json is one document, and JSON lines while following", async () => {
+    server.answers["jobs.list"] = () => ({ jobs: [standInJob()], next: null, total: 1 });
+    expect(JSON.parse((await nexus(["history", "--json"])).stdout).jobs).toHaveLength(1);
+    jobEndsAs({ state: "failed", exitCode: 3 });
+    server.log = (_req, res) => {
+      openLog(res, 0);
+      res.end(Buffer.from("é\n"));
+    };
+    const run = await nexus(["run", "--json", "--", "true"]);
+    const lines = run.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(Buffer.from(line, "latin1").toString()));
+    expect(lines.map(({ type }) => type)).toEqual(["job", "log", "end"]);
+    expect(lines[1].text).toBe("é\n");
+    expect([lines[2].job.exitCode, run.code]).toEqual([3, 3]);
+  });
+
+  it("[N8] with --json a refusal is JSON too", async () => {
+    server.answers["jobs.get"] = () => {
+      throw new NexusError("not_found", { detail: "There is no job j_1." });
+    };
+    const { code, stderr } = await nexus(["get", "j_1", "--json"]);
+    expect([code, JSON.parse(stderr)]).toEqual([
+      66,
+      { error: { code: "not_found", message: "There is no job j_1." } },
+    ]);
+  });
+
+  it.each([
+    [["run"], 64, "missing required argument"],
+    [["frobnicate"], 64, "unknown command"],
+    [["add", "--timeout", "soon", "--", "true"], 64, "90s, 10m"],
+    [["add", "--gpu-memory", "lots", "--", "true"], 64, "20GiB"],
+    [["add", "-e", "NOT_SET_HERE", "--", "true"], 64, "NOT_SET_HERE"],
+    [["add", "-l", "nope", "--", "true"], 64, "key=value"],
+    [["history", "("], 64, "regular expression"],
+  ])("[N9] %j ends with %i and says how it is done", async (args, code, sentence) => {
+    const result = await nexus(args as string[]);
+    expect(result.code).toBe(code);
+    expect(result.stderr).toContain(sentence);
+    expect(server.calls).toEqual([]);
+  });
+
+  it("[N9] a server that is away, and one that is not Nexus, are told apart", async () => {
+    const gone = await startStandIn();
+    await gone.close();
+    signIn(gone.url);
+    const away = await nexus(["get", "j_1"]);
+    expect([away.code, away.stderr.includes("nothing listens there")]).toEqual([69, true]);
+    signIn(server.url);
+    server.instead = (_req, res) => res.end("<html>a router's page</html>");
+    const other = await nexus(["get", "j_1"]);
+    expect([other.code, other.stderr.includes("not of Nexus")]).toEqual([69, true]);
+  });
+
+  it("[N9] a home without a server says how to get one", async () => {
+    const empty = tempHome();
+    try {
+      const cli = startCli(["status"], { home: empty.home });
+      expect(await cli.exit).toBe(77);
+      expect(cli.stderr()).toContain("npm run up");
+      expect(cli.stderr()).toContain("nexus login");
+    } finally {
+      empty.remove();
+    }
+  });
+});
+
+describe("what a job is told", () => {
+  it("[N10] options become the job's fields, and what follows the command is the command's", async () => {
+    server.answers["jobs.submit"] = () => ({ jobs: [standInJob()] });
+    writeFileSync(join(home, "job.env"), "A=1\n# no\nexport B='two words'\nC=file\n");
+    const env = { D: "mine" };
+    const options =
+      `-g 2 --gpu-memory 20GiB --gpu-model h100 --env-file ${join(home, "job.env")} -e C=won -e D -C /data --timeout 1h30m ` +
+      "-l rack=a -l disk=nvme -q night -p -5 --name nightly -t gpu1 -n 2 python train.py -g 7 --name x";
+    await nexus(["add", ...options.split(" ")], { env });
+    const job = {
+      command: ["python", "train.py", "-g", "7", "--name", "x"],
+      env: { A: "1", B: "two words", C: "won", D: "mine" },
+      labels: { rack: "a", disk: "nvme" },
+      gpus: 2,
+      gpuMemoryMib: 20_480,
+      gpuModel: "h100",
+      cwd: "/data",
+      timeoutMs: 5_400_000,
+      queue: "night",
+      priority: -5,
+      name: "nightly",
+      target: "gpu1",
+    };
+    expect(server.calls[0]?.input).toEqual({ jobs: [job, job], submitKey: expect.any(String) });
+  });
+
+  it("[N10] run asks for a start at once, and the home's own target is taken when none is named", async () => {
+    jobEndsAs({ state: "succeeded" });
+    signIn(server.url, { target: "gpu9" });
+    await nexus(["run", "--", "sh", "-c", "exit 0"]);
+    await nexus(["run", "-l", "rack=a", "--", "true"]);
+    const submitted = server.calls.filter(({ name }) => name === "jobs.submit").map(({ input }) => input);
+    expect(submitted[0]).toMatchObject({
+      immediate: true,
+      jobs: [{ command: ["sh", "-c", "exit 0"], target: "gpu9" }],
+    });
+    expect(submitted[1]).not.toHaveProperty("jobs.0.target");
+  });
+
+  it("[N11] without an id the latest own job is meant; kill means the latest that has not ended", async () => {
+    server.answers["jobs.list"] = () => ({
+      jobs: [standInJob({ id: "j_done", state: "succeeded" }), standInJob({ id: "j_runs" })],
+      next: null,
+      total: 2,
+    });
+    server.answers["jobs.events"] = () => [];
+    server.answers["jobs.cancel"] = ({ jobs }) => ({
+      results: jobs.map((job) => ({ job, ok: true, message: "ending" })),
+    });
+    expect(JSON.parse((await nexus(["get", "--json"])).stdout).job.id).toBe("j_done");
+    expect(server.calls[0]?.input).toMatchObject({ user: "me", limit: 1 });
+    expect((await nexus(["kill"])).stdout).toContain("j_runs");
+  });
+
+  it("[N11] kill says which of the named jobs it could not end, and ends with 1", async () => {
+    server.answers["jobs.cancel"] = () => ({
+      results: [
+        { job: "j_1", ok: true, message: "ending" },
+        { job: "j_2", ok: false, message: "it already succeeded" },
+      ],
+    });
+    const { code, stdout } = await nexus(["kill", "j_1", "j_2"]);
+    expect(code).toBe(1);
+    expect(stdout).toContain("it already succeeded");
+  });
+});
