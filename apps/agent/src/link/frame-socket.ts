@@ -3,6 +3,7 @@
  * only while little waits in the socket, so that control never stands behind more than one chunk of it.
  * Invariants: `onClosed` is called exactly once, also when the socket never opened; nothing is called after it.
  */
+import { NexusError } from "@nexus/shared/errors";
 import { CLOSE } from "@nexus/shared/protocol/close-codes";
 import { encodeFrame } from "@nexus/shared/protocol/frame";
 import { FRAME_BYTES_MAX, LOG_CHUNK_BYTES_MAX } from "@nexus/shared/protocol/limits";
@@ -27,7 +28,8 @@ export type FrameSocketOptions = {
 };
 
 export type FrameSocket = {
-  send(message: AgentMessage): void;
+  /** False when it was not sent: the socket is not open, or the message fits no frame. */
+  send(message: AgentMessage): boolean;
   /** There may be data to pull. */
   wake(): void;
   /** Bytes that wait in our own memory. */
@@ -118,8 +120,10 @@ export function openFrameSocket(options: FrameSocketOptions): FrameSocket {
 
   return {
     send(message) {
-      if (isOver || ws.readyState !== WebSocket.OPEN) return;
-      for (const frame of encodeMessage(message)) ws.send(frame, { binary: true });
+      if (isOver || ws.readyState !== WebSocket.OPEN) return false;
+      const frames = framesOf(message);
+      for (const frame of frames) ws.send(frame, { binary: true });
+      return frames.length > 0;
     },
     wake() {
       isWoken = true;
@@ -141,6 +145,16 @@ export function openFrameSocket(options: FrameSocketOptions): FrameSocket {
       ws.terminate();
     },
   };
+}
+
+/** None when a single item of it is larger than a frame may be: no reason to lose the connection for all others. */
+function framesOf(message: AgentMessage): Uint8Array[] {
+  try {
+    return encodeMessage(message);
+  } catch (error) {
+    if (error instanceof NexusError) return [];
+    throw error;
+  }
 }
 
 function closeText(code: number, reason: string, origin: string): string {

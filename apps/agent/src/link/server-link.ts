@@ -48,7 +48,7 @@ export type ServerLinkOptions = {
 
 export type ServerLink = {
   start(): void;
-  /** False when it was dropped: there is no connection, or (for what may be lost) the socket is full. */
+  /** False when it was dropped: there is no connection, it fits no frame, or it may be lost and the socket is full. */
   send(message: AgentMessage): boolean;
   wake(): void;
   isLive(): boolean;
@@ -83,6 +83,8 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
   let beatTimer: NodeJS.Timeout | null = null;
   let heartbeat = beginHeartbeat(nowMs());
   let retryInMs: number | null = null;
+  /** What happens after it is news; what happened before is in it. */
+  let isInventorySent = false;
   const finished = Promise.withResolvers<Problem | null>();
   const closed = { all: Promise.resolve() };
 
@@ -113,6 +115,7 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
         during(options.takeInventory(), (inventory) => {
           const { generation } = effect;
           socket?.send({ type: "inventory", generation, ...inventory, last: true });
+          isInventorySent = true;
         });
         break;
       case "deliver":
@@ -133,6 +136,7 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
 
   function dial(): void {
     const done = Promise.withResolvers<void>();
+    isInventorySent = false;
     closed.all = done.promise;
     const own = openSafely({
       address,
@@ -221,11 +225,10 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
     finished: finished.promise,
     start: () => apply({ type: "start" }),
     send(message) {
-      if (session.phase.name !== "live" || socket === null) return false;
+      if (!isInventorySent || !isProven(session.phase) || socket === null) return false;
       const mayBeLost = message.type === "telemetry" || message.type === "facts";
       if (mayBeLost && socket.bufferedBytes() > SOCKET_BUFFERED_BYTES_MAX) return false;
-      socket.send(message);
-      return true;
+      return socket.send(message);
     },
     wake: () => socket?.wake(),
     isLive: () => session.phase.name === "live",

@@ -16,14 +16,7 @@ const statusSchema = z.object({
   gpus: z.int(),
   gpuDriver: z.string(),
   gpuProblem: z.nullable(z.string()),
-  attempts: z.array(
-    z.object({
-      attempt: z.string(),
-      state: z.string(),
-      logBytes: z.number(),
-      logAcked: z.nullable(z.number()),
-    }),
-  ),
+  attempts: z.array(z.object({ attempt: z.string(), state: z.string() })),
 });
 export type AgentStatus = z.infer<typeof statusSchema>;
 

@@ -184,7 +184,9 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
     isConnected = true;
     await port.connected(self);
     isReady = true;
-    answer(await port.inventory(self, [...parts]));
+    const wanted = await port.inventory(self, [...parts]);
+    // The node waits for it, also when there is nothing to say about any attempt.
+    answer(wanted.some(({ type }) => type === "sync") ? wanted : [{ type: "sync", attempts: [] }, ...wanted]);
     log("info", "node connected", { target: self.targetPublicId, name: self.targetName, generation });
   }
 

@@ -47,6 +47,7 @@ export async function startTestControlPlane(options: TestControlPlaneOptions = {
   const clock = { skewMs: 0 };
   let origins: string[] = [];
   let gateway: AgentGateway | null = null;
+  let cut: (() => void) | null = null;
 
   const ctx: EnrollContext = {
     db,
@@ -73,6 +74,14 @@ export async function startTestControlPlane(options: TestControlPlaneOptions = {
   const server = options.tls === undefined ? createServer() : createTlsServer(options.tls);
   server.on("request", (request, response) => {
     requests.push(`${request.method} ${request.url}`);
+    if (cut !== null && request.method === "POST") {
+      // The server did its work; the way back breaks.
+      response.end = () => {
+        cut?.();
+        cut = null;
+        return response.destroy();
+      };
+    }
     void enrollRoutes(request, response).then((isOurs) => {
       if (!isOurs) response.writeHead(404).end();
     });
@@ -143,6 +152,12 @@ export async function startTestControlPlane(options: TestControlPlaneOptions = {
         usesMax: 1,
         ttlMs: 60_000,
         ...input,
+      });
+    },
+    /** The answer to the next POST gets lost after its work was done. */
+    cutNextAnswer(): Promise<void> {
+      return new Promise((resolve) => {
+        cut = resolve;
       });
     },
     /** Closes every socket and the port, as a dying process does, then listens there again. */

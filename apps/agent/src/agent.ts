@@ -1,0 +1,272 @@
+/**
+ * The running agent: joins the link with the jobs, their logs and the GPUs.
+ *
+ * Owns: nothing on the disk by itself; supervisor and identity store do. Invariants: what the control plane orders is passed on
+ * in its order; an exit is told again until the control plane says `forget`; an attempt that the control plane does not claim
+ * is left alone. Closing it leaves jobs running.
+ */
+import { NexusError } from "@nexus/shared/errors";
+import type { AttemptExit, JobStart, MessageOf, ServerMessage } from "@nexus/shared/protocol/messages";
+import type { LiveMessage, Problem } from "./core/session.ts";
+import { type AttemptEvent, createSupervisor, type StartAnswer } from "./exec/supervisor.ts";
+import type { GpuDriver } from "./gpu/driver.ts";
+import { readHostFacts } from "./host/facts.ts";
+import { createHostSampler } from "./host/sample.ts";
+import type { Identity } from "./link/identity-store.ts";
+import { createLogShipper } from "./link/log-shipper.ts";
+import { createServerLink, type LinkState } from "./link/server-link.ts";
+import { createNeverRan } from "./never-ran.ts";
+import { createNotices } from "./notices.ts";
+import { createTelemetry } from "./telemetry.ts";
+
+export type AgentOptions = {
+  home: string;
+  identity: Identity;
+  agentVersion: string;
+  bootId: string;
+  /** The environment that every job begins with. */
+  baseEnv: Record<string, string>;
+  driver: GpuDriver;
+  onState(state: LinkState): void;
+  /** Something that the person at the terminal should see too. */
+  onTrouble(message: string): void;
+  /** Attempts changed. */
+  onAttempts(): void;
+  nowMs(): number;
+  random(): number;
+};
+
+export type Agent = {
+  start(): void;
+  /** Attempts that this node holds, by state. */
+  attempts(): { attempt: string; state: string }[];
+  /** Why the control plane ended it for good; null after `close()`. */
+  readonly finished: Promise<Problem | null>;
+  close(): Promise<void>;
+};
+
+/** An exit that was told and not forgotten is told again; the control plane may have had trouble of its own. */
+const RETELL_EVERY_MS = 30_000;
+const GRACE_MS = 10_000;
+
+export async function createAgent(options: AgentOptions): Promise<Agent> {
+  const { home, driver, nowMs } = options;
+  const neverRan = createNeverRan(nowMs);
+  const gpusOf = new Map<string, string[]>();
+  const notices = createNotices((notice) => link.send(notice));
+
+  const supervisor = await createSupervisor({
+    home,
+    baseEnv: options.baseEnv,
+    bootId: options.bootId,
+    onEvents: onAttemptEvents,
+    onNotice: ({ code, message }) => trouble(code, message),
+  });
+  const logs = createLogShipper({
+    onData: () => link.wake(),
+    onTrouble: (attempt, error) =>
+      trouble("log_unreadable", `The log of ${attempt} cannot be read: ${error}`),
+    nowMs,
+  });
+  const telemetry = createTelemetry({
+    driver,
+    sampler: createHostSampler({ diskPath: home }),
+    readFacts: () =>
+      readHostFacts({
+        agentVersion: options.agentVersion,
+        gpu: {
+          gpuDriver: driver.kind,
+          gpuDriverVersion: driver.driverVersion(),
+          gpuProblem: driver.problem(),
+        },
+      }),
+    send: (message) => link.send(message),
+    onDiskLow: (freeMib) =>
+      notices.add(
+        "warning",
+        "disk_low",
+        `Only ${freeMib} MiB are free on the disk of ${home}: logs may stop.`,
+      ),
+  });
+  const link = createServerLink({
+    home,
+    identity: options.identity,
+    agentVersion: options.agentVersion,
+    bootId: options.bootId,
+    nowMs,
+    random: options.random,
+    pullData: () => logs.pull(),
+    onMessage,
+    onState(state) {
+      if (state.name === "connected") notices.flush();
+      else logs.detachAll();
+      options.onState(state);
+    },
+    async takeInventory() {
+      const { facts, gpus } = await telemetry.facts();
+      return { facts, gpus, attempts: [...supervisor.inventory(), ...neverRan.inventory()] };
+    },
+  });
+  const retelling = setInterval(retell, RETELL_EVERY_MS);
+  for (const known of supervisor.inventory()) if (known.exit !== null) endLog(known.exit);
+
+  function onMessage(message: LiveMessage): void {
+    switch (message.type) {
+      case "sync":
+        for (const one of message.attempts) sync(one);
+        break;
+      case "start":
+        run(start(message.jobs));
+        break;
+      case "stop":
+        stop(message);
+        break;
+      case "forget":
+        run(forget(message.attempts));
+        break;
+      case "log_ack":
+        logs.ack(message.attempt, message);
+        break;
+    }
+  }
+
+  function sync({
+    attempt,
+    fence,
+    want,
+    logBytes,
+  }: MessageOf<ServerMessage, "sync">["attempts"][number]): void {
+    if (want === "forget") {
+      run(forget([attempt]));
+      return;
+    }
+    if (want === "unclaimed" || neverRan.get(attempt) !== null) return;
+    logs.attach({ attempt, fence, path: supervisor.logPath(attempt) }, logBytes);
+    if (want === "adopt") supervisor.resume([attempt]);
+    else supervisor.stop(attempt, { reason: "cancelled", graceMs: GRACE_MS });
+  }
+
+  async function start(jobs: JobStart[]): Promise<void> {
+    const ended = jobs.flatMap(({ attempt }) => neverRan.get(attempt) ?? []);
+    if (ended.length > 0) link.send({ type: "exited", attempts: ended });
+    const wanted = jobs.filter(({ attempt }) => neverRan.get(attempt) === null);
+    for (const { attempt, gpus } of wanted) if (gpus.length > 0) gpusOf.set(attempt, gpus);
+    const answers = await supervisor.start(wanted);
+    for (const answer of answers) {
+      if (answer.state === "refused") continue;
+      const { attempt, fence } = answer;
+      logs.attach({ attempt, fence, path: supervisor.logPath(attempt) }, 0);
+    }
+    tellRefused(answers);
+    tellKnown(answers);
+    changed();
+  }
+
+  function tellRefused(answers: StartAnswer[]): void {
+    const exits = answers.flatMap((answer) => {
+      if (answer.state !== "refused") return [];
+      const { attempt, fence, refusal } = answer;
+      gpusOf.delete(attempt);
+      if (refusal.code === "disk_full") trouble("disk_full", refusal.message);
+      return neverRan.add({ attempt, fence, reason: "start_failed", message: refusal.message });
+    });
+    if (exits.length > 0) link.send({ type: "exited", attempts: exits });
+  }
+
+  /** A repeated start is answered with what became of it. */
+  function tellKnown(answers: StartAnswer[]): void {
+    const asked = new Set(answers.filter(({ state }) => state !== "recorded").map(({ attempt }) => attempt));
+    if (asked.size === 0) return;
+    const known = supervisor.inventory().filter(({ attempt }) => asked.has(attempt));
+    const started = known.flatMap(({ state, attempt, fence, pid, startedAgoMs }) =>
+      state === "running" && pid !== null ? { attempt, fence, pid, startedAgoMs: startedAgoMs ?? 0 } : [],
+    );
+    const exits = known.flatMap(({ exit }) => exit ?? []);
+    if (started.length > 0) link.send({ type: "started", attempts: started });
+    if (exits.length > 0) link.send({ type: "exited", attempts: exits });
+  }
+
+  function stop({ attempt, fence, reason, graceMs }: MessageOf<ServerMessage, "stop">): void {
+    if (supervisor.inventory().some((known) => known.attempt === attempt)) {
+      supervisor.stop(attempt, { reason, graceMs });
+      return;
+    }
+    const message = "It was stopped before it reached this node.";
+    const exit = neverRan.get(attempt) ?? neverRan.add({ attempt, fence, reason, message });
+    link.send({ type: "exited", attempts: [exit] });
+  }
+
+  async function forget(attempts: string[]): Promise<void> {
+    for (const attempt of attempts) {
+      neverRan.forget(attempt);
+      logs.forget(attempt);
+    }
+    await supervisor.forget(attempts);
+    changed();
+  }
+
+  function onAttemptEvents(events: AttemptEvent[]): void {
+    const started = events.flatMap((event) => (event.type === "started" ? event : []));
+    const exits = events.flatMap((event) => (event.type === "exited" ? event : []));
+    for (const exit of exits) {
+      gpusOf.delete(exit.attempt);
+      endLog(exit);
+    }
+    if (started.length > 0) {
+      link.send({ type: "started", attempts: started.map(({ type: _type, ...rest }) => rest) });
+    }
+    if (exits.length > 0) {
+      link.send({ type: "exited", attempts: exits.map(({ type: _type, ...rest }) => rest) });
+      void driver.refresh();
+    }
+    changed();
+  }
+
+  function endLog({ attempt, logBytes }: AttemptExit): void {
+    logs.end(attempt, logBytes);
+  }
+
+  function retell(): void {
+    if (!link.isLive()) return;
+    const exits = supervisor.inventory().flatMap(({ exit }) => exit ?? []);
+    const late = [...exits, ...neverRan.exits()].filter(({ endedAgoMs }) => endedAgoMs >= RETELL_EVERY_MS);
+    if (late.length > 0) link.send({ type: "exited", attempts: late });
+  }
+
+  /** Orders that fail as a whole are told; each attempt's own failure is in its answer. */
+  function run(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      const refusal = error instanceof NexusError ? error : null;
+      trouble(refusal?.code ?? "internal", refusal?.message ?? String(error));
+    });
+  }
+
+  function trouble(code: string, message: string): void {
+    notices.add("error", code, message);
+    options.onTrouble(message);
+  }
+
+  function changed(): void {
+    const running = new Map(supervisor.inventory().map(({ attempt, pid }) => [attempt, pid]));
+    driver.setHolders(
+      [...gpusOf].flatMap(([attempt, uuids]) =>
+        uuids.map((uuid) => ({ uuid, attempt, pid: running.get(attempt) ?? null, memoryMib: null })),
+      ),
+    );
+    options.onAttempts();
+  }
+
+  return {
+    finished: link.finished,
+    start: () => link.start(),
+    attempts: () => supervisor.inventory().map(({ attempt, state }) => ({ attempt, state })),
+    async close() {
+      clearInterval(retelling);
+      await link.stop();
+      telemetry.close();
+      await logs.close();
+      await supervisor.close();
+      await driver.close();
+    },
+  };
+}

@@ -1,0 +1,56 @@
+/**
+ * Attempts that this node was asked for and that never ran here: refused, or cancelled before they came. Owns: their reports,
+ * until the control plane says `forget`. They are kept in memory only: after a restart the node does not know them, the
+ * control plane asks again, and the answer is found again.
+ */
+import type { AttemptExit, AttemptInventory } from "@nexus/shared/protocol/messages";
+
+export type NeverRan = {
+  add(given: Pick<AttemptExit, "attempt" | "fence" | "reason" | "message">): AttemptExit;
+  get(attempt: string): AttemptExit | null;
+  forget(attempt: string): void;
+  exits(): AttemptExit[];
+  inventory(): AttemptInventory[];
+};
+
+export function createNeverRan(nowMs: () => number): NeverRan {
+  const reports = new Map<string, { exit: AttemptExit; atMs: number }>();
+
+  const aged = ({ exit, atMs }: { exit: AttemptExit; atMs: number }): AttemptExit => ({
+    ...exit,
+    endedAgoMs: Math.round(nowMs() - atMs),
+  });
+
+  const neverRan: NeverRan = {
+    add(given) {
+      const exit: AttemptExit = {
+        ...given,
+        exitCode: null,
+        signal: null,
+        logBytes: 0,
+        ranMs: null,
+        endedAgoMs: 0,
+        leftovers: [],
+      };
+      reports.set(given.attempt, { exit, atMs: nowMs() });
+      return exit;
+    },
+    get(attempt) {
+      const report = reports.get(attempt);
+      return report === undefined ? null : aged(report);
+    },
+    forget: (attempt) => void reports.delete(attempt),
+    exits: () => [...reports.values()].map(aged),
+    inventory: () =>
+      neverRan.exits().map((exit) => ({
+        attempt: exit.attempt,
+        fence: exit.fence,
+        state: "exited",
+        pid: null,
+        startedAgoMs: null,
+        logBytes: 0,
+        exit,
+      })),
+  };
+  return neverRan;
+}
