@@ -1,0 +1,60 @@
+import type { AttemptRecord, Claim } from "../core/attempt-record.ts";
+import type { DiskFacts } from "../core/attempts.ts";
+import { existsFolder, readRecord } from "./attempt-folder.ts";
+import { treeIsAlive } from "./end-trees.ts";
+import { type LiveAttempt, treeOf } from "./live-attempt.ts";
+import type { ProcessTable } from "./process-table.ts";
+
+export type FactsContext = {
+  table: ProcessTable;
+  bootId: string;
+  scriptPrefix: string;
+  others: Iterable<LiveAttempt>;
+};
+
+/**
+ * What can be seen of an attempt whose supervisor does not tell, for `judge`. The record is read before the processes, to know
+ * which to look for, and after them: a supervisor that is gone has written all that it will ever write. Where a supervisor
+ * came forward between the two, the processes were looked up for the wrong one, and it begins anew; a record changes four
+ * times at most.
+ */
+export function gatherFacts(live: LiveAttempt, context: FactsContext): DiskFacts {
+  const { table, bootId } = context;
+  const sameBoot = live.known.bootId === bootId;
+  for (;;) {
+    const early = readRecord(live.folder);
+    live.claim ??= early.claim;
+    live.childPid ??= early.childPid;
+    const supervisorAlive = sameBoot && supervisorIsAlive(live.claim, table);
+    const isOpen = sameBoot && early.end === null && !supervisorAlive;
+    const supervisorUnaccounted =
+      isOpen && early.exists && early.claim === null && hasUnaccounted(live, context);
+    const folderExists = existsFolder(live.folder);
+    // Without a record in its folder nothing of it can have begun; the pass over all processes is not needed.
+    const mayRun = isOpen && !supervisorUnaccounted && (early.exists || !folderExists);
+    const treeAlive = mayRun && treeIsAlive(treeOf(live), table.scan(live.claim?.startTime ?? null));
+    const record = readRecord(live.folder);
+    if (record.end === null && !isSameBeginning(early, record)) continue;
+    return { record, folderExists, sameBoot, supervisorAlive, treeAlive, supervisorUnaccounted };
+  }
+}
+
+export function supervisorIsAlive(claim: Claim | null, table: ProcessTable): boolean {
+  return claim !== null && table.startTimeOf(claim.pid) === claim.startTime;
+}
+
+function isSameBeginning(one: AttemptRecord, other: AttemptRecord): boolean {
+  return (
+    one.exists === other.exists && one.claim?.pid === other.claim?.pid && one.childPid === other.childPid
+  );
+}
+
+/** Whether a supervisor lives that may be about to write this attempt's claim. */
+function hasUnaccounted({ known }: LiveAttempt, { table, scriptPrefix, others }: FactsContext): boolean {
+  const claimed = new Set([...others].map(({ claim }) => claim?.pid));
+  return table.running(scriptPrefix).some(({ pid, session, words }) => {
+    if (words.includes("supervise")) return words.includes(known.attempt);
+    // A launcher leads its session; the supervisors that it forked do not.
+    return pid !== session && !claimed.has(pid);
+  });
+}

@@ -1,0 +1,271 @@
+/**
+ * Follows attempts from `recorded` to `ended`: starts that supervisors report, exits, deadlines, stops, and what is found of
+ * attempts whose supervisor serves another agent's pipe or has died.
+ *
+ * Owns: the live attempts, their deadlines and file watches, and the events to report.
+ * Invariants: an attempt has one outcome, the first that is seen; it is `ended`, and reported, only after its processes are
+ * gone or given up, so whoever gets its GPUs next does not meet them. Every fact has two ways here: a notice or file event,
+ * which is fast, and a look at the disk and process table every few seconds, which misses nothing.
+ * Refuses: to believe that a job ended because its supervisor did. The job's processes count.
+ */
+import type { AttemptExit } from "@nexus/shared/protocol/messages";
+import type { Claim } from "../core/attempt-record.ts";
+import { type DiskFacts, judge, type StopReason } from "../core/attempts.ts";
+import { gatherFacts, supervisorIsAlive } from "./attempt-facts.ts";
+import { readRecord, recordChangedAtMs, voidRecord, writeLost } from "./attempt-folder.ts";
+import { createDeadlines } from "./deadlines.ts";
+import { createTreeEnder, signal } from "./end-trees.ts";
+import { cgroupIsEmpty, removeCgroup } from "./job-cgroups.ts";
+import type { Notice } from "./launcher-notice.ts";
+import { ageMs, exitOf, type LiveAttempt, type Outcome, treeOf } from "./live-attempt.ts";
+import type { ProcessTable } from "./process-table.ts";
+import { createRecordWatches } from "./record-watches.ts";
+
+export type AttemptEvent =
+  | { type: "started"; attempt: string; fence: number; pid: number; startedAgoMs: number }
+  | ({ type: "exited" } & AttemptExit);
+
+export type AttemptRuns = {
+  live: Map<string, LiveAttempt>;
+  /** Attempts that were ordered and have not begun. */
+  ordered(): string[];
+  add(live: LiveAttempt): void;
+  notice(notice: Notice): void;
+  /** The reason is durable, or never will be. */
+  stop(live: LiveAttempt, graceMs: number): void;
+  /** Looks at disk and processes. */
+  look(live: LiveAttempt): void;
+  close(): void;
+};
+
+export type AttemptRunsOptions = {
+  table: ProcessTable;
+  bootId: string;
+  /** What the path of every launcher's script begins with. */
+  scriptPrefix: string;
+  lookEveryMs: number;
+  nowMs(): number;
+  onEvents(events: AttemptEvent[]): void;
+  /** Makes a stop durable and part of what is known. */
+  recordStop(attempt: string, stop: { reason: StopReason; graceMs: number }): void;
+};
+
+const MESSAGE = {
+  rebooted: "The machine was restarted while the job ran.",
+  vanished:
+    "The job and its supervisor are gone without an exit record: they were killed together, for example for want of memory.",
+  orphaned: "The job's supervisor was killed, so nobody learned the job's exit status.",
+  refused: "The job was not started: its folder on the node takes no new files (the disk may be full).",
+  cancelled: "It was stopped before it started.",
+} as const;
+
+export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
+  const { table, bootId, nowMs } = options;
+  const all = new Map<string, LiveAttempt>();
+  const ender = createTreeEnder(table, nowMs);
+  const watches = createRecordWatches((attempt) => withLive(attempt, look));
+  const deadlines = createDeadlines(nowMs, (attempt) => withLive(attempt, timeOut));
+  const lookTimer = setInterval(lookAtAll, options.lookEveryMs);
+  let events: AttemptEvent[] = [];
+
+  function withLive(attempt: string, act: (live: LiveAttempt) => void): void {
+    const live = all.get(attempt);
+    if (live) act(live);
+  }
+
+  /** Events of one turn are handed on together, and never before the call that caused them has returned. */
+  function emit(event: AttemptEvent): void {
+    events.push(event);
+    if (events.length > 1) return;
+    setImmediate(() => {
+      const batch = events;
+      events = [];
+      options.onEvents(batch);
+    });
+  }
+
+  function started(live: LiveAttempt, claim: Claim | null, childPid: number | null): void {
+    live.claim ??= claim;
+    live.childPid ??= childPid;
+    if (live.phase === "ended" || live.phase === "ending") {
+      // Reported as never started, on a disk that took no record: it must not run now.
+      void ender.end(treeOf(live), { graceMs: 0, over: () => true });
+      return;
+    }
+    if (live.phase === "running") return;
+    live.phase = "running";
+    const { attempt, fence, timeoutMs, stop } = live.known;
+    const now = nowMs();
+    live.startedAtMs = now - ageOf(live, live.claim?.uptimeMs ?? null);
+    emit({
+      type: "started",
+      attempt,
+      fence,
+      pid: live.childPid ?? live.claim?.pid ?? 0,
+      startedAgoMs: ageMs(live.startedAtMs, now),
+    });
+    if (!live.isOrdered) watches.watch(attempt, live.folder.record);
+    if (timeoutMs !== null) deadlines.set(attempt, live.startedAtMs + timeoutMs);
+    if (stop) stopRunning(live, stop.graceMs);
+  }
+
+  /** How long ago the machine's uptime was `uptimeMs`; on systems without it the record's own age tells. */
+  function ageOf(live: LiveAttempt, uptimeMs: number | null): number {
+    const uptimeNowMs = table.uptimeMs();
+    if (uptimeMs !== null && uptimeNowMs !== null && live.known.bootId === bootId)
+      return uptimeNowMs - uptimeMs;
+    const changedAtMs = recordChangedAtMs(live.folder);
+    return changedAtMs === null ? 0 : Math.max(0, Date.now() - changedAtMs);
+  }
+
+  /** @param isAlone nothing is left in the job's process group. */
+  function outcomeSeen(live: LiveAttempt, outcome: Outcome, isAlone = false): void {
+    if (live.outcome !== null) return;
+    live.outcome = outcome;
+    live.phase = "ending";
+    deadlines.clear(live.known.attempt);
+    watches.unwatch(live.known.attempt);
+    const endedAtMs = nowMs() - (outcome.kind === "void" ? 0 : ageOf(live, outcome.uptimeMs));
+    if (outcome.kind === "void" || live.known.bootId !== bootId) {
+      report(live, endedAtMs, []);
+      return;
+    }
+    const graceMs = outcome.kind === "lost" ? 0 : (live.known.stop?.graceMs ?? live.known.graceMs);
+    if (isAlone && live.known.cgroup !== null && cgroupIsEmpty(live.known.cgroup)) {
+      removeCgroup(live.known.cgroup);
+      report(live, endedAtMs, []);
+      return;
+    }
+    const cleared = ender.end(treeOf(live), { graceMs, over: () => true });
+    ender.lookSoon();
+    // What has left the group is still found and ended, but a pass over all processes takes its time.
+    if (isAlone && !live.known.holdsGpus) report(live, endedAtMs, []);
+    else void cleared.then((leftovers) => report(live, endedAtMs, leftovers));
+  }
+
+  function report(live: LiveAttempt, endedAtMs: number, leftovers: { pid: number; command: string }[]): void {
+    if (live.outcome === null) return;
+    const exit = exitOf(live, live.outcome, leftovers);
+    live.phase = "ended";
+    live.ended = { exit, atMs: endedAtMs };
+    emit({ type: "exited", ...exit, endedAgoMs: ageMs(endedAtMs, nowMs()) });
+  }
+
+  function supervisorLives(live: LiveAttempt): boolean {
+    return supervisorIsAlive(live.claim, table);
+  }
+
+  function stop(live: LiveAttempt, graceMs: number): void {
+    if (live.phase === "running") stopRunning(live, graceMs);
+    // Where a supervisor was first, its start is about to be seen, and finds the stop in what is known.
+    else if (live.phase === "recorded" && voidRecord(live.folder)) {
+      outcomeSeen(live, { kind: "void", message: MESSAGE.cancelled });
+    }
+  }
+
+  function stopRunning(live: LiveAttempt, graceMs: number): void {
+    const over = () => live.outcome !== null || !supervisorLives(live);
+    void ender.end(treeOf(live), { graceMs, over }).then(() => {
+      if (live.outcome !== null) return;
+      look(live);
+      if (live.outcome !== null) return;
+      // Nothing is left of the job, and its supervisor has had its time to say so.
+      if (live.claim && supervisorLives(live)) signal(live.claim.pid, "SIGKILL");
+      lose(live, MESSAGE.orphaned);
+    });
+  }
+
+  function notBegun(live: LiveAttempt, kind: "unclaimed" | "unrecorded"): void {
+    if (kind === "unclaimed" && readRecord(live.folder).exists) {
+      // An order of an earlier agent was first; that supervisor talks to a pipe that nobody reads.
+      live.isOrdered = false;
+      look(live);
+      return;
+    }
+    voidRecord(live.folder);
+    outcomeSeen(live, { kind: "void", message: MESSAGE.refused });
+  }
+
+  function timeOut(live: LiveAttempt): void {
+    if (live.phase !== "running" || live.known.stop) return;
+    const { graceMs } = live.known;
+    options.recordStop(live.known.attempt, { reason: "timed_out", graceMs });
+    stopRunning(live, graceMs);
+  }
+
+  function lose(live: LiveAttempt, message: string): void {
+    const { end } = readRecord(live.folder);
+    // An earlier agent may have found it so, and then it ended at that time.
+    const uptimeMs =
+      end?.kind === "lost" ? end.uptimeMs : live.known.bootId === bootId ? table.uptimeMs() : null;
+    if (end === null) writeLost(live.folder, uptimeMs);
+    outcomeSeen(live, { kind: "lost", uptimeMs, message });
+  }
+
+  function lookAtAll(): void {
+    for (const live of all.values()) {
+      if (
+        live.phase === "recorded" ||
+        (live.phase === "running" && !(live.isOrdered && supervisorLives(live)))
+      ) {
+        look(live);
+      }
+    }
+  }
+
+  function look(live: LiveAttempt): void {
+    if (live.phase === "ending" || live.phase === "ended") return;
+    const facts = gatherFacts(live, { ...options, others: all.values() });
+    const { record } = facts;
+    switch (judge(facts)) {
+      case "recorded":
+        if (live.known.stop) stop(live, live.known.stop.graceMs);
+        return;
+      case "starting":
+        return;
+      case "running":
+      case "orphaned":
+        started(live, record.claim, record.childPid);
+        return;
+      case "never_started":
+        outcomeSeen(live, { kind: "void", message: MESSAGE.cancelled });
+        return;
+      case "exited":
+        if (record.end?.kind === "exit") outcomeSeen(live, record.end);
+        return;
+      case "vanished":
+        lose(live, messageOfLoss(live, facts));
+    }
+  }
+
+  function messageOfLoss(live: LiveAttempt, { sameBoot }: DiskFacts): string {
+    if (!sameBoot) return MESSAGE.rebooted;
+    return live.phase === "running" ? MESSAGE.orphaned : MESSAGE.vanished;
+  }
+
+  return {
+    live: all,
+    ordered() {
+      const waiting = [...all.values()].filter(({ isOrdered, phase }) => isOrdered && phase === "recorded");
+      return waiting.map(({ known }) => known.attempt);
+    },
+    add(live) {
+      all.set(live.known.attempt, live);
+    },
+    notice(notice) {
+      const live = all.get(notice.attempt);
+      if (!live) return;
+      if (notice.kind === "started") started(live, notice.claim, notice.childPid);
+      else if (notice.kind === "exited") outcomeSeen(live, { ...notice, kind: "exit" }, notice.alone);
+      else if (live.phase === "recorded") notBegun(live, notice.kind);
+    },
+    stop,
+    look,
+    close() {
+      clearInterval(lookTimer);
+      ender.close();
+      watches.close();
+      deadlines.close();
+    },
+  };
+}

@@ -1,0 +1,158 @@
+/**
+ * The launcher's text. It is written to the agent's home under the hash of its bytes, so that an update of the agent
+ * cannot change a script that a living launcher still needs.
+ *
+ * The launcher reads attempt ids, one a line, and forks a supervisor for each. It holds no state of its own: what
+ * happened to an attempt is in that attempt's folder. It ends when its agent has gone and its supervisors have ended.
+ * Waiting for them also keeps their process groups from being orphaned: the kernel would end stopped jobs otherwise.
+ *
+ * A supervisor lives through these lines of `record`, written through one descriptor that it opened exclusively:
+ *   claim BOOT PID START SESSION UPTIME .   the job will be started by this process and by no other
+ *   child PID .                             the job's first process, which is also its process group
+ *   exit STATUS UPTIME .                    the job's end
+ * Every line is one write, and a reader takes a line without its full stop and newline as not yet written (ADR 2).
+ *
+ * Two ways to give a job a process group of its own, since a job may signal its own group (`kill 0`):
+ *   jobs    `set -m` gives every background process its group. Needs no program, works in bash and ksh.
+ *   setsid  dash and busybox refuse `set -m` without a terminal; there the supervisor starts through `setsid -f`. The
+ *           job shares its supervisor's group: `kill 0` does no harm, `kill -9 0` costs the exit status.
+ *   plain   The setsid of busybox has no -f, so a shell must put it into the background, and everything started there
+ *           ignores INT and QUIT: without job control POSIX demands it, and a shell cannot undo it. TERM is not affected.
+ *
+ * No program runs on the way of a job but the job itself: every fork of this kind costs 0.3 to 0.7 ms.
+ */
+export const LAUNCHER_SCRIPT = `# Starts jobs for the Nexus agent and outlives it. Safe to leave alone: it ends after the last job.
+
+# Sets self, start, session. Reads /proc in the shell itself; elsewhere asks ps.
+identify() {
+  if [ "$identity" = proc ]; then
+    read -r self _ _ _ _ session _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ start _ </proc/self/stat
+  else
+    self=$(exec sh -c 'echo "$PPID"')
+    session=0
+    set -- $(LC_ALL=C ps -o lstart= -p "$self")
+    start=$1_$2_$3_$4_$5
+  fi
+}
+
+# Sets uptime, in seconds with hundredths, or "-" where the system does not tell it.
+look_at_clock() {
+  uptime=-
+  if [ "$identity" = proc ]; then read -r uptime _ </proc/uptime; fi
+}
+
+# A signal to this shell must neither end it nor be ignored by the job, so the traps run a command. Where one
+# interrupted the wait, the status is the trap's: wait again, unless the shell has reaped the child already.
+wait_for_child() {
+  while :; do
+    interrupted=
+    wait "$child"
+    status=$?
+    if [ -z "$interrupted" ]; then return; fi
+    if kill -0 "$child" 2>/dev/null; then continue; fi
+    wait "$child"
+    again=$?
+    if [ "$again" -ne 127 ]; then status=$again; fi
+    return
+  done
+}
+
+run_claimed() {
+  identify
+  look_at_clock
+  if ! echo "claim $boot $self $start $session $uptime ." >&3; then
+    echo "unrecorded $1"
+    return
+  fi
+  if [ "$grouping" = jobs ]; then
+    set -m
+    (. "./$1/job.sh") >&4 3>&- 4>&- &
+    child=$!
+    set +m
+    echo "child $child ." >&3
+    echo "started $1 $self $start $session $uptime $child"
+    wait_for_child
+    left=left
+    kill -0 -- "-$child" 2>/dev/null || left=alone
+  else
+    echo "started $1 $self $start $session $uptime $self"
+    (. "./$1/job.sh") >&4 3>&- 4>&-
+    status=$?
+    left=unknown
+  fi
+  look_at_clock
+  if echo "exit $status $uptime ." >&3; then
+    echo "exited $1 $status $uptime $left"
+    return
+  fi
+  # The disk is full: tell an agent that lives, and keep trying for one to come. The newline ends a torn line.
+  echo "exited $1 $status $uptime $left"
+  while [ -d "./$1" ]; do
+    sleep 1
+    if printf '\\nexit %s %s .\\n' "$status" "$uptime" >&3; then return; fi
+  done
+}
+
+# set -C makes the opening of the record exclusive: of two supervisors for one attempt, one stops here.
+supervise() {
+  trap 'interrupted=1' HUP INT QUIT TERM USR1 USR2 ALRM
+  trap : PIPE
+  claimed=
+  set -C
+  {
+    claimed=1
+    run_claimed "$1"
+  } 2>/dev/null 4>>"./$1/log" 3>"./$1/record"
+  if [ -z "$claimed" ]; then echo "unclaimed $1"; fi
+}
+
+launch() {
+  trap : PIPE
+  grouping=none
+  set -m 2>/dev/null
+  (
+    identify
+    if [ "$identity" = proc ]; then
+      read -r _ _ _ _ group _ </proc/self/stat
+    else
+      group=$(ps -o pgid= -p "$self")
+    fi
+    [ "$((group))" -eq "$self" ]
+  ) &
+  if wait "$!"; then
+    grouping=jobs
+  elif setsid -f true 2>/dev/null; then
+    grouping=setsid
+  elif setsid true 2>/dev/null; then
+    grouping=plain
+  fi
+  echo "ready $grouping"
+  spawned=0
+  while IFS= read -r attempt; do
+    case $attempt in
+    '') jobs >/dev/null ;;
+    *)
+      case $grouping in
+      jobs) supervise "$attempt" </dev/null & ;;
+      setsid) setsid -f "$shell" "$0" supervise "$identity" "$boot" "$shell" "$attempt" </dev/null ;;
+      plain) setsid "$shell" "$0" supervise "$identity" "$boot" "$shell" "$attempt" </dev/null & ;;
+      esac
+      spawned=$((spawned + 1))
+      if [ "$((spawned % 32))" -eq 0 ]; then jobs >/dev/null; fi
+      ;;
+    esac
+  done
+  wait
+}
+
+main() {
+  identity=$2
+  boot=$3
+  shell=$4
+  grouping=setsid
+  if [ "$1" = launch ]; then launch; else supervise "$5"; fi
+}
+
+main "$@"
+exit
+`;

@@ -1,0 +1,104 @@
+import { constants } from "node:os";
+import type { AttemptExit, AttemptInventory } from "@nexus/shared/protocol/messages";
+import type { Claim } from "../core/attempt-record.ts";
+import type { KnownAttempt } from "../core/attempts.ts";
+import { type AttemptFolder, logBytes } from "./attempt-folder.ts";
+import type { Leftover, Tree } from "./end-trees.ts";
+
+/** How an attempt ended; its processes may still have to be cleared away. Uptimes are of the machine. */
+export type Outcome =
+  | { kind: "exit"; status: number; uptimeMs: number | null }
+  /** It never ran. */
+  | { kind: "void"; message: string | null }
+  | { kind: "lost"; uptimeMs: number | null; message: string };
+
+/**
+ * An attempt in the memory of this agent. `recorded → running → ending → ended`; any but the last may be skipped.
+ * Times are on the agent's monotonic clock unless their name says otherwise.
+ */
+export type LiveAttempt = {
+  known: KnownAttempt;
+  folder: AttemptFolder;
+  phase: "recorded" | "running" | "ending" | "ended";
+  /** This agent has ordered it, so its supervisor tells this agent. */
+  isOrdered: boolean;
+  claim: Claim | null;
+  childPid: number | null;
+  startedAtMs: number | null;
+  outcome: Outcome | null;
+  ended: { exit: Omit<AttemptExit, "endedAgoMs">; atMs: number } | null;
+};
+
+export function liveAttempt(known: KnownAttempt, folder: AttemptFolder): LiveAttempt {
+  return {
+    known,
+    folder,
+    phase: "recorded",
+    isOrdered: false,
+    claim: null,
+    childPid: null,
+    startedAtMs: null,
+    outcome: null,
+    ended: null,
+  };
+}
+
+export function treeOf({ known, claim, childPid }: LiveAttempt): Tree {
+  return {
+    attempt: known.attempt,
+    supervisorPid: claim?.pid ?? null,
+    group: childPid ?? claim?.pid ?? null,
+    session: claim?.session ?? 0,
+    since: claim?.startTime ?? null,
+    cgroup: known.cgroup,
+  };
+}
+
+export function inventoryOf(live: LiveAttempt, nowMs: number): AttemptInventory {
+  const { known, phase, ended, startedAtMs } = live;
+  return {
+    attempt: known.attempt,
+    fence: known.fence,
+    state: phase === "recorded" ? "recorded" : phase === "ended" ? "exited" : "running",
+    pid: live.childPid ?? live.claim?.pid ?? null,
+    startedAgoMs: startedAtMs === null ? null : ageMs(startedAtMs, nowMs),
+    logBytes: ended?.exit.logBytes ?? logBytes(live.folder),
+    exit: ended === null ? null : { ...ended.exit, endedAgoMs: ageMs(ended.atMs, nowMs) },
+  };
+}
+
+export function ageMs(atMs: number, nowMs: number): number {
+  return Math.max(0, Math.round(nowMs - atMs));
+}
+
+/** The report of an attempt whose processes are gone, or given up. */
+export function exitOf(
+  live: LiveAttempt,
+  outcome: Outcome,
+  leftovers: Leftover[],
+): Omit<AttemptExit, "endedAgoMs"> {
+  const { known, claim } = live;
+  const natural = { exit: "exited", void: "start_failed", lost: "vanished" } as const;
+  const endUptimeMs = outcome.kind === "void" ? null : outcome.uptimeMs;
+  return {
+    attempt: known.attempt,
+    fence: known.fence,
+    ...(outcome.kind === "exit" ? decodeStatus(outcome.status) : { exitCode: null, signal: null }),
+    reason: known.stop?.reason ?? natural[outcome.kind],
+    message: outcome.kind === "exit" ? null : outcome.message,
+    logBytes: logBytes(live.folder),
+    ranMs: claim?.uptimeMs == null || endUptimeMs === null ? null : Math.max(0, endUptimeMs - claim.uptimeMs),
+    leftovers: leftovers.map(({ pid, command }) => ({ pid, command: command.slice(0, 4096) })),
+  };
+}
+
+const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+
+/**
+ * Shells report an end by signal n as 128 + n. A program that exits with such a number by itself is most often a shell that
+ * passes on its child's signal, so both read as the signal.
+ */
+export function decodeStatus(status: number): { exitCode: number | null; signal: string | null } {
+  const signal = status > 128 && status < 128 + 32 ? SIGNAL_NAMES.get(status - 128) : undefined;
+  return signal === undefined ? { exitCode: status, signal: null } : { exitCode: null, signal };
+}

@@ -1,0 +1,236 @@
+/**
+ * How the agent starts, watches, adopts and ends jobs, so that a job is never lost and never started twice whatever dies:
+ * the agent, the launcher, a supervisor, the machine.
+ *
+ * Owns: the agent's home (`attempts/`, `attempts.journal`, the lock), the launcher, and all attempts on this node.
+ * States: open, closed. Closing leaves jobs running; the next supervisor on the same home takes them over.
+ * Invariants: what is ordered is durable; what is known stays known until it is forgotten; an attempt is forgotten only
+ * after it has ended.
+ * Refuses: a home that another living agent uses, starts that cannot be recorded, and everything after close.
+ */
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { NexusError } from "@nexus/shared/errors";
+import type { AttemptInventory, JobStart } from "@nexus/shared/protocol/messages";
+import { type AttemptsState, applyEvent, type StopReason } from "../core/attempts.ts";
+import { attemptFolder, removeAttemptFolder } from "./attempt-folder.ts";
+import { type AttemptEvent, createAttemptRuns } from "./attempt-runs.ts";
+import { refusalOfDisk } from "./disk-refusal.ts";
+import { lockHome } from "./home-lock.ts";
+import { openJobCgroups, removeCgroup } from "./job-cgroups.ts";
+import { openJournal } from "./journal.ts";
+import { SHELLS, startLauncher, writeLauncherScript } from "./launcher.ts";
+import { inventoryOf, liveAttempt } from "./live-attempt.ts";
+import { openProcessTable, type ProcessTable, readBootId } from "./process-table.ts";
+import { readJournal } from "./read-journal.ts";
+import type { StartStep } from "./record-starts.ts";
+import { createStartBatches, type StartAnswer } from "./start-batches.ts";
+
+export type { AttemptEvent, StartAnswer };
+
+export type SupervisorOptions = {
+  /** Belongs to this agent alone; on a local disk. */
+  home: string;
+  /** What every job's environment begins with, see `baseEnvironment`. */
+  baseEnv: Record<string, string>;
+  /** Of what happens from now on; what was found at the start is in the inventory. */
+  onEvents(events: AttemptEvent[]): void;
+  /** Something a person should see. */
+  onNotice?(notice: { code: string; message: string }): void;
+  bootId?: string;
+  shells?: readonly string[];
+  /** `ps` for systems without /proc. */
+  processes?: "proc" | "ps";
+  cgroups?: "auto" | "off";
+  lookEveryMs?: number;
+  /** For tests that kill the agent between two steps. */
+  onStep?(step: Step): void;
+};
+
+export type Step = StartStep | "forgotten";
+
+export type Supervisor = {
+  /** One sync and one write for the whole batch. A known attempt answers with its state, and is not started again. */
+  start(jobs: JobStart[]): Promise<StartAnswer[]>;
+  /**
+   * Orders attempts that were recorded and not begun when an earlier agent died: the control plane wants them still.
+   * Other attempts are left alone.
+   */
+  resume(attempts: string[]): void;
+  /** TERM, the grace, KILL. Returns at once; an `exited` event follows. Unknown and ended attempts are left alone. */
+  stop(attempt: string, options: StopOptions): void;
+  /** Removes folders, logs included. Attempts that have not ended stay. */
+  forget(attempts: string[]): Promise<void>;
+  inventory(): AttemptInventory[];
+  logPath(attempt: string): string;
+  close(): Promise<void>;
+};
+
+export type StopOptions = { reason: StopReason; graceMs: number };
+
+/** The net under pipes and file events; see attempt-runs.ts. One look takes about 10 µs a running job. */
+const LOOK_EVERY_MS = 2000;
+
+/** Takes over what an earlier agent left in this home. */
+export async function createSupervisor(options: SupervisorOptions): Promise<Supervisor> {
+  const table = openProcessTable(options.processes);
+  const bootId = options.bootId ?? readBootId();
+  const attemptsFolder = join(options.home, "attempts");
+  makeHome(attemptsFolder);
+  const lock = lockHome(options.home, bootId, table);
+  const parts: Closable[] = [{ close: () => lock.release() }];
+  try {
+    return await openSupervisor({ ...options, table, bootId, attemptsFolder, parts });
+  } catch (error) {
+    await closeAll(parts);
+    throw error;
+  }
+}
+
+type Closable = { close(): Promise<void> | void };
+type Opening = SupervisorOptions & {
+  table: ProcessTable;
+  bootId: string;
+  attemptsFolder: string;
+  /** In the order in which they were opened. */
+  parts: Closable[];
+};
+
+async function openSupervisor(opening: Opening): Promise<Supervisor> {
+  const { home, baseEnv, table, bootId, attemptsFolder, parts } = opening;
+  const { onStep = ignore, onNotice = ignore, lookEveryMs = LOOK_EVERY_MS } = opening;
+  let isOpen = false;
+  let isClosed = false;
+  const journalPath = join(home, "attempts.journal");
+  const state = await readJournal(journalPath);
+  const journal = await openJournal(journalPath, structuredClone(state));
+  parts.push(journal);
+
+  const runs = createAttemptRuns({
+    table,
+    bootId,
+    scriptPrefix: join(home, "launcher-"),
+    lookEveryMs,
+    nowMs: () => performance.now(),
+    onEvents: (events) => {
+      if (isOpen && !isClosed) opening.onEvents(events);
+    },
+    recordStop,
+  });
+  parts.push(runs);
+  // Before the launcher starts, so that its supervisors are not taken for an earlier agent's.
+  adopt(state, attemptsFolder, runs);
+
+  const launcher = await startLauncher({
+    home,
+    attemptsFolder,
+    scriptPath: await writeLauncherScript(home),
+    bootId,
+    identity: table.kind,
+    env: baseEnv,
+    shells: opening.shells ?? SHELLS,
+    onNotices: (notices) => {
+      for (const notice of notices) runs.notice(notice);
+    },
+    onUp: (order) => order(runs.ordered()),
+    onDown: (message) => onNotice({ code: "launcher_down", message }),
+  });
+  parts.push(launcher);
+  const ticker = setInterval(() => launcher.tick(), lookEveryMs);
+  parts.push({ close: () => clearInterval(ticker) });
+
+  const batches = createStartBatches({
+    state,
+    journal,
+    attemptsFolder,
+    bootId,
+    baseEnv,
+    cgroups: opening.cgroups === "off" ? null : openJobCgroups(),
+    runs,
+    order: launcher.order,
+    onStep,
+  });
+
+  function recordStop(attempt: string, { reason, graceMs }: StopOptions): void {
+    const event = { type: "stop", attempt, reason, graceMs } as const;
+    applyEvent(state, event);
+    journal.append([event]).catch((error: Error) => {
+      // The stop goes on; only an agent that restarts meanwhile would report another reason.
+      onNotice({ code: "stop_unrecorded", message: error.message });
+    });
+  }
+
+  function stop(attempt: string, options: StopOptions): void {
+    const underWay = batches.underWay(attempt);
+    if (underWay) {
+      void underWay.then(() => stop(attempt, options));
+      return;
+    }
+    const live = runs.live.get(attempt);
+    if (!live || live.phase === "ending" || live.phase === "ended") return;
+    if (!live.known.stop) recordStop(attempt, options);
+    runs.stop(live, options.graceMs);
+  }
+
+  async function forget(attempts: string[]): Promise<void> {
+    const lives = attempts.flatMap((attempt) => runs.live.get(attempt) ?? []);
+    const ended = lives.filter(({ phase }) => phase === "ended");
+    const events = ended.map(({ known }) => ({ type: "forgotten", attempt: known.attempt }) as const);
+    await journal.append(events);
+    onStep("forgotten");
+    for (const event of events) applyEvent(state, event);
+    for (const { known, folder } of ended) {
+      runs.live.delete(known.attempt);
+      removeAttemptFolder(folder);
+      if (known.cgroup !== null) removeCgroup(known.cgroup);
+    }
+  }
+
+  isOpen = true;
+  return {
+    async start(jobs) {
+      if (isClosed) throw new NexusError("unavailable", { detail: "The agent is shutting down." });
+      return batches.start(jobs);
+    },
+    resume: batches.resume,
+    stop,
+    forget,
+    inventory: () => [...runs.live.values()].map((live) => inventoryOf(live, performance.now())),
+    logPath: (attempt) => attemptFolder(attemptsFolder, attempt).log,
+    async close() {
+      isClosed = true;
+      await batches.settled();
+      await closeAll(parts);
+    },
+  };
+}
+
+type Runs = ReturnType<typeof createAttemptRuns>;
+
+/** Folders that no attempt owns are of starts that died before they were recorded, or of attempts forgotten. */
+function adopt(state: AttemptsState, attemptsFolder: string, runs: Runs): void {
+  for (const name of readdirSync(attemptsFolder)) {
+    if (!state.attempts.has(name)) removeAttemptFolder(attemptFolder(attemptsFolder, name));
+  }
+  const lives = [...state.attempts.values()].map((known) =>
+    liveAttempt(known, attemptFolder(attemptsFolder, known.attempt)),
+  );
+  for (const live of lives) runs.add(live);
+  for (const live of lives) runs.look(live);
+}
+
+function makeHome(attemptsFolder: string): void {
+  try {
+    mkdirSync(attemptsFolder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw refusalOfDisk(error, `The agent's home ${attemptsFolder} cannot be made`);
+  }
+}
+
+async function closeAll(parts: Closable[]): Promise<void> {
+  for (const part of parts.splice(0).reverse()) await part.close();
+}
+
+function ignore(): void {
+  // For callers that are not interested.
+}
