@@ -1,99 +1,104 @@
 /**
  * Files held open between uses, at most `openMax` of them.
  *
- * Owns: the handles, who uses each, and the line of those who wait for room. States of a file: opening, in use, idle, closing.
- * Invariants: opening, open and closing files together never exceed `openMax`; a file in use is not closed; the idle one that
- * was used longest ago makes room first; who asked first gets room first. It refuses everything once it is closed.
- * Nobody may ask for a second file while using one: with all room taken by such users, none would ever end.
+ * Owns: the handles, who uses each, and the line of those who wait for room. States of a file: opening, in use, idle, leaving
+ * (not lent again, closed with its last user). Invariants: opening, open and closing files together never exceed `openMax`;
+ * a file in use is not closed; the idle one that was used longest ago makes room first; room goes to whoever asked first.
+ * It refuses everything once it is closed. Nobody may ask for a second file while using one: with all room taken by such
+ * users none would ever end.
  */
-import { type FileHandle, open } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, open as openFile } from "node:fs/promises";
 import { assert } from "@nexus/shared/assert";
 
 export type OpenFiles = {
-  /** `flags` as in `open`, part of the file's identity: one open for reading is not lent for writing. */
-  use<T>(file: FileName, work: (handle: FileHandle) => Promise<T>): Promise<T>;
+  /** `write` expects the file to be there, `create` makes it or empties it; `read` also opens folders, to sync them. */
+  use<T>(file: FileUse, work: (handle: FileHandle) => Promise<T>): Promise<T>;
   /** Closes every handle on the path when its users are done. Whoever asks for it later opens it anew. */
   forget(path: string): Promise<void>;
   close(): Promise<void>;
 };
 
-export type FileName = { path: string; flags: number; mode?: number | undefined };
+export type FileUse = { path: string; how: "read" | "write" | "create" };
 
 type OpenFile = {
   path: string;
   key: string;
   handle: Promise<FileHandle>;
   users: number;
-  /** Not to be lent again; closed with its last user. */
   isLeaving: boolean;
   whenClosed: Promise<void>;
   onClosed: () => void;
 };
 
+const FLAGS = {
+  read: constants.O_RDONLY,
+  write: constants.O_RDWR,
+  create: constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC,
+};
+/** Logs may hold what a job should not have printed: for nobody but the control plane's own user. */
+const FILE_MODE = 0o600;
+
 export function createOpenFiles(openMax: number): OpenFiles {
-  assert(Number.isInteger(openMax) && openMax > 0, "room for at least one file");
-  /** By key, the one used longest ago first. Those that leave are not in here, but count in `taken`. */
+  assert(Number.isInteger(openMax) && openMax > 0, "there must be room for one file");
+  /** By key, the one used longest ago first, without those that leave. */
   const files = new Map<string, OpenFile>();
   const leaving = new Set<OpenFile>();
   const waiting: (() => void)[] = [];
   let taken = 0;
   let isClosed = false;
 
-  async function use<T>(name: FileName, work: (handle: FileHandle) => Promise<T>): Promise<T> {
-    const file = await lend(name);
-    try {
-      return await work(await file.handle);
-    } finally {
-      file.users -= 1;
-      if (file.users === 0) settle(file);
-    }
+  async function lend(use: FileUse): Promise<OpenFile> {
+    const key = use.how === "read" ? `r ${use.path}` : `w ${use.path}`;
+    assert(!isClosed, "the files are closed");
+    const open = again(key);
+    if (open) return open;
+    await room();
+    // Meanwhile somebody else may have opened it, or closed everything.
+    const known = isClosed ? undefined : again(key);
+    if (isClosed || known) giveRoom();
+    assert(!isClosed, "the files are closed");
+    return known ?? add(key, use);
   }
 
-  async function lend(name: FileName): Promise<OpenFile> {
-    const key = `${name.flags} ${name.path}`;
-    for (;;) {
-      assert(!isClosed, "files are closed");
-      const known = files.get(key);
-      if (known) {
-        files.delete(key);
-        files.set(key, known);
-        known.users += 1;
-        return known;
-      }
-      if (taken < openMax) return add(key, name);
-      await room();
-    }
-  }
-
-  function add(key: string, { path, flags, mode }: FileName): OpenFile {
-    const { promise: whenClosed, resolve: onClosed } = Promise.withResolvers<void>();
-    const handle = open(path, flags, mode);
-    const file: OpenFile = { path, key, handle, users: 1, isLeaving: false, whenClosed, onClosed };
-    taken += 1;
+  function again(key: string): OpenFile | undefined {
+    const file = files.get(key);
+    if (!file) return undefined;
+    files.delete(key);
     files.set(key, file);
-    // A file that could not be opened is not kept: its users see the error, the next one tries again.
+    file.users += 1;
+    return file;
+  }
+
+  function add(key: string, { path, how }: FileUse): OpenFile {
+    const { promise: whenClosed, resolve: onClosed } = Promise.withResolvers<void>();
+    const handle = openFile(path, FLAGS[how], FILE_MODE);
+    const file: OpenFile = { path, key, handle, users: 1, isLeaving: false, whenClosed, onClosed };
+    files.set(key, file);
+    // What could not be opened is not kept: its users see the error, the next one tries again.
     handle.catch(() => leave(file));
     return file;
   }
 
-  /** Waits until there may be room, after making some where that is possible. */
+  /** Resolves when one more file may be opened; that room is then the caller's. */
   async function room(): Promise<void> {
+    if (taken < openMax) {
+      taken += 1;
+      return;
+    }
     const { promise, resolve } = Promise.withResolvers<void>();
     waiting.push(resolve);
-    evict();
+    for (const file of files.values()) {
+      if (leaving.size >= waiting.length) break;
+      if (file.users === 0) leave(file);
+    }
     await promise;
   }
 
-  function evict(): void {
-    for (const file of files.values()) {
-      if (leaving.size >= waiting.length) return;
-      if (file.users === 0) leave(file);
-    }
-  }
-
-  function settle(file: OpenFile): void {
-    if (file.isLeaving) shut(file);
-    else if (waiting.length > leaving.size) leave(file);
+  function giveRoom(): void {
+    const next = waiting.shift();
+    if (next) next();
+    else taken -= 1;
   }
 
   function leave(file: OpenFile): void {
@@ -104,27 +109,37 @@ export function createOpenFiles(openMax: number): OpenFiles {
     if (file.users === 0) shut(file);
   }
 
-  /** A failed close is not an error of whoever asks next: what was written is in the kernel, and `sync` asks about that. */
+  /** A failed close is nobody's error: what was written is with the kernel, and `sync` asks after it. */
   function shut(file: OpenFile): void {
     const done = () => {
-      taken -= 1;
       leaving.delete(file);
       file.onClosed();
-      waiting.shift()?.();
+      giveRoom();
     };
     file.handle.then((handle) => handle.close()).then(done, done);
   }
 
   return {
-    use,
+    async use(use, work) {
+      const file = await lend(use);
+      try {
+        return await work(await file.handle);
+      } finally {
+        file.users -= 1;
+        if (file.users === 0 && file.isLeaving) shut(file);
+        else if (file.users === 0 && waiting.length > leaving.size) leave(file);
+      }
+    },
     async forget(path) {
-      for (const file of [...files.values()]) if (file.path === path) leave(file);
+      for (const how of ["r", "w"]) {
+        const file = files.get(`${how} ${path}`);
+        if (file) leave(file);
+      }
       await Promise.all([...leaving].filter((file) => file.path === path).map((file) => file.whenClosed));
     },
     async close() {
       isClosed = true;
       for (const file of [...files.values()]) leave(file);
-      for (const resolve of waiting.splice(0)) resolve();
       await Promise.all([...leaving].map((file) => file.whenClosed));
     },
   };

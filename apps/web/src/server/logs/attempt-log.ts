@@ -1,0 +1,263 @@
+/**
+ * The log of one attempt in segment files.
+ *
+ * Owns: the chain of segments, the lane of writers, and what is not yet synced. Invariants: bytes are written only at the end
+ * and never changed; the end moves only after the bytes are in the file, so a reader never sees half an append; an append is
+ * in one segment whole or not at all; a file that may hold more than the log says is cut back before it is written to again,
+ * and files behind a hole are removed before the log can grow into them. Appends, removal and cutting run one after the other;
+ * reads and syncs run beside them. It refuses bytes for which there is no room.
+ */
+import { mkdir, readdir, rm, stat, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { diskProblem, errorCode } from "./disk-problem.ts";
+import type { OpenFiles } from "./open-files.ts";
+import { chainSegments, endOf, type Segment, type SegmentFile, type Span, spansOf } from "./segment-chain.ts";
+import { type AttemptFolders, segmentName, segmentOffset } from "./segment-path.ts";
+
+export type AttemptLog = {
+  size(): number;
+  append(offset: number, bytes: Uint8Array): Promise<number>;
+  read(offset: number, limit: number): Promise<Uint8Array>;
+  sync(): Promise<void>;
+  remove(): Promise<void>;
+};
+
+export type AttemptLogOptions = {
+  folders: AttemptFolders;
+  files: OpenFiles;
+  segmentBytes: number;
+  /** What was repaired or could not be, in a sentence. */
+  onProblem: (message: string, cause?: unknown) => void;
+};
+
+const FOLDER_MODE = 0o700;
+
+/** Learns from the files what of the log is there. */
+export async function openAttemptLog(options: AttemptLogOptions): Promise<AttemptLog> {
+  const { folders, files, segmentBytes, onProblem } = options;
+  let { segments, stale } = chainSegments(await listSegmentFiles(folders.attempt));
+  if (stale.length > 0) {
+    onProblem(
+      `The log in ${folders.attempt} has a hole at byte ${endOf(segments)}; it ends there until its node sends the rest again.`,
+    );
+  }
+  /** Folders in which something was made that a power cut could undo. */
+  const unsynced = new Set(segments.length > 0 ? [folders.attempt, folders.letters, folders.root] : []);
+  const inLane = createLane();
+  /** One at a time: whoever comes second must not return before the first is through. */
+  const inSyncLane = createLane();
+
+  function pathOf(segmentStart: number): string {
+    return join(folders.attempt, segmentName(segmentStart));
+  }
+
+  async function append(offset: number, bytes: Uint8Array): Promise<number> {
+    if (offset !== endOf(segments) || bytes.byteLength === 0) return endOf(segments);
+    try {
+      await tidy();
+      const segment = segments.at(-1);
+      const isRoomy = segment && (segment.size === 0 || segment.size + bytes.byteLength <= segmentBytes);
+      if (isRoomy) await files.use(writing(segment), (file) => write(segment, bytes, file));
+      else await appendSegment(bytes);
+    } catch (cause) {
+      throw diskProblem(cause, folders.root);
+    }
+    return endOf(segments);
+  }
+
+  async function appendSegment(bytes: Uint8Array): Promise<void> {
+    if (segments.length === 0) {
+      const made = await mkdir(folders.attempt, { recursive: true, mode: FOLDER_MODE });
+      for (let folder = folders.attempt; made && folder.length >= made.length; folder = dirname(folder)) {
+        unsynced.add(dirname(folder));
+      }
+    }
+    const segment: Segment = { offset: endOf(segments), size: 0, syncedSize: 0, isTorn: false };
+    await files.use({ path: pathOf(segment.offset), how: "create" }, async (file) => {
+      segments.push(segment);
+      unsynced.add(folders.attempt);
+      await write(segment, bytes, file);
+    });
+  }
+
+  async function write(segment: Segment, bytes: Uint8Array, file: WritableFile): Promise<void> {
+    let written = 0;
+    try {
+      while (written < bytes.byteLength) {
+        const left = bytes.byteLength - written;
+        const { bytesWritten } = await file.write(bytes, written, left, segment.size + written);
+        written += bytesWritten;
+      }
+    } catch (cause) {
+      segment.isTorn = true;
+      await cutBack(segment, file).catch((error: unknown) => {
+        onProblem(`${pathOf(segment.offset)} could not be cut back to ${segment.size} bytes yet.`, error);
+      });
+      throw cause;
+    }
+    segment.size += written;
+  }
+
+  /** Makes the files agree with the chain, before anything is written. */
+  async function tidy(): Promise<void> {
+    if (stale.length > 0) {
+      // The last one first: whatever is left after a crash is still behind the hole.
+      for (const offset of stale.toReversed()) {
+        await files.forget(pathOf(offset));
+        await unlink(pathOf(offset)).catch(unlessMissing);
+      }
+      stale = [];
+      await syncFolder(folders.attempt);
+    }
+    const torn = segments.at(-1);
+    if (torn?.isTorn) await files.use(writing(torn), (file) => cutBack(torn, file));
+  }
+
+  async function read(offset: number, limit: number): Promise<Uint8Array> {
+    const end = Math.min(endOf(segments), offset + limit);
+    if (offset >= end) return new Uint8Array(0);
+    const bytes = new Uint8Array(end - offset);
+    let filled = 0;
+    try {
+      for (const span of spansOf(segments, offset, end)) {
+        const path = pathOf(span.segment.offset);
+        await files.use({ path, how: "read" }, (file) => readSpan(file, bytes, { span, path, filled }));
+        filled += span.length;
+      }
+    } catch (error) {
+      // Removed or cut while it was read: what is there now is the answer.
+      if (endOf(segments) < end) return await read(offset, limit);
+      throw error;
+    }
+    return bytes;
+  }
+
+  async function sync(): Promise<void> {
+    for (const segment of [...segments]) {
+      const { size } = segment;
+      if (segment.syncedSize >= size) continue;
+      try {
+        await files.use(writing(segment), (file) => file.datasync());
+      } catch (cause) {
+        if (!segments.includes(segment)) return;
+        await inLane(() => distrust(segment));
+        throw diskProblem(cause, folders.root);
+      }
+      segment.syncedSize = Math.max(segment.syncedSize, size);
+    }
+    for (const folder of [...unsynced]) {
+      unsynced.delete(folder);
+      try {
+        await syncFolder(folder);
+      } catch (cause) {
+        if (segments.length === 0) return;
+        unsynced.add(folder);
+        throw diskProblem(cause, folders.root);
+      }
+    }
+  }
+
+  /**
+   * The kernel says once that it could not write, and then forgets the bytes. So the log ends where it was last known to be
+   * safe, and the node, which keeps its file until all is durable here, sends the rest again.
+   */
+  async function distrust(segment: Segment): Promise<void> {
+    const index = segments.indexOf(segment);
+    if (index < 0) return;
+    stale = segments.slice(index + 1).map((later) => later.offset);
+    segments = segments.slice(0, index + 1);
+    segment.size = segment.syncedSize;
+    segment.isTorn = true;
+    onProblem(
+      `${pathOf(segment.offset)} could not be made durable; its log ends at ${endOf(segments)} again.`,
+    );
+  }
+
+  async function remove(): Promise<void> {
+    const paths = [...segments.map((segment) => segment.offset), ...stale].map(pathOf);
+    segments = [];
+    unsynced.clear();
+    try {
+      for (const path of [...paths, folders.attempt]) await files.forget(path);
+      await rm(folders.attempt, { recursive: true, force: true });
+      stale = [];
+    } catch (cause) {
+      ({ segments, stale } = chainSegments(await listSegmentFiles(folders.attempt)));
+      throw diskProblem(cause, folders.root);
+    }
+  }
+
+  async function syncFolder(folder: string): Promise<void> {
+    await files.use({ path: folder, how: "read" }, (file) => file.sync());
+  }
+
+  function writing(segment: Segment) {
+    return { path: pathOf(segment.offset), how: "write" } as const;
+  }
+
+  return {
+    size: () => endOf(segments),
+    append: (offset, bytes) => inLane(() => append(offset, bytes)),
+    read,
+    sync: () => inSyncLane(sync),
+    remove: () => inLane(remove),
+  };
+}
+
+/** @returns runs what it is given one after the other, in the order in which it was given. */
+function createLane() {
+  let last: Promise<unknown> = Promise.resolve();
+  return <T>(work: () => Promise<T>): Promise<T> => {
+    const result = last.then(work);
+    last = result.catch(() => undefined);
+    return result;
+  };
+}
+
+type WritableFile = {
+  write(bytes: Uint8Array, from: number, length: number, position: number): Promise<{ bytesWritten: number }>;
+  truncate(length: number): Promise<void>;
+};
+
+type ReadableFile = {
+  read(bytes: Uint8Array, from: number, length: number, position: number): Promise<{ bytesRead: number }>;
+};
+
+async function cutBack(segment: Segment, file: WritableFile): Promise<void> {
+  await file.truncate(segment.size);
+  segment.isTorn = false;
+}
+
+async function readSpan(
+  file: ReadableFile,
+  bytes: Uint8Array,
+  { span, path, filled }: { span: Span; path: string; filled: number },
+): Promise<void> {
+  let done = 0;
+  while (done < span.length) {
+    const from = span.position + done;
+    const { bytesRead } = await file.read(bytes, filled + done, span.length - done, from);
+    if (bytesRead === 0) throw new Error(`${path} was cut to ${from} bytes by something else than Nexus`);
+    done += bytesRead;
+  }
+}
+
+async function listSegmentFiles(folder: string): Promise<SegmentFile[]> {
+  let names: string[];
+  try {
+    names = await readdir(folder);
+  } catch (error) {
+    unlessMissing(error);
+    return [];
+  }
+  const files: SegmentFile[] = [];
+  for (const name of names) {
+    const offset = segmentOffset(name);
+    if (offset !== null) files.push({ offset, size: (await stat(join(folder, name))).size });
+  }
+  return files;
+}
+
+function unlessMissing(error: unknown): void {
+  if (errorCode(error) !== "ENOENT") throw error;
+}
