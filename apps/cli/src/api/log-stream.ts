@@ -12,7 +12,7 @@ const WAIT_MS_MAX = 10_000;
 export type LogStreamOptions = {
   api: Api;
   job: string;
-  from: { offset: number } | { tail: number } | { sinceMs: number };
+  from: { offset: number } | { tail: number } | { agoMs: number };
   signal: AbortSignal;
   /** Told once when the connection is lost, and once when it is back. */
   onAway?: (isAway: boolean) => void;
@@ -55,7 +55,7 @@ export async function* followLog(
 
 export function query(from: LogStreamOptions["from"]): string {
   if ("tail" in from) return `tail=${from.tail}`;
-  return "sinceMs" in from ? `since=${from.sinceMs}` : `offset=${from.offset}`;
+  return "agoMs" in from ? `since=${from.agoMs}` : `offset=${from.offset}`;
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

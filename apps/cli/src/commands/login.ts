@@ -30,7 +30,7 @@ async function login(cli: Cli, address: string | undefined, isJson: boolean): Pr
   if (protocol === "http:" && !["127.0.0.1", "[::1]", "localhost"].includes(hostname)) {
     note(cli, `Warning: ${url} is not encrypted. Anyone on the way can read the key.`);
   }
-  if (cli.stdin.isTTY) note(cli, `Make a key at ${url}/settings#keys and paste it here.`);
+  if (cli.stdin.isTTY) note(cli, `Make a key at ${url}/settings and paste it here.`);
   const apiKey = await askLine(cli, "API key: ", { isSecret: true });
   if (apiKey === "") throw new NexusError("bad_request", { detail: "No key came." });
   const me = await withSpinner(

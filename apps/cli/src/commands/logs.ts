@@ -27,7 +27,7 @@ export function addLogs(program: Command, cli: Cli): void {
 async function showLog(cli: Cli, id: string | undefined, options: LogOptions): Promise<void> {
   const { api } = await connect(cli);
   const job = await findJob(api, id);
-  const from = toFrom(cli, options);
+  const from = toFrom(options);
   const leave = new AbortController();
   const onSignal = () => leave.abort();
   process.on("SIGINT", onSignal);
@@ -69,8 +69,8 @@ async function showLog(cli: Cli, id: string | undefined, options: LogOptions): P
   }
 }
 
-function toFrom(cli: Cli, { lines, since }: LogOptions): From {
+function toFrom({ lines, since }: LogOptions): From {
   if (lines !== undefined) return { tail: parseCount(lines, "--lines") };
-  if (since !== undefined) return { sinceMs: cli.nowMs() - parseDurationMs(since, "--since") };
+  if (since !== undefined) return { agoMs: parseDurationMs(since, "--since") };
   return { offset: 0 };
 }

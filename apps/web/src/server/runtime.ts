@@ -17,6 +17,7 @@ import { type AgentGateway, createAgentGateway } from "./gateway/agent-gateway.t
 import { createUiSocketServer } from "./gateway/ui-socket-server.ts";
 import { createEnrollRoutes, type RouteHandler } from "./http/enroll-routes.ts";
 import type { Log } from "./logger/create-logger.ts";
+import { createLogTimes } from "./logs/log-times.ts";
 import { createSegmentLogStore } from "./logs/segment-log-store.ts";
 import type { AccessContext } from "./services/access/access-context.ts";
 import { createAccessServices } from "./services/access/access-services.ts";
@@ -66,7 +67,12 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const clock = { nowMs: () => Date.now() };
   const events = createEventBus((cause) => log("error", "a listener failed", { cause: String(cause) }));
   const identity = await loadServerIdentity(db, masterKey);
-  const logs = createSegmentLogStore({ root: join(env.NEXUS_HOME, "logs") });
+  const logTimes = createLogTimes({
+    root: join(env.NEXUS_HOME, "log-times"),
+    nowMs: clock.nowMs,
+    onProblem: (message, cause) => log("warn", message, { cause: String(cause) }),
+  });
+  const logs = logTimes.over(createSegmentLogStore({ root: join(env.NEXUS_HOME, "logs") }));
 
   // Services send through the hub and the gateway calls the services: the hub is reached once both exist.
   let gateway: AgentGateway | null = null;
@@ -121,6 +127,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     access: createAccessServices(accessCtx),
     enrollTokens: enrollment,
     server: { version, url, fingerprint: showPin(identity.pin) },
+    logOffsetAt: logTimes.offsetAt,
     clock,
     onInternalError: (id: string, cause: unknown) =>
       log("error", "a call failed", { id, cause: describe(cause) }),

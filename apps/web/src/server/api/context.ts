@@ -22,6 +22,8 @@ export type ApiParts = {
   access: AccessServices;
   enrollTokens: EnrollTokenServices;
   server: OutputOf<"me.get">["server"];
+  /** Where the first byte of an attempt's log lies that came at that time or later. */
+  logOffsetAt: (attempt: string, atMs: number) => Promise<number>;
   clock: Clock;
   /** A bug of ours that a caller met. `id` is what they were told. */
   onInternalError: (id: string, cause: unknown) => void;

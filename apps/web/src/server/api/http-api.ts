@@ -39,7 +39,7 @@ export type HttpApi = (req: IncomingMessage, res: ServerResponse) => boolean;
 export function createHttpApi(options: HttpApiOptions): HttpApi {
   const { parts, accounts, authenticator, origins } = options;
   const authRoutes = createAuthRoutes({ accounts, authenticator, access: parts.access, clock: parts.clock });
-  const logRoute = createLogRoute(parts.services);
+  const logRoute = createLogRoute(parts);
   const trpc = createHTTPHandler({
     router: appRouter,
     basePath: TRPC_PATH,

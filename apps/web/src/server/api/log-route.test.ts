@@ -67,6 +67,44 @@ function growingLog() {
   };
 }
 
+describe("a log by time", () => {
+  it("[A27] a reader gets what came in the last while, and nothing when nothing came", async () => {
+    let api: TestApi | null = null;
+    const attempt = "a_0123456789";
+    api = await startTestApi({
+      services: {
+        getJob: async () => ({ id: "j_1", attempt }) as never,
+        readLog: async (_principal, _job, { offset, limit }) => ({
+          bytes: await (api?.logs.read(attempt, offset, limit) ?? Promise.reject(new Error("closed"))),
+          offset,
+          size: (await api?.logs.size(attempt)) ?? 0,
+          ended: false,
+        }),
+        logState: async () => ({ logBytes: (await api?.logs.size(attempt)) ?? 0, logEnded: false }),
+      },
+    });
+    try {
+      const { key } = await addTestPerson(api.ctx, await addTestTeam(api.ctx, "one"), "viewer");
+      const { logs, clock, origin } = api;
+      await logs.append(attempt, 0, Buffer.from("old\n"));
+      clock.aheadMs = 600_000;
+      await logs.append(attempt, 4, Buffer.from("new\n"));
+      const read = async (agoMs: number) =>
+        await (
+          await fetch(`${origin}/api/v1/jobs/j_1/log?since=${agoMs}`, {
+            headers: { authorization: `Bearer ${key}` },
+          })
+        ).text();
+      expect(await read(900_000)).toBe("old\nnew\n");
+      expect(await read(300_000)).toBe("new\n");
+      clock.aheadMs = 1_200_000;
+      expect(await read(300_000)).toBe("");
+    } finally {
+      await api.close();
+    }
+  });
+});
+
 describe("the raw log", () => {
   const log = growingLog();
   let api: TestApi;

@@ -8,7 +8,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { NexusError } from "@nexus/shared/errors";
 import * as z from "zod";
 import type { Principal } from "../services/ports.ts";
-import type { LogSlice, Services } from "../services/services.ts";
+import type { LogSlice } from "../services/services.ts";
+import type { ApiParts } from "./context.ts";
 import { inputSentence } from "./refusal.ts";
 
 const RANGE_BYTES_DEFAULT = 256 * 1024;
@@ -23,6 +24,8 @@ const querySchema = z.object({
   offset: count.optional(),
   limit: count.min(1).optional(),
   tail: count.max(1_000_000).optional(),
+  /** Age in ms, as the caller's clock may not be ours. */
+  since: count.optional(),
   follow: flag.optional(),
   download: flag.optional(),
 });
@@ -40,7 +43,9 @@ export type LogRequest = {
 
 export type LogRoute = (req: IncomingMessage, res: ServerResponse, request: LogRequest) => Promise<void>;
 
-export function createLogRoute(services: Services): LogRoute {
+export type LogRouteParts = Pick<ApiParts, "services" | "logOffsetAt" | "clock">;
+
+export function createLogRoute({ services, logOffsetAt, clock }: LogRouteParts): LogRoute {
   return async (req, res, request) => {
     const parsed = querySchema.safeParse(Object.fromEntries(request.query));
     if (!parsed.success) throw new NexusError("bad_request", { detail: inputSentence(parsed.error) });
@@ -49,12 +54,10 @@ export function createLogRoute(services: Services): LogRoute {
     else await range(res, request, parsed.data);
   };
 
-  async function range(res: ServerResponse, { job, principal }: LogRequest, query: LogQuery): Promise<void> {
+  async function range(res: ServerResponse, request: LogRequest, query: LogQuery): Promise<void> {
+    const { job, principal } = request;
     const limit = Math.min(query.limit ?? RANGE_BYTES_DEFAULT, RANGE_BYTES_MAX);
-    const offset =
-      query.tail === undefined
-        ? (query.offset ?? 0)
-        : await services.logTailOffset(principal, job, query.tail);
+    const offset = await placeOf(request, query);
     const slice = await services.readLog(principal, job, { offset, limit });
     res.writeHead(200, { ...headers(slice), "content-length": slice.bytes.byteLength });
     res.end(slice.bytes);
@@ -62,10 +65,7 @@ export function createLogRoute(services: Services): LogRoute {
 
   async function follow(res: ServerResponse, request: LogRequest, query: LogQuery): Promise<void> {
     const { job, principal } = request;
-    const offset =
-      query.tail === undefined
-        ? (query.offset ?? 0)
-        : await services.logTailOffset(principal, job, query.tail);
+    const offset = await placeOf(request, query);
     const slice = await services.readLog(principal, job, { offset, limit: 1 });
     const ended = watchViewer(res, request);
     res.writeHead(200, headers({ ...slice, offset }));
@@ -76,6 +76,15 @@ export function createLogRoute(services: Services): LogRoute {
     // A stream that ends before its log tells so by breaking off: only a whole log ends in order.
     if (ended.aborted) res.destroy();
     else res.end();
+  }
+
+  async function placeOf({ job, principal }: LogRequest, query: LogQuery): Promise<number> {
+    if (query.tail !== undefined) return await services.logTailOffset(principal, job, query.tail);
+    if (query.since === undefined) return query.offset ?? 0;
+    const { id, attempt } = await services.getJob(principal, job);
+    if (attempt === null) return 0;
+    const { logBytes } = await services.logState(principal, id);
+    return Math.min(logBytes, await logOffsetAt(attempt, clock.nowMs() - query.since));
   }
 
   async function download(req: IncomingMessage, res: ServerResponse, request: LogRequest): Promise<void> {

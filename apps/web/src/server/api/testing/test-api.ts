@@ -11,7 +11,8 @@ import { createAccounts } from "../../auth/create-accounts.ts";
 import { DEFAULT_POLICY } from "../../core/scheduler/snapshot.ts";
 import { createTestDatabase } from "../../db/testing/test-database.ts";
 import { createUiSocketServer } from "../../gateway/ui-socket-server.ts";
-import { createLogStore } from "../../logs/log-store.ts";
+import { createLogTimes } from "../../logs/log-times.ts";
+import { createSegmentLogStore } from "../../logs/segment-log-store.ts";
 import type { AccessContext } from "../../services/access/access-context.ts";
 import { createAccessServices } from "../../services/access/access-services.ts";
 import { createAuthenticator } from "../../services/access/authenticator.ts";
@@ -61,13 +62,19 @@ export async function startTestApi(options: TestApiOptions = {}) {
     clock,
     onProblem: (message, cause) => problems.push(`${message}: ${String(cause)}`),
   });
+  const times = createLogTimes({
+    root: join(logDir, "times"),
+    nowMs: clock.nowMs,
+    onProblem: (message) => problems.push(message),
+  });
+  const logs = times.over(createSegmentLogStore({ root: join(logDir, "bytes") }));
   const services: Services = options.services
     ? unreached({ events, ...options.services })
     : createServices({
         db: database.db,
         sql: database.sql,
         hub: NOBODY_CONNECTED,
-        logs: createLogStore({ folder: logDir }),
+        logs,
         events,
         clock,
         randomBytes,
@@ -92,6 +99,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
     access: createAccessServices(ctx),
     enrollTokens,
     server: { version: "0.0.0", url, fingerprint: "none" },
+    logOffsetAt: times.offsetAt,
     clock,
     onInternalError: (id: string, cause: unknown) => problems.push(`${id}: ${String(cause)}`),
   };
@@ -133,6 +141,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
 
   return {
     ctx,
+    logs,
     services,
     clock,
     events,
@@ -162,6 +171,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
       server.close();
       authenticator.close();
       if (!options.services) await services.close();
+      await logs.close();
       await database.close();
       rmSync(logDir, { recursive: true, force: true });
     },
