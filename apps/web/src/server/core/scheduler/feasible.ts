@@ -70,18 +70,15 @@ export function fitOn(board: Board, question: FitQuestion): Fit | null {
   }
   if (free.length < shape.gpus) return null;
   // Slots are built in index order and the sort is stable, so equals stay in index order.
+  const isKept = (slot: GpuSlot) => Number(slot.claims.some((claim) => claim.job.id !== question.job.id));
   if (shape.gpuMemoryMib !== null) free.sort((a, b) => isKept(a) - isKept(b) || roomMib(a) - roomMib(b));
-  else if (free.some(isKept)) free.sort((a, b) => isKept(a) - isKept(b));
+  else if (free.some((slot) => isKept(slot) > 0)) free.sort((a, b) => isKept(a) - isKept(b));
   const slots = free.slice(0, shape.gpus);
   const leftover =
     shape.gpuMemoryMib === null
       ? free.length - shape.gpus
       : slots.reduce((sum, slot) => sum + roomMib(slot), 0);
-  return { board, slots, leftover, touchesKept: slots.some(isKept) };
-}
-
-function isKept(slot: GpuSlot): number {
-  return slot.claims.length === 0 ? 0 : 1;
+  return { board, slots, leftover, touchesKept: slots.some((slot) => isKept(slot) > 0) };
 }
 
 function roomMib(slot: GpuSlot): number {

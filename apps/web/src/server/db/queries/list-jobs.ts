@@ -37,7 +37,7 @@ export async function listJobIds(
 export async function countJobs(sql: QueryRunner, filter: JobFilter, max: number): Promise<number> {
   const rows = await sql<{ total: number }[]>`
     select count(*)::float8 as total
-    from (select 1 from ${jobTables(sql)} where ${matches(sql, filter)} limit ${max}::int) some`;
+    from (select 1 from ${jobTables(sql)} where ${matches(sql, filter)} limit ${max}::int) counted`;
   return rows[0]?.total ?? 0;
 }
 

@@ -16,6 +16,7 @@ import type { LiveAttempt, LiveJob } from "../scheduling/live-jobs.ts";
 import type { World } from "../scheduling/world.ts";
 import type { ServiceContext } from "../service-context.ts";
 import type { WriteLane } from "../write-lane.ts";
+import { agoMs } from "./ago.ts";
 import { applyEnds } from "./apply-ends.ts";
 
 export type StartReport = {
@@ -129,7 +130,7 @@ function endOf(
   const state = nextJobState(job.state, event);
   if (!state) return [];
   const startedAtMs =
-    attempt.startedAtMs ?? start?.startedAtMs ?? (exit.ranMs === null ? null : endedAtMs - exit.ranMs);
+    attempt.startedAtMs ?? start?.startedAtMs ?? (exit.ranMs === null ? null : agoMs(endedAtMs, exit.ranMs));
   return [
     {
       attemptId: attempt.rowId,

@@ -61,6 +61,8 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
   let isPlanned = false;
   let isClosed = false;
   let lock: SchedulerLock | null = null;
+  /** Jobs whose last placement the database did not take. */
+  const lostGuards = new Set<string>();
   let timer: NodeJS.Timeout | null = null;
 
   const loop: SchedulerLoop = {
@@ -210,16 +212,21 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
     if (placements.length === 0) return [];
     try {
       const starts = await commitPlacements(ctx, world, placements);
-      if (starts.length === placements.length) return starts;
-      // A lost guard is normal where others write too: read again. The pause keeps a stubborn one from spinning.
+      if (starts.length === placements.length) {
+        lostGuards.clear();
+        return starts;
+      }
+      // A lost guard is normal where others write too: read again and plan again. Lost twice, it waits a while.
       const placed = new Set(starts.map((start) => start.job.id));
       const backoff = {
         untilMs: clock.nowMs() + REFUSED_BACKOFF_MS,
         because: "it changed while it was placed",
       };
-      for (const { job } of placements) {
-        const lost = placed.has(job) ? undefined : world.live.jobs.get(job);
-        if (lost) lost.backoff = backoff;
+      for (const { job: id } of placements) {
+        const job = placed.has(id) ? undefined : world.live.jobs.get(id);
+        if (job && lostGuards.delete(id)) job.backoff = backoff;
+        else if (job) lostGuards.add(id);
+        else lostGuards.delete(id);
       }
       world.isStale = true;
       return starts;
