@@ -13,7 +13,9 @@ type ConfirmDialogProps = {
   /** The verb on the button: "Remove gpu-lab-2". */
   action: string;
   children?: ReactNode;
-  onConfirm: () => Promise<unknown>;
+  disabledReason?: string | null;
+  /** @returns whether it was done; the dialog stays open otherwise, to say why not. */
+  onConfirm: () => Promise<boolean>;
 };
 
 export function ConfirmDialog(props: ConfirmDialogProps) {
@@ -21,8 +23,7 @@ export function ConfirmDialog(props: ConfirmDialogProps) {
   async function confirm(): Promise<void> {
     setBusy(true);
     try {
-      await props.onConfirm();
-      props.onOpenChange(false);
+      if (await props.onConfirm()) props.onOpenChange(false);
     } finally {
       setBusy(false);
     }
@@ -36,7 +37,12 @@ export function ConfirmDialog(props: ConfirmDialogProps) {
       footer={
         <>
           <Button onClick={() => props.onOpenChange(false)}>Keep</Button>
-          <Button variant="danger" busy={busy} onClick={() => void confirm()}>
+          <Button
+            variant="danger"
+            busy={busy}
+            disabledReason={props.disabledReason}
+            onClick={() => void confirm()}
+          >
             {props.action}
           </Button>
         </>

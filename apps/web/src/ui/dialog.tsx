@@ -38,20 +38,11 @@ export function Dialog({
             "narrow:inset-x-0 narrow:bottom-0 narrow:animate-sheet narrow:rounded-t-2xl narrow:pb-[env(safe-area-inset-bottom)]",
           )}
         >
-          <header className="flex items-start gap-3 px-5 pt-4 pb-3">
-            <div className="min-w-0 flex-1">
-              <RadixDialog.Title className="text-14 font-semibold">{title}</RadixDialog.Title>
-              {description && (
-                <RadixDialog.Description className="mt-1 text-content-2">
-                  {description}
-                </RadixDialog.Description>
-              )}
-            </div>
-            <RadixDialog.Close asChild>
-              <IconButton label="Close" size="small" className="-mr-2">
-                <X />
-              </IconButton>
-            </RadixDialog.Close>
+          <header className="px-5 pt-4 pr-12 pb-3">
+            <RadixDialog.Title className="text-14 font-semibold">{title}</RadixDialog.Title>
+            {description && (
+              <RadixDialog.Description className="mt-1 text-content-2">{description}</RadixDialog.Description>
+            )}
           </header>
           {children && <div className="min-h-0 flex-1 overflow-y-auto px-5 pb-4">{children}</div>}
           {footer && (
@@ -59,6 +50,12 @@ export function Dialog({
               {footer}
             </footer>
           )}
+          {/* Last, so that what opens is focused at its first field and not at its way out. */}
+          <RadixDialog.Close asChild>
+            <IconButton label="Close" size="small" className="absolute! top-3.5 right-3">
+              <X />
+            </IconButton>
+          </RadixDialog.Close>
         </RadixDialog.Content>
       </RadixDialog.Portal>
     </RadixDialog.Root>

@@ -50,6 +50,7 @@ export function formatAbsolute(atMs: number): string {
     hour: "2-digit",
     minute: "2-digit",
     second: "2-digit",
+    hourCycle: "h23",
     timeZoneName: "short",
   });
 }
@@ -59,6 +60,7 @@ export function formatClock(atMs: number): string {
     hour: "2-digit",
     minute: "2-digit",
     second: "2-digit",
+    hourCycle: "h23",
   });
 }
 

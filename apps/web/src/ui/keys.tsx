@@ -20,6 +20,8 @@ function keyName(key: string): string {
   if (key === "mod") return isApple() ? "⌘" : "Ctrl";
   if (key === "enter") return "↵";
   if (key === "escape") return "Esc";
+  if (key === "arrowdown") return "↓";
+  if (key === "arrowup") return "↑";
   if (key === "shift") return "⇧";
   if (/^[A-Z]$/.test(key)) return `⇧${key}`;
   return key.length === 1 ? key.toUpperCase() : key;

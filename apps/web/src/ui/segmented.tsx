@@ -37,7 +37,7 @@ export function Segmented<T extends string>({
           aria-label={option.label}
           title={compact ? option.label : undefined}
           className={cx(
-            "inline-flex h-7 flex-1 items-center justify-center gap-1.5 rounded-[5px] px-2.5 text-12 font-medium text-content-2",
+            "inline-flex h-7 flex-1 whitespace-nowrap items-center justify-center gap-1.5 rounded-[5px] px-2.5 text-12 font-medium text-content-2",
             "transition-colors hover:text-content-1 data-[state=on]:bg-surface-1 data-[state=on]:text-content-1",
             "data-[state=on]:shadow-[0_0_0_1px_var(--border-2)] [&_svg]:size-3.5",
           )}

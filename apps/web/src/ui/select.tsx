@@ -37,7 +37,7 @@ export function Select<T extends string>({
         )}
       >
         <span className="truncate">
-          <RadixSelect.Value />
+          <RadixSelect.Value placeholder={<span className="text-content-3">Choose…</span>} />
         </span>
         <ChevronDown aria-hidden className="size-3.5 shrink-0 text-content-3" />
       </RadixSelect.Trigger>

@@ -21,13 +21,17 @@ export function Status({ look, pill = false, iconOnly = false, className }: Stat
     <span
       title={look.sentence}
       className={cx(
-        "inline-flex items-center gap-1.5 whitespace-nowrap",
-        HUE_TEXT[look.hue],
+        "inline-flex items-center gap-1.5 align-middle whitespace-nowrap",
+        pill && HUE_TEXT[look.hue],
         pill && cx(HUE_SOFT[look.hue], "h-6 rounded-md px-2 text-12 font-medium"),
         className,
       )}
     >
-      <Icon aria-hidden strokeWidth={2} className={cx("size-3.5 shrink-0", look.turns && "animate-turn")} />
+      <Icon
+        aria-hidden
+        strokeWidth={2}
+        className={cx("size-3.5 shrink-0", HUE_TEXT[look.hue], look.turns && "animate-turn")}
+      />
       {iconOnly ? <span className="sr-only">{look.label}</span> : look.label}
     </span>
   );

@@ -53,6 +53,14 @@ export function useApiMutation<P extends MutationName>(
   });
 }
 
+/** Whether it went well. The failure itself is in the mutation's `error`, which the view shows. */
+export function settled(work: Promise<unknown>): Promise<boolean> {
+  return work.then(
+    () => true,
+    () => false,
+  );
+}
+
 export function useConnection(): Connection {
   const { connection } = useApi();
   return useSyncExternalStore(connection.subscribe, connection.state, connection.state);

@@ -1,5 +1,5 @@
 /** Makes words of whatever went wrong: what happened, its code, what to do next. */
-import { ERROR_TABLE, type ErrorCode, isErrorCode } from "@nexus/shared/errors";
+import { ERROR_TABLE, type ErrorCode, isErrorCode, NexusError } from "@nexus/shared/errors";
 import { TRPCClientError } from "@trpc/client";
 import type { Problem } from "../../ui/view-state.tsx";
 import { HttpProblem } from "./http-problem.ts";
@@ -45,7 +45,7 @@ export function isSignedOut(error: unknown): boolean {
 }
 
 function codeOf(error: unknown): string {
-  if (error instanceof HttpProblem) return error.code;
+  if (error instanceof HttpProblem || error instanceof NexusError) return error.code;
   if (error instanceof TRPCClientError) {
     const code: unknown = (error.data as { nexusCode?: unknown } | undefined)?.nexusCode;
     if (typeof code === "string") return code;

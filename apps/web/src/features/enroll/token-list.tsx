@@ -81,11 +81,13 @@ function TokenRow({ token }: { token: EnrollToken }) {
         description="No machine can join with it any more. Machines that already joined stay."
         action="Revoke it"
         onConfirm={() =>
-          revoke
-            .mutateAsync({ id: token.id })
-            .catch((problem: unknown) =>
-              toast.error("Not revoked", { description: problemOf(problem).title }),
-            )
+          revoke.mutateAsync({ id: token.id }).then(
+            () => true,
+            (problem: unknown) => {
+              toast.error("Not revoked", { description: problemOf(problem).title });
+              return true;
+            },
+          )
         }
       />
     </div>

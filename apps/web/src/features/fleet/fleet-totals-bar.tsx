@@ -12,7 +12,10 @@ export function FleetTotalsBar({ fleet }: { fleet: FleetState }) {
     <dl className="grid grid-cols-6 overflow-hidden rounded-lg border bg-surface-1 narrow:grid-cols-3 [&>div]:border-l [&>div]:-ml-px narrow:[&>div:nth-child(n+4)]:border-t">
       <Total label="Targets">
         {totals.connected}
-        <Of>of {totals.targets} connected</Of>
+        <Of>
+          of {totals.targets}
+          <span className="narrow:hidden"> connected</span>
+        </Of>
       </Total>
       <Total label="GPUs in use">
         {totals.gpusBusy}
@@ -35,7 +38,10 @@ export function FleetTotalsBar({ fleet }: { fleet: FleetState }) {
         meter={<Meter label="GPU memory in use" parts={[{ part: memoryPart, hue: "active" }]} />}
       >
         {gibNumber(totals.memoryUsedMib)}
-        <Of>of {gibNumber(totals.memoryTotalMib)} GiB</Of>
+        <Of>
+          of {gibNumber(totals.memoryTotalMib)}
+          <span className="narrow:hidden"> GiB</span>
+        </Of>
       </Total>
       <Total label="Running">
         <Link href="/jobs?view=active" className="hover:underline">
@@ -55,7 +61,7 @@ function Total({ label, children, meter }: { label: string; children: ReactNode;
   return (
     <div className="relative flex min-w-0 flex-col px-4 py-2.5 narrow:px-3">
       <dt className="truncate text-12 text-content-3">{label}</dt>
-      <dd className="truncate text-20 font-semibold tracking-tight">{children}</dd>
+      <dd className="tabular truncate text-20 font-semibold tracking-tight narrow:text-16">{children}</dd>
       {meter && <div className="absolute inset-x-4 bottom-1.5 narrow:inset-x-3 [&>div]:h-0.5">{meter}</div>}
     </div>
   );

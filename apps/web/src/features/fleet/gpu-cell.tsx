@@ -1,6 +1,6 @@
 "use client";
 import type { Gpu } from "@nexus/shared/api/schemas";
-import { Ban } from "lucide-react";
+import { Ban, SquareSlash } from "lucide-react";
 import Link from "next/link";
 import { memo } from "react";
 import { Sparkline } from "../../ui/chart/sparkline.tsx";
@@ -19,7 +19,7 @@ export const GpuCell = memo(function GpuCell({ gpu, history }: GpuCellProps) {
     <div
       title={`${gpu.name} · ${gpu.uuid}`}
       className={cx(
-        "relative flex min-w-0 flex-col gap-1.5 overflow-hidden rounded-md border bg-surface-0 p-2.5",
+        "tabular relative flex min-w-0 flex-col gap-1.5 overflow-hidden rounded-md border bg-surface-0 p-2.5",
         gpu.blocked && "hatch",
       )}
     >
@@ -95,8 +95,12 @@ function Tenant({ gpu, tenancy }: { gpu: Gpu; tenancy: Tenancy }) {
   }
   if (tenancy.foreign.length > 0) {
     return (
-      <span className="min-w-0 truncate text-odd" title={`Outside Nexus: ${tenancy.foreign.join(", ")}`}>
-        ⧄ {tenancy.foreign.join(", ")}
+      <span
+        className="flex min-w-0 items-center gap-1 text-odd"
+        title={`Outside Nexus: ${tenancy.foreign.join(", ")}`}
+      >
+        <SquareSlash aria-label="outside Nexus" className="size-3 shrink-0" />
+        <span className="truncate">{tenancy.foreign.join(", ")}</span>
       </span>
     );
   }

@@ -10,7 +10,7 @@ import { plural } from "../../ui/format.ts";
 import { formatLabels, parseLabels } from "../../ui/labels-text.ts";
 import { toast } from "../../ui/toaster.tsx";
 import { InlineProblem } from "../../ui/view-state.tsx";
-import { useApiMutation } from "../api/api-context.tsx";
+import { settled, useApiMutation } from "../api/api-context.tsx";
 import { problemOf } from "../api/problem.ts";
 
 type TargetDialogProps = { target: Target; onClose: () => void };
@@ -130,11 +130,16 @@ export function RemoveTargetDialog({ target, onClose }: TargetDialogProps) {
       title={`Remove ${target.name} from the fleet?`}
       description="Its key is worth nothing from then on. To bring it back it must be enrolled again. Its past jobs and their logs are kept."
       action={`Remove ${target.name}`}
-      onConfirm={() =>
-        remove
-          .mutateAsync({ target: target.id, force })
-          .then(() => toast.success(`${target.name} was removed`))
+      disabledReason={
+        target.jobsActive > 0 && !force
+          ? "It runs jobs: tick the box to give them up, or drain it first."
+          : null
       }
+      onConfirm={async () => {
+        const done = await settled(remove.mutateAsync({ target: target.id, force }));
+        if (done) toast.success(`${target.name} was removed`);
+        return done;
+      }}
     >
       <div className="flex flex-col gap-3">
         {target.jobsActive > 0 && (

@@ -28,7 +28,7 @@ export const TargetPanel = memo(function TargetPanel({ target, history }: Target
     >
       <TargetHeader target={target} />
       {target.notice && <Notice notice={target.notice} />}
-      <Dimmed stale={!isLive(target)} className="px-3 pb-3">
+      <Dimmed stale={!isLive(target) && target.facts !== null} className="px-3 pb-3">
         {target.gpus.length > 0 ? (
           <div className="grid grid-cols-[repeat(auto-fill,minmax(132px,1fr))] gap-2 narrow:grid-cols-2">
             {target.gpus.map((gpu) => (
@@ -96,7 +96,7 @@ function HostSummary({ target }: { target: Target }) {
 /** A machine without GPUs is measured by what it has. */
 function HostMeters({ target }: { target: Target }) {
   const { facts, host } = target;
-  if (!facts) return <p className="px-0.5 text-12 text-content-3">It has not reported yet.</p>;
+  if (!facts) return <p className="px-0.5 text-12 text-content-3">{TARGET_STATUS[target.state].sentence}</p>;
   const memoryPart =
     host?.memoryUsedMib != null && host.memoryTotalMib ? host.memoryUsedMib / host.memoryTotalMib : 0;
   return (

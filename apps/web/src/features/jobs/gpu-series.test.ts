@@ -4,7 +4,7 @@ import { gpuSeries } from "./gpu-series.ts";
 const point = (atMs: number, uuid: string, memoryUsedMib: number | null) => ({
   atMs,
   uuid,
-  memoryUsedMib,
+  memoryUsedMib: memoryUsedMib === null ? null : memoryUsedMib * 1024,
   utilizationPct: memoryUsedMib,
   powerW: null,
   temperatureC: null,
@@ -19,7 +19,7 @@ describe("GPU series", () => {
     expect(series).toEqual({
       timesMs: [1, 2, 3],
       uuids: ["b", "a"],
-      memoryMib: [
+      memoryGib: [
         [10, 20, null],
         [1, null, null],
       ],

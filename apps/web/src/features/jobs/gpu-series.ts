@@ -4,7 +4,7 @@ import type { GpuPoint } from "@nexus/shared/api/schemas";
 export type GpuSeries = {
   timesMs: number[];
   uuids: string[];
-  memoryMib: (number | null)[][];
+  memoryGib: (number | null)[][];
   utilizationPct: (number | null)[][];
 };
 
@@ -17,15 +17,15 @@ export function gpuSeries(points: readonly GpuPoint[], order: readonly string[])
   ];
   const row = new Map(timesMs.map((atMs, index) => [atMs, index]));
   const columns = () => uuids.map(() => new Array<number | null>(timesMs.length).fill(null));
-  const memoryMib = columns();
+  const memoryGib = columns();
   const utilizationPct = columns();
   for (const point of points) {
     const column = uuids.indexOf(point.uuid);
     const at = row.get(point.atMs) ?? 0;
-    const memory = memoryMib[column];
+    const memory = memoryGib[column];
     const utilization = utilizationPct[column];
-    if (memory) memory[at] = point.memoryUsedMib;
+    if (memory) memory[at] = point.memoryUsedMib === null ? null : point.memoryUsedMib / 1024;
     if (utilization) utilization[at] = point.utilizationPct;
   }
-  return { timesMs, uuids, memoryMib, utilizationPct };
+  return { timesMs, uuids, memoryGib, utilizationPct };
 }

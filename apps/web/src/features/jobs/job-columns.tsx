@@ -29,6 +29,7 @@ export const JOB_COLUMNS: readonly Column<Job>[] = [
     cell: (job) => <JobNote job={job} />,
   },
   { id: "target", header: "Target", width: "minmax(84px, 0.8fr)", cell: (job) => <JobTarget job={job} /> },
+  { id: "user", header: "User", width: "minmax(64px, 0.6fr)", cell: (job) => job.user.name },
   {
     id: "gpus",
     header: "GPUs",
@@ -36,7 +37,6 @@ export const JOB_COLUMNS: readonly Column<Job>[] = [
     align: "end",
     cell: (job) => <Quiet zero={job.gpus === 0}>{job.gpus}</Quiet>,
   },
-  { id: "user", header: "User", width: "minmax(64px, 0.6fr)", cell: (job) => job.user.name },
   {
     id: "duration",
     header: "Ran",

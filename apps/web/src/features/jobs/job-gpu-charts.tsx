@@ -4,7 +4,6 @@ import { isFinal } from "@nexus/shared/machines/job";
 import { type ReactNode, useMemo } from "react";
 import { TimeChart, type TimeSeries } from "../../ui/chart/time-chart.tsx";
 import { cx } from "../../ui/cx.ts";
-import { gibNumber } from "../../ui/format.ts";
 import { HUE_FILL, HUES } from "../../ui/hue.ts";
 import { Skeleton } from "../../ui/skeleton.tsx";
 import { InlineProblem } from "../../ui/view-state.tsx";
@@ -58,8 +57,8 @@ export function JobGpuCharts({ job }: { job: Job }) {
       <TimeChart
         label="GPU memory while the job ran"
         timesMs={series.timesMs}
-        series={lines(series.memoryMib)}
-        formatValue={(mib) => gibNumber(mib)}
+        series={lines(series.memoryGib)}
+        formatValue={(gib) => String(Math.round(gib * 10) / 10)}
         height={116}
         sync={job.id}
       />

@@ -154,7 +154,7 @@ function JobActions({ job }: { job: Job }) {
             : `Its process tree gets TERM, and KILL after ${formatDuration(job.graceMs)}. What it wrote to its log is kept.`
         }
         action="Cancel the job"
-        onConfirm={() => cancel.mutateAsync({ jobs: [job.id] }).catch(toastProblem)}
+        onConfirm={() => cancel.mutateAsync({ jobs: [job.id] }).then(() => true, toastProblem)}
       >
         <CopyText text={job.id} className="text-content-3" />
       </ConfirmDialog>

@@ -169,7 +169,12 @@ function SelectionBar({ jobs, selected, onClear }: SelectionBarProps) {
         title={`Cancel ${what}?`}
         description="Waiting jobs leave the line. Running ones are asked to end, and ended after their grace time. Their logs are kept."
         action={`Cancel ${open.length === 1 ? "it" : plural(open.length, "job")}`}
-        onConfirm={() => cancel.mutateAsync({ jobs: open.map((job) => job.id) }).then(onClear, toastProblem)}
+        onConfirm={() =>
+          cancel.mutateAsync({ jobs: open.map((job) => job.id) }).then(() => {
+            onClear();
+            return true;
+          }, toastProblem)
+        }
       />
     </div>
   );

@@ -33,7 +33,9 @@ export function useCancelJobs() {
   });
 }
 
-export function toastProblem(error: unknown): void {
+/** Says what went wrong. @returns true: there is nothing more to say in a dialog. */
+export function toastProblem(error: unknown): true {
   const problem = problemOf(error);
   toast.error(problem.title, { description: `${problem.next} (${problem.code})` });
+  return true;
 }

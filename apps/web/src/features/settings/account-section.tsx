@@ -1,5 +1,5 @@
 "use client";
-import { Moon, Sun, SunMoon } from "lucide-react";
+import { LogOut, Moon, Sun, SunMoon } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { Button } from "../../ui/button.tsx";
 import { Field, Input } from "../../ui/field.tsx";
@@ -12,13 +12,22 @@ import { InlineProblem, type Problem } from "../../ui/view-state.tsx";
 import { useApi } from "../api/api-context.tsx";
 import { useMe } from "../api/me.ts";
 import { problemOf } from "../api/problem.ts";
+import { useSignOut } from "../api/use-sign-out.ts";
 
 export function AccountSection() {
   const { data: me, error } = useMe();
   const { theme } = useTheme();
+  const signOut = useSignOut();
   return (
     <>
-      <Panel title="You">
+      <Panel
+        title="You"
+        actions={
+          <Button size="small" variant="ghost" onClick={signOut}>
+            <LogOut /> Sign out
+          </Button>
+        }
+      >
         {error ? (
           <InlineProblem problem={problemOf(error)} />
         ) : me ? (

@@ -132,11 +132,13 @@ function KeyRow({ apiKey }: { apiKey: ApiKey }) {
         description="Whatever signs in with it is signed out at once. This cannot be undone."
         action="Revoke it"
         onConfirm={() =>
-          revoke
-            .mutateAsync({ id: apiKey.id })
-            .catch((problem: unknown) =>
-              toast.error("Not revoked", { description: problemOf(problem).title }),
-            )
+          revoke.mutateAsync({ id: apiKey.id }).then(
+            () => true,
+            (problem: unknown) => {
+              toast.error("Not revoked", { description: problemOf(problem).title });
+              return true;
+            },
+          )
         }
       />
     </div>

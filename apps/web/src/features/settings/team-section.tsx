@@ -92,7 +92,15 @@ function MemberRow({ member, members }: { member: Member; members: Member[] }) {
         title={`Remove ${member.name} from the team?`}
         description="They are signed out and their keys stop working. Their jobs and logs stay."
         action={`Remove ${member.name}`}
-        onConfirm={() => remove.mutateAsync({ userId: member.userId }).catch(failed)}
+        onConfirm={() =>
+          remove.mutateAsync({ userId: member.userId }).then(
+            () => true,
+            (error: unknown) => {
+              failed(error);
+              return true;
+            },
+          )
+        }
       />
     </div>
   );

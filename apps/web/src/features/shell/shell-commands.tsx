@@ -7,12 +7,12 @@ import { Palette } from "../../ui/palette/palette.tsx";
 import { ShortcutSheet } from "../../ui/palette/shortcut-sheet.tsx";
 import { setTheme, useTheme } from "../../ui/theme.ts";
 import { useApiQuery } from "../api/api-context.tsx";
+import { useSignOut } from "../api/use-sign-out.ts";
 import { useLive } from "../live/live-context.tsx";
 import { JOB_STATUS } from "../status/job-status.ts";
 import { TARGET_STATUS } from "../status/target-status.ts";
 import { DESTINATIONS } from "./destinations.ts";
 import { setOverlay, useOverlay } from "./overlays.ts";
-import { useSignOut } from "./use-sign-out.ts";
 
 /** The commands that every view has, and the overlays that show them. */
 export function ShellCommands() {

@@ -9,10 +9,10 @@ import { Logo } from "../../ui/logo.tsx";
 import { Menu, MenuItem, MenuSeparator } from "../../ui/menu.tsx";
 import { setTheme, type Theme, useTheme } from "../../ui/theme.ts";
 import { useMe } from "../api/me.ts";
+import { useSignOut } from "../api/use-sign-out.ts";
 import { useLive } from "../live/live-context.tsx";
 import { DESTINATIONS, type Destination, isAt } from "./destinations.ts";
 import { openPalette } from "./overlays.ts";
-import { useSignOut } from "./use-sign-out.ts";
 
 export function Sidebar() {
   const { data: me } = useMe();

@@ -12,7 +12,7 @@ const TYPING_MS = 350;
 const REFETCH_MS = 5000;
 
 /** What would happen if it were submitted now. */
-export function Preview({ spec }: { spec: JobSpecInput | null }) {
+export function Preview({ spec, missing }: { spec: JobSpecInput | null; missing: string | null }) {
   const settled = useSettled(spec, TYPING_MS);
   const { data, error, isPending } = useApiQuery("jobs.preview", settled ?? { command: ["true"] }, {
     enabled: settled !== null,
@@ -20,7 +20,13 @@ export function Preview({ spec }: { spec: JobSpecInput | null }) {
     keepPrevious: true,
   });
   if (!spec)
-    return <Box icon={<PenLine />} title="Say what should run" text="Then you see here where and when." />;
+    return (
+      <Box
+        icon={<PenLine />}
+        title={missing ?? "Say what should run"}
+        text="Then you see here where and when it would."
+      />
+    );
   if (error) {
     const problem = problemOf(error);
     return <Box icon={<TriangleAlert />} hue="text-bad" title={problem.title} text={problem.next} />;

@@ -38,6 +38,7 @@ function SubmitForm({ initial, notice }: { initial: JobForm; notice: string | nu
   const [tried, setTried] = useState(false);
   const read = useMemo(() => readForm(form), [form]);
   const errors = tried ? (read.errors ?? {}) : {};
+  const [firstError] = Object.values(read.errors ?? {});
   const reason = useRoleReason("member");
   // One key for as long as the form says the same: pressing twice, or after a cut, submits once.
   const submitKey = useRef(newKey());
@@ -94,7 +95,7 @@ function SubmitForm({ initial, notice }: { initial: JobForm; notice: string | nu
             <EnvFields form={form} errors={errors} onChange={change} />
           </div>
           <div className="flex flex-col gap-3 wide:sticky wide:top-6 wide:self-start">
-            <Preview spec={read.spec} />
+            <Preview spec={read.spec} missing={form.command.trim() === "" ? null : (firstError ?? null)} />
             {submit.error && <InlineProblem problem={problemOf(submit.error)} />}
             <Button
               type="submit"

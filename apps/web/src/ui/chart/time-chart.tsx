@@ -83,7 +83,7 @@ function plotOptions(element: HTMLElement, drawn: Drawn): uPlot.Options {
   return {
     width: element.clientWidth,
     height: drawn.height ?? 150,
-    padding: [8, 8, 0, 0],
+    padding: [8, 14, 0, 0],
     legend: { show: false },
     cursor: {
       points: { size: 6 },
@@ -95,18 +95,19 @@ function plotOptions(element: HTMLElement, drawn: Drawn): uPlot.Options {
       y: { range: (_, low, high) => [Math.min(0, low ?? 0), drawn.max ?? Math.max(1, (high ?? 1) * 1.1)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, size: 26, space: 72, values: timeLabels },
-      { ...axis, size: 52, space: 32, values: (_, ticks) => ticks.map(drawn.formatValue) },
+      { ...axis, grid: { show: false }, size: 26, space: 64, values: timeLabels },
+      { ...axis, size: 36, space: 28, values: (_, ticks) => ticks.map(drawn.formatValue) },
     ],
     series: [
       {},
       ...drawn.series.map((one) => ({
         label: one.label,
         stroke: color(one.token),
-        fill: color(`${one.token}-soft`),
         width: 1.5,
         points: { show: false },
-        ...(one.dashed ? { dash: [4, 3], fill: "transparent" } : {}),
+        // Areas of several lines over each other would be mud.
+        ...(drawn.series.length === 1 ? { fill: color(`${one.token}-soft`) } : {}),
+        ...(one.dashed ? { dash: [4, 3] } : {}),
       })),
     ],
     plugins: [tooltipPlugin(drawn)],
@@ -114,11 +115,13 @@ function plotOptions(element: HTMLElement, drawn: Drawn): uPlot.Options {
 }
 
 function timeLabels(_: uPlot, ticks: number[]): string[] {
+  const spanS = (ticks.at(-1) ?? 0) - (ticks[0] ?? 0);
   return ticks.map((seconds) =>
     new Date(seconds * 1000).toLocaleTimeString(undefined, {
       hour: "2-digit",
       minute: "2-digit",
-      second: "2-digit",
+      hourCycle: "h23",
+      ...(spanS < 300 ? { second: "2-digit" } : {}),
     }),
   );
 }
@@ -153,7 +156,9 @@ function tooltipPlugin(drawn: Drawn): uPlot.Plugin {
           const value = plot.data[at + 1]?.[index];
           return `${one.label} ${value === null || value === undefined ? "no data" : drawn.formatValue(value)}`;
         });
-        const time = new Date((plot.data[0][index] ?? 0) * 1000).toLocaleTimeString();
+        const time = new Date((plot.data[0][index] ?? 0) * 1000).toLocaleTimeString(undefined, {
+          hourCycle: "h23",
+        });
         tip.textContent = [time, ...lines].join("\n");
         const left = plot.cursor.left ?? 0;
         tip.style.left = left > plot.over.clientWidth / 2 ? "" : `${left + 12}px`;

@@ -194,7 +194,7 @@ export function DataTable<T extends object>(props: DataTableProps<T>) {
 }
 
 function alignment(column: { align?: "end" } | undefined): string {
-  return column?.align === "end" ? "text-right" : "text-left";
+  return column?.align === "end" ? "tabular text-right" : "text-left";
 }
 
 function isControl(target: EventTarget): boolean {

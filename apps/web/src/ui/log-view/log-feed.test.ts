@@ -60,19 +60,31 @@ describe("log feed", () => {
   });
 
   it("begins a large log at its tail and goes back on demand, over short reads, without a gap", async () => {
-    const log = new MemoryLog(numbered(900_000));
+    const log = new MemoryLog(numbered(1_500_000));
     log.ended = true;
     expect(log.bytes.length).toBeGreaterThan(WHOLE_BYTES_MAX);
     const feed = createLogFeed(log, { size: log.bytes.length, ended: true });
     await until(feed, () => feed.state().window.end === log.bytes.length);
     const start = feed.state().window.start;
     expect(start).toBeGreaterThan(0);
-    expect(textAt(feed, feed.state().window.rowCount - 1)).toBe("line 900000");
+    expect(textAt(feed, feed.state().window.rowCount - 1)).toBe("line 1500000");
     feed.loadEarlier();
     await until(feed, () => !feed.state().loadingEarlier);
     expect(feed.state().window.start).toBeLessThan(start);
     const { window } = feed.state();
     for (let index = 1; index < window.rowCount; index++) expect(window.row(index)?.kind).toBe("text");
+    feed.close();
+  });
+
+  it("completes a log of some size backwards by itself, so that its lines have numbers", async () => {
+    const log = new MemoryLog(numbered(400_000));
+    expect(log.bytes.length).toBeLessThan(WHOLE_BYTES_MAX);
+    const feed = createLogFeed(log, { size: log.bytes.length, ended: false });
+    await until(feed, () => feed.state().window.start === 0);
+    const { window } = feed.state();
+    expect(window.rowCount).toBe(400_000);
+    const row = window.row(399_999);
+    expect(row && window.lineNumber(row)).toBe(400_000);
     feed.close();
   });
 
@@ -111,11 +123,11 @@ describe("log feed", () => {
     const log = new MemoryLog(numbered(10));
     const feed = createLogFeed(log, { size: log.bytes.length, ended: false });
     await until(feed, () => feed.state().window.rowCount === 10);
-    log.bytes = numbered(900_000);
+    log.bytes = numbered(1_500_000);
     feed.setSize(log.bytes.length, false);
     await until(feed, () => feed.state().window.end === log.bytes.length);
     expect(feed.state().window.start).toBeGreaterThan(0);
-    expect(textAt(feed, feed.state().window.rowCount - 1)).toBe("line 900000");
+    expect(textAt(feed, feed.state().window.rowCount - 1)).toBe("line 1500000");
     feed.close();
   });
 });

@@ -42,9 +42,14 @@ export type LogFeed = {
 };
 
 const READ_BYTES = 1024 * 1024;
-/** A log of up to this size is read from its start, so that its lines have numbers. */
-export const WHOLE_BYTES_MAX = 8 * 1024 * 1024;
+/** What a reader sees first of a longer log. */
 const TAIL_BYTES = 1024 * 1024;
+/** A log of up to this size is then completed backwards, so that its lines have numbers and all of it is searched. */
+export const WHOLE_BYTES_MAX = 16 * 1024 * 1024;
+/** Earlier bytes come in large pieces: each makes the rows be cut anew (about 10 ms per MiB). */
+const EARLIER_BYTES = 4 * 1024 * 1024;
+/** A follower who is further behind than this jumps to the tail. */
+const BEHIND_BYTES_MAX = 8 * 1024 * 1024;
 const CONTEXT_BYTES = 256 * 1024;
 const RETRY_MS_MIN = 1000;
 const RETRY_MS_MAX = 15_000;
@@ -53,7 +58,7 @@ export function createLogFeed(source: LogSource, initial: { size: number; ended:
   const listeners = new Set<() => void>();
   let state: LogFeedState = {
     version: 0,
-    window: new LogWindow(initial.size > WHOLE_BYTES_MAX ? initial.size - TAIL_BYTES : 0),
+    window: new LogWindow(tailStart(initial.size)),
     size: initial.size,
     ended: initial.ended,
     loading: true,
@@ -82,14 +87,14 @@ export function createLogFeed(source: LogSource, initial: { size: number; ended:
     const { window, size, loading, ended } = state;
     if (state.loadingEarlier && window.start > 0) return readEarlier;
     const nothingYet = loading && size === 0 && !ended;
-    if (window.end >= size && !nothingYet) return null;
-    return !following && window.full ? null : readNext;
+    if (nothingYet || (window.end < size && (following || !window.full))) return readNext;
+    return window.start > 0 && size <= WHOLE_BYTES_MAX && !loading ? readEarlier : null;
   }
 
   function pump(): void {
     if (closed || controller || retryTimer) return;
-    if (following && !state.loading && state.size - state.window.end > WHOLE_BYTES_MAX) {
-      jump(state.size - TAIL_BYTES);
+    if (following && !state.loading && state.size - state.window.end > BEHIND_BYTES_MAX) {
+      jump(tailStart(state.size));
     }
     const read = nextRead();
     if (!read) {
@@ -131,7 +136,7 @@ export function createLogFeed(source: LogSource, initial: { size: number; ended:
 
   async function readEarlier(signal: AbortSignal): Promise<void> {
     const { window } = state;
-    const start = Math.max(0, window.start - READ_BYTES);
+    const start = Math.max(0, window.start - EARLIER_BYTES);
     const pieces: { offset: number; bytes: Uint8Array }[] = [];
     for (let at = start; at < window.start; ) {
       const answer = await source.read(at, window.start - at, signal);
@@ -191,4 +196,8 @@ export function createLogFeed(source: LogSource, initial: { size: number; ended:
       listeners.clear();
     },
   };
+}
+
+function tailStart(size: number): number {
+  return size > TAIL_BYTES ? size - TAIL_BYTES : 0;
 }

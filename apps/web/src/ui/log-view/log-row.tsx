@@ -42,7 +42,7 @@ function TextLine({ window, row, wrap, query, current, picked, onPick }: LogRowP
       <span
         className={cx(
           "min-w-0 flex-1 pr-4 [tab-size:8] [unicode-bidi:plaintext]",
-          wrap ? "break-all whitespace-pre-wrap" : "whitespace-pre",
+          wrap ? "wrap-anywhere whitespace-pre-wrap" : "whitespace-pre",
         )}
       >
         {pieces.map((piece, index) => (
@@ -65,7 +65,7 @@ type GutterProps = Pick<LogRowProps, "window" | "picked" | "onPick"> & { row: Te
 function Gutter({ window, row, picked, onPick }: GutterProps) {
   const number = window.lineNumber(row);
   const first = row.start === window.start && row.start > 0;
-  const label = row.continued || first ? "⋯" : number === null ? formatBytes(row.start) : formatCount(number);
+  const label = row.continued || first ? "⋯" : number === null ? "·" : formatCount(number);
   return (
     <button
       type="button"
@@ -77,7 +77,7 @@ function Gutter({ window, row, picked, onPick }: GutterProps) {
       }
       onClick={(event: MouseEvent) => onPick(row, event.shiftKey)}
       className={cx(
-        "sticky left-0 w-(--log-gutter) shrink-0 cursor-pointer pr-3 text-right align-top select-none",
+        "sticky left-0 w-(--log-gutter) shrink-0 cursor-pointer self-start pr-3 text-right select-none",
         "before:content-[attr(data-label)] hover:text-content-1",
         picked ? "text-accent" : "text-content-3",
       )}

@@ -17,7 +17,7 @@ import {
 import { Button } from "../button.tsx";
 import { copyText } from "../copy-text.ts";
 import { cx } from "../cx.ts";
-import { plural } from "../format.ts";
+import { formatCount, plural } from "../format.ts";
 import { type Command, useCommands } from "../palette/commands.ts";
 import { Skeleton } from "../skeleton.tsx";
 import { useNarrow } from "../use-narrow.ts";
@@ -95,12 +95,16 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
   // A link to lines: bring them into the window, then into view, once.
   const wanted = useRef(picked?.from ?? null);
   useEffect(() => {
-    if (wanted.current === null) return;
-    if (wanted.current < log.start || wanted.current > log.end) feed.show(wanted.current);
-    else if (!state.loading) {
-      virtualizer.scrollToIndex(log.indexOf(wanted.current), { align: "center" });
+    const offset = wanted.current;
+    if (offset === null) return;
+    if (offset < log.start || offset > log.end) feed.show(offset);
+    if (offset < log.start || offset > log.end || state.loading) return;
+    // In the next frame: the list takes its own scroll position up in this one.
+    const frame = requestAnimationFrame(() => {
+      virtualizer.scrollToIndex(log.indexOf(offset), { align: "center" });
       wanted.current = null;
-    }
+    });
+    return () => cancelAnimationFrame(frame);
   }, [feed, log, state, virtualizer]);
 
   const items = virtualizer.getVirtualItems();
@@ -213,15 +217,17 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
           )}
         </div>
         {!follow.following && follow.newLines > 0 && (
-          <Button
-            variant="primary"
-            size="small"
-            onClick={follow.start}
-            className="absolute bottom-3 left-1/2 -translate-x-1/2 animate-fade rounded-full shadow-overlay"
-          >
-            <ChevronsDown />
-            {plural(follow.newLines, "new line")}
-          </Button>
+          <div className="pointer-events-none absolute inset-x-0 bottom-3 flex animate-fade justify-center">
+            <Button
+              variant="primary"
+              size="small"
+              onClick={follow.start}
+              className="pointer-events-auto rounded-full! shadow-overlay"
+            >
+              <ChevronsDown />
+              {plural(follow.newLines, "new line")}
+            </Button>
+          </div>
         )}
       </div>
       <LogStatus state={state} onRetry={feed.retryNow} />
@@ -298,10 +304,7 @@ function gutterWidth(state: LogFeedState): CSSProperties {
   const { window } = state;
   const last = window.row(window.rowCount - 1);
   const number = last && window.lineNumber(last);
-  const digits =
-    typeof number === "number"
-      ? Math.max(3, String(number).length) + Math.floor(String(number).length / 4)
-      : 9;
+  const digits = typeof number === "number" ? Math.max(3, formatCount(number).length) : 3;
   return { "--log-gutter": `calc(${digits}ch + 24px)` } as CSSProperties;
 }
 

@@ -18,6 +18,7 @@ export function Palette({ open, onOpenChange }: PaletteProps) {
       onOpenChange={onOpenChange}
       label="Commands"
       loop
+      filter={score}
       overlayClassName="fixed inset-0 z-40 bg-scrim animate-fade"
       contentClassName={cx(
         "fixed z-40 overflow-hidden bg-overlay shadow-overlay outline-none",
@@ -46,6 +47,19 @@ export function Palette({ open, onOpenChange }: PaletteProps) {
       </Cmdk.List>
     </Cmdk.Dialog>
   );
+}
+
+/**
+ * Every word must occur; a title that begins with what was typed comes first. (Matching letters anywhere, as the library
+ * does by default, finds "Switch to the light theme" for "sweep".)
+ */
+function score(value: string, typed: string): number {
+  const text = value.toLowerCase();
+  const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
+  if (!words.every((word) => text.includes(word))) return 0;
+  const [first = ""] = words;
+  if (text.startsWith(first)) return 1;
+  return text.includes(` ${first}`) ? 0.8 : 0.5;
 }
 
 type GroupProps = { heading: string; commands: Command[]; onDone: () => void };

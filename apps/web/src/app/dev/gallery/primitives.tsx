@@ -243,7 +243,7 @@ export function Primitives({ views }: { views: string[] }) {
         title="Remove ada from the fleet?"
         description="Its key is worth nothing from then on."
         action="Remove ada"
-        onConfirm={async () => undefined}
+        onConfirm={async () => true}
       />
     </main>
   );
@@ -259,11 +259,11 @@ function Row({ children }: { children: ReactNode }) {
 
 function Looks({ looks }: { looks: (typeof JOB_STATUS)[keyof typeof JOB_STATUS][] }) {
   return (
-    <ul className="grid grid-cols-2 gap-2 narrow:grid-cols-1">
+    <ul className="grid grid-cols-2 gap-x-6 gap-y-2">
       {looks.map((look) => (
-        <li key={look.label} className="flex items-center gap-2">
-          <Status look={look} className="w-28" />
-          <Status look={look} pill />
+        <li key={look.label} className="flex items-center justify-between gap-2">
+          <Status look={look} />
+          <Status look={look} pill iconOnly />
         </li>
       ))}
     </ul>

@@ -18,7 +18,9 @@ export function createSeedApi(mood: Mood): Api {
   const nowMs = Date.now();
   let fleet = mood === "empty" ? [] : seedFleet(nowMs);
   let jobs = mood === "empty" ? [] : seedJobs(nowMs);
-  const log = createSeedLog();
+  const whole = createSeedLog(false);
+  const gappy = createSeedLog(true);
+  const logOf = (job: string) => (job === "j_9d3w8r2vyb" ? gappy : whole);
   const tokens: EnrollToken[] = [];
   const timers = new Set<ReturnType<typeof setInterval>>();
   const connection: Connection = {
@@ -161,10 +163,10 @@ export function createSeedApi(mood: Mood): Api {
       return () => undefined;
     },
     "jobs.follow": ({ job }, send) => {
-      const tell = () => send({ job: jobOf(job), logBytes: log.size(), logEnded: false });
+      const tell = () => send({ job: jobOf(job), logBytes: logOf(job).size(), logEnded: false });
       tell();
       return every(() => {
-        log.grow();
+        logOf(job).grow();
         tell();
       });
     },
@@ -183,7 +185,7 @@ export function createSeedApi(mood: Mood): Api {
     },
     connection: { subscribe: () => () => undefined, state: () => connection },
     reconnect: () => undefined,
-    logSource: () => log.source,
+    logSource: (job) => logOf(job).source,
     logHref: () => "#",
     auth: {
       state: async () => ({ hasOwner: mood !== "empty", signedIn: false }),

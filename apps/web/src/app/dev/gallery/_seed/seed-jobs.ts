@@ -261,7 +261,11 @@ export function seedEvents(of: Job): JobTimelineEvent[] {
     if (atMs !== null) events.push({ atMs, type: event.state, attempt: of.attempt, ...event });
   };
   const where = of.target?.name ?? "";
-  add(of.assignedAtMs, { state: "assigned", actor: "scheduler", message: `${of.gpus} GPUs of ${where}` });
+  add(of.assignedAtMs, {
+    state: "assigned",
+    actor: "scheduler",
+    message: `${of.gpus} GPU${of.gpus === 1 ? "" : "s"} of ${where}`,
+  });
   add(of.assignedAtMs === null ? null : of.assignedAtMs + 60, {
     state: "starting",
     actor: "scheduler",

@@ -45,7 +45,7 @@ function opening(): Uint8Array[] {
 }
 
 /** @returns a log that grows by a few lines a second, and how to hear of it. */
-export function createSeedLog(): { source: LogSource; size: () => number; grow: () => void } {
+export function createSeedLog(gap: boolean): { source: LogSource; size: () => number; grow: () => void } {
   const parts = [
     ...opening(),
     utf8.encode(Array.from({ length: LINES }, (_, index) => `${line(index)}\n`).join("")),
@@ -55,11 +55,11 @@ export function createSeedLog(): { source: LogSource; size: () => number; grow: 
   return {
     source: {
       read: async (offset, limit) => {
-        const from = offset >= GONE.from && offset < GONE.to ? GONE.to : offset;
+        const from = gap && offset >= GONE.from && offset < GONE.to ? GONE.to : offset;
         const until = Math.min(
           offset + limit,
           from + READ_BYTES_MAX,
-          from < GONE.from ? GONE.from : bytes.length,
+          gap && from < GONE.from ? GONE.from : bytes.length,
         );
         return { offset: from, bytes: bytes.slice(from, until), size: bytes.length, ended: false };
       },

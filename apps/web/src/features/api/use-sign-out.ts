@@ -2,8 +2,8 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useCallback } from "react";
 import { toast } from "sonner";
-import { useApi } from "../api/api-context.tsx";
-import { problemOf } from "../api/problem.ts";
+import { useApi } from "./api-context.tsx";
+import { problemOf } from "./problem.ts";
 
 export function useSignOut(): () => void {
   const api = useApi();
