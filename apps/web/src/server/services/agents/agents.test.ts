@@ -21,14 +21,13 @@ beforeEach(async () => {
   await node.connect();
 });
 afterEach(async () => {
-  for (const job of (await t.services.listJobs(t.alice, { limit: 100, order: "line" })).jobs) {
-    await t.services.cancelJobs(t.alice, { jobs: [job.id] });
-    await t.db.sql`update job set state = 'cancelled' where public_id = ${job.id}`;
-  }
-  await t.db.sql`delete from gpu_lease`;
-  await t.db.sql`update attempt set ended_at = now(), closed_at = now() where closed_at is null`;
-  await t.restart();
   expect(t.problems.splice(0)).toEqual([]);
+  await t.restart(async () => {
+    await t.db.sql`delete from gpu_lease`;
+    await t.db.sql`update attempt set ended_at = now(), closed_at = now() where closed_at is null`;
+    await t.db
+      .sql`update job set state = 'cancelled' where state in ('queued', 'assigned', 'starting', 'running', 'unreachable')`;
+  });
 });
 afterAll(() => t.close());
 
@@ -192,8 +191,10 @@ describe("coming back", () => {
     t.clock.skewMs = 3_600_000;
     await t.until(() => t.services.fleet.get(t.alice.teamId, "gpu1").state === "offline");
     t.clock.skewMs = 0;
-    const [row] = await t.db.sql`select state from target where name = 'gpu1'`;
-    expect(row?.state).toBe("offline");
+    await t.until(async () => {
+      const [row] = await t.db.sql`select state from target where name = 'gpu1'`;
+      return row?.state === "offline";
+    });
   });
 });
 

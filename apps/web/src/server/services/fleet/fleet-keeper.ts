@@ -104,8 +104,11 @@ export function createFleetKeeper(
     const nowMs = clock.nowMs();
     const state = world.fleet.move(target, event, nowMs);
     if (!state) return;
-    changed(target, false);
-    await setTargetStates(ctx.sql, [{ targetId: target.row.id, state }], nowMs);
+    try {
+      await setTargetStates(ctx.sql, [{ targetId: target.row.id, state }], nowMs);
+    } finally {
+      changed(target, false);
+    }
   }
 
   /** What the sweep mends in the rows of jobs, each kind in one statement. */

@@ -11,7 +11,8 @@ import type { World } from "../scheduling/world.ts";
  * far its log is). Values of the environment are for the submitter and for admins.
  */
 export function jobView(row: JobRow, { principal, live, logBytes }: JobViewContext): Job {
-  const isLive = live?.version === row.version;
+  const hasStarted =
+    row.state === "assigned" && live?.state === "starting" && live.attempt?.id === row.attempt;
   const {
     id: _rowId,
     version: _version,
@@ -25,7 +26,7 @@ export function jobView(row: JobRow, { principal, live, logBytes }: JobViewConte
   return {
     ...same,
     id: row.publicId,
-    state: isLive && row.state === "assigned" && live.state === "starting" ? "starting" : row.state,
+    state: hasStarted ? "starting" : row.state,
     env: visibleEnv(row, principal),
     user: { id: userId, name: userName },
     target: targetPublicId === null ? null : { id: targetPublicId, name: targetName ?? "" },

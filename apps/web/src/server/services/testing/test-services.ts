@@ -19,7 +19,7 @@ import type {
 } from "@nexus/shared/protocol/messages";
 import { DEFAULT_POLICY } from "../../core/scheduler/snapshot.ts";
 import { createTestDatabase, type TestDatabase } from "../../db/testing/test-database.ts";
-import { createLogStore } from "../../logs/log-store.ts";
+import { createSegmentLogStore } from "../../logs/segment-log-store.ts";
 import { createServices } from "../create-services.ts";
 import { createEventBus } from "../event-bus.ts";
 import type { EventBus, Hub, LogStore, NodeSession, Principal } from "../ports.ts";
@@ -45,7 +45,7 @@ export type TestServices = {
   /** Waits for what the events announce. */
   until<T>(look: () => Promise<T | null | undefined | false> | T | null | undefined | false): Promise<T>;
   /** As after `kill -9`: a new process on the same database and files, nobody connected. */
-  restart(): Promise<void>;
+  restart(meanwhile?: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -165,10 +165,11 @@ export async function startTestServices(timing: Partial<ServiceTiming> = {}): Pr
         await heard;
       }
     },
-    async restart() {
+    async restart(meanwhile) {
       await test.services.close();
       await test.logs.close();
       for (const node of nodes.values()) node.isOpen = false;
+      await meanwhile?.();
       Object.assign(test, await open());
     },
     async close() {
@@ -182,7 +183,7 @@ export async function startTestServices(timing: Partial<ServiceTiming> = {}): Pr
 
   async function open(): Promise<Pick<TestServices, "services" | "events" | "logs">> {
     const events = createEventBus((error) => problems.push(String(error)));
-    const logs = createLogStore({ folder });
+    const logs = createSegmentLogStore({ root: folder });
     const services = createServices({
       db: db.db,
       sql: db.sql,
