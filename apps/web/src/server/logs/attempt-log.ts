@@ -66,18 +66,28 @@ export async function openAttemptLog(options: AttemptLogOptions): Promise<Attemp
   }
 
   async function appendSegment(bytes: Uint8Array): Promise<void> {
-    if (segments.length === 0) {
-      const made = await mkdir(folders.attempt, { recursive: true, mode: FOLDER_MODE });
-      for (let folder = folders.attempt; made && folder.length >= made.length; folder = dirname(folder)) {
-        unsynced.add(dirname(folder));
-      }
-    }
+    if (segments.length === 0) await makeFolder(folders.attempt);
     const segment: Segment = { offset: endOf(segments), size: 0, syncedSize: 0, isTorn: false };
     await files.use({ path: pathOf(segment.offset), how: "create" }, async (file) => {
       segments.push(segment);
       unsynced.add(folders.attempt);
       await write(segment, bytes, file);
     });
+  }
+
+  /** Not by `recursive`, which says of a read-only disk that a folder is missing. */
+  async function makeFolder(folder: string): Promise<void> {
+    const makeHere = () => mkdir(folder, FOLDER_MODE);
+    try {
+      await makeHere().catch(async (error: unknown) => {
+        unlessMissing(error);
+        await makeFolder(dirname(folder));
+        await makeHere();
+      });
+    } catch (error) {
+      if (errorCode(error) !== "EEXIST") throw error;
+    }
+    unsynced.add(dirname(folder));
   }
 
   async function write(segment: Segment, bytes: Uint8Array, file: WritableFile): Promise<void> {
@@ -106,8 +116,8 @@ export async function openAttemptLog(options: AttemptLogOptions): Promise<Attemp
         await files.forget(pathOf(offset));
         await unlink(pathOf(offset)).catch(unlessMissing);
       }
-      stale = [];
       await syncFolder(folders.attempt);
+      stale = [];
     }
     const torn = segments.at(-1);
     if (torn?.isTorn) await files.use(writing(torn), (file) => cutBack(torn, file));
@@ -164,13 +174,14 @@ export async function openAttemptLog(options: AttemptLogOptions): Promise<Attemp
   async function distrust(segment: Segment): Promise<void> {
     const index = segments.indexOf(segment);
     if (index < 0) return;
-    stale = segments.slice(index + 1).map((later) => later.offset);
+    stale = [...segments.slice(index + 1).map((later) => later.offset), ...stale];
     segments = segments.slice(0, index + 1);
     segment.size = segment.syncedSize;
     segment.isTorn = true;
     onProblem(
       `${pathOf(segment.offset)} could not be made durable; its log ends at ${endOf(segments)} again.`,
     );
+    await tidy().catch((error: unknown) => onProblem(`${folders.attempt} could not be tidied yet.`, error));
   }
 
   async function remove(): Promise<void> {
