@@ -118,7 +118,7 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
     if (count === 0) return;
     const next =
       currentMatch === null
-        ? nearest(search.matches, log.row(firstIndex)?.start ?? 0, by)
+        ? nearest(search.matches, log.row(virtualizer.range?.startIndex ?? 0)?.start ?? 0, by)
         : currentMatch + by;
     const index = (next + count) % count;
     setCurrentMatch(index);
@@ -206,7 +206,7 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
                         wrap={wrap}
                         query={query}
                         current={row.start === currentOffset}
-                        picked={picked !== null && row.start >= picked.from && row.start <= picked.to}
+                        picked={picked !== null && row.end >= picked.from && row.start <= picked.to}
                         onPick={pick}
                       />
                     </div>
