@@ -32,7 +32,9 @@ export async function bootstrapOwner(
     }
     const userId = newId("user", ctx.randomBytes);
     const teamId = newId("team", ctx.randomBytes);
-    const email = (person.email ?? `${userId}@nexus.invalid`).toLowerCase();
+    // An address to sign in with; nothing is ever sent to it.
+    const local = person.name.toLowerCase().replace(/[^a-z0-9._-]/g, "") || "owner";
+    const email = (person.email ?? `${local}@nexus.invalid`).toLowerCase();
     const isNew = await insertUser(tx, { id: userId, name: person.name, email });
     assert(isNew, "a server without an owner has no account of this address");
     await insertTeam(tx, { id: teamId, name: "default" });
