@@ -67,7 +67,11 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const origins = originsOf({ publicUrl: env.NEXUS_PUBLIC_URL, scheme, hosts, port });
     const spkiPin = env.NEXUS_PUBLIC_URL === undefined ? (tls?.spkiPin ?? null) : null;
     const runtime = await createRuntime({ env, log, client, masterKey, version, origins, spkiPin });
-    undo.push(() => runtime.close());
+    // New connections are refused first: an agent that dials a closed port waits, one that meets a closing gateway asks again.
+    undo.push(async () => {
+      server.close();
+      await runtime.close();
+    });
 
     const { api, enroll, isReady } = runtime;
     server.on("request", serveHttp({ api, enroll, isReady, pages: pages.handle, version, log }));

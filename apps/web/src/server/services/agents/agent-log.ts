@@ -43,6 +43,8 @@ export function createAgentLog(ctx: ServiceContext, world: World, lane: WriteLan
         if (attempt) world.live.closeAttempt(attempt);
       }
     });
+    // Whichever came last, the exit or the last byte: who follows the log hears that it is whole.
+    for (const attempt of attempts) tell(attempt, attempt.ended?.logBytes ?? 0, true);
     return attempts.map(() => null);
   });
 
@@ -65,7 +67,7 @@ export function createAgentLog(ctx: ServiceContext, world: World, lane: WriteLan
       const answers: ServerMessage[] = [{ type: "log_ack", attempt: id, logBytes: size, rewind: false }];
       const forget = attempt.ended ? await agentLog.close([attempt]) : [];
       if (forget.length > 0) answers.push({ type: "forget", attempts: forget });
-      tell(attempt, size, forget.length > 0);
+      else tell(attempt, size, false);
       return answers;
     },
     async isWhole(attempt, logBytes) {

@@ -302,6 +302,31 @@ describe("logs of nodes", () => {
     expect(await node.log(start, 4, "two\n")).toEqual(ack(8, false));
   });
 
+  test("[L12] who follows a log hears its end, also when the last byte comes while the exit is written down", async () => {
+    const id = await t.submit({ command: ["a"] });
+    const start = await node.startOf(id);
+    await node.log(start, 0, "one");
+    const follower = t.services.followLog(t.alice, id, { signal: AbortSignal.timeout(10_000) });
+    const seen: string[] = [];
+    let hasSeenFirst = () => undefined as void;
+    const first = new Promise<void>((resolve) => {
+      hasSeenFirst = resolve;
+    });
+    const followed = (async () => {
+      for await (const { bytes } of follower) {
+        seen.push(new TextDecoder().decode(bytes));
+        hasSeenFirst();
+      }
+    })();
+    await first;
+    const exited = node.exited(start, { logBytes: 6 });
+    await node.log(start, 3, "two");
+    await exited;
+    await followed;
+    expect(seen.join("")).toBe("onetwo");
+    expect(await t.services.logState(t.alice, id)).toEqual({ logBytes: 6, logEnded: true });
+  });
+
   test("[L11] bytes of another node, another fence or an unknown attempt change nothing", async () => {
     const id = await t.submit({ command: ["a"] });
     const start = await node.startOf(id);
