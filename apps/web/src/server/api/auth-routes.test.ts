@@ -35,9 +35,8 @@ describe("signing in", () => {
     expect((await (await me(cookie)).json()).result.data.user.id).toBe(principal.userId);
     const out = await api.post("/api/auth/sign-out", {}, { cookie });
     expect(out.headers.getSetCookie().join()).toMatch(/Max-Age=0/i);
-    api.clock.aheadMs = 5_000;
     expect((await me(cookie)).status).toBe(401);
-    api.clock.aheadMs = 0;
+    expect((await api.post("/api/auth/sign-out", {}, { cookie })).status).toBe(200);
   });
 
   it("[A10] a wrong password and an unknown address get the same answer", async () => {

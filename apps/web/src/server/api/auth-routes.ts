@@ -16,7 +16,7 @@ import type { Accounts } from "../services/access/accounts.ts";
 import type { Authenticator } from "../services/access/authenticator.ts";
 import { readCredentials } from "../services/access/credentials.ts";
 import { secretHash } from "../services/access/secret-hash.ts";
-import type { Clock } from "../services/ports.ts";
+import type { Clock, EventBus } from "../services/ports.ts";
 import { type AttemptLimit, createAttemptLimit } from "./http/attempt-limit.ts";
 import { readJson } from "./http/read-json.ts";
 import { sendJson } from "./http/send-json.ts";
@@ -25,6 +25,7 @@ export type AuthRoutesOptions = {
   accounts: Accounts;
   access: AccessServices;
   authenticator: Authenticator;
+  events: EventBus;
   clock: Clock;
 };
 
@@ -42,7 +43,7 @@ const passwordSchema = z.object({
 });
 
 export function createAuthRoutes(options: AuthRoutesOptions): AuthRoutes {
-  const { accounts, access, authenticator, clock } = options;
+  const { accounts, access, authenticator, events, clock } = options;
   const byAddress = createAttemptLimit({ triesMax: TRIES_PER_ADDRESS_MAX, windowMs: TRIES_WINDOW_MS });
   const byEmail = createAttemptLimit({ triesMax: TRIES_PER_EMAIL_MAX, windowMs: TRIES_WINDOW_MS });
 
@@ -79,7 +80,15 @@ export function createAuthRoutes(options: AuthRoutesOptions): AuthRoutes {
       await access.changePassword(caller, await readJson(req, passwordSchema));
       return {};
     },
-    "POST sign-out": async (_req, headers) => await accounts.signOut(headers),
+    "POST sign-out": async (req, headers) => {
+      const caller = await authenticator.authenticate(readCredentials(req.headers)).catch(onlyRefused);
+      const signedOut = await accounts.signOut(headers);
+      if (caller) {
+        const { teamId, userId } = caller.principal;
+        events.emit("access", { teamId, userId });
+      }
+      return signedOut;
+    },
   };
 
   function take(limit: AttemptLimit, subject: string): void {
@@ -101,6 +110,12 @@ export function createAuthRoutes(options: AuthRoutesOptions): AuthRoutes {
     if (setCookies.length > 0) res.setHeader("set-cookie", setCookies);
     sendJson(res, 200, body);
   };
+}
+
+/** Who is not signed in may sign out. */
+function onlyRefused(cause: unknown): null {
+  if (cause instanceof NexusError) return null;
+  throw cause;
 }
 
 /** What the accounts need of a request, and no more. */

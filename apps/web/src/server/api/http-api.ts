@@ -38,7 +38,13 @@ export type HttpApi = (req: IncomingMessage, res: ServerResponse) => boolean;
 
 export function createHttpApi(options: HttpApiOptions): HttpApi {
   const { parts, accounts, authenticator, origins } = options;
-  const authRoutes = createAuthRoutes({ accounts, authenticator, access: parts.access, clock: parts.clock });
+  const authRoutes = createAuthRoutes({
+    accounts,
+    authenticator,
+    access: parts.access,
+    events: parts.services.events,
+    clock: parts.clock,
+  });
   const logRoute = createLogRoute(parts);
   const trpc = createHTTPHandler({
     router: appRouter,

@@ -152,6 +152,13 @@ describe("the live socket", () => {
     expect(await socket.closed).toBe(4401);
   });
 
+  it("[A7] is closed when its session is signed out", async () => {
+    const person = await addTestPerson(api.ctx, teamId, "viewer");
+    const socket = await open(person);
+    await api.post("/api/auth/sign-out", {}, { cookie: person.cookie });
+    expect(await socket.closed).toBe(4401);
+  });
+
   it("[A7] stays open for who keeps their membership, and each call counts the role of its time", async () => {
     const person = await addTestPerson(api.ctx, teamId, "admin");
     const socket = await open(person);
