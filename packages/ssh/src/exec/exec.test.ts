@@ -1,0 +1,240 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connectTo, METACHARACTERS, trusting } from "../testing/test-session.ts";
+import { startTestSshd, type TestSshd } from "../testing/test-sshd.ts";
+import { killTree } from "./kill-tree.ts";
+import { remoteCommand } from "./remote-command.ts";
+import { runRemote, runScript } from "./run-remote.ts";
+
+let server: TestSshd;
+beforeAll(async () => {
+  server = await startTestSshd();
+});
+afterAll(() => server.close());
+
+const text = (buffer: Buffer) => buffer.toString("utf8");
+
+/** Resolves when the file exists: the process under test says by it where it is. */
+async function appears(file: string): Promise<string> {
+  for (;;) {
+    if (existsSync(file) && readFileSync(file, "utf8").endsWith("\n"))
+      return readFileSync(file, "utf8").trim();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+describe("[H11] exec", () => {
+  test("[H11] output streams while the program runs, stdin reaches it, stderr stays apart", async () => {
+    const session = await connectTo(server);
+    const child = await session.exec({
+      argv: ["sh", "-c", "echo one; read line; echo got $line; echo err >&2"],
+    });
+    const lines = child.stdout[Symbol.asyncIterator]();
+    expect(String((await lines.next()).value)).toBe("one\n");
+    child.stdin.end("two\n");
+    expect(String((await lines.next()).value)).toBe("got two\n");
+    let errors = "";
+    for await (const chunk of child.stderr) errors += chunk;
+    expect(errors).toBe("err\n");
+    expect(await child.exited).toEqual({ code: 0, signal: null });
+  });
+
+  test.each([
+    [["sh", "-c", "exit 7"], { code: 7, signal: null }],
+    [["sh", "-c", "exit 255"], { code: 255, signal: null }],
+    [["sh", "-c", "kill -KILL $$"], { code: null, signal: "SIGKILL" }],
+    [["no-such-program"], { code: 127, signal: null }],
+  ])("[H11] %j ends as it ended", async (argv, exit) => {
+    const session = await connectTo(server);
+    expect(await runRemote(session, { argv })).toMatchObject(exit);
+  });
+
+  test("[H11] the end is known although nobody reads the output", async () => {
+    const session = await connectTo(server);
+    const child = await session.exec({ argv: ["sh", "-c", "echo unread; exit 3"] });
+    expect(await child.exited).toEqual({ code: 3, signal: null });
+  });
+
+  test("[H11] megabytes pass both ways unharmed", async () => {
+    const session = await connectTo(server);
+    const block = Buffer.from(Array.from({ length: 65536 }, (_, index) => (index * 7) % 256));
+    const stdin = Readable.from(Array.from({ length: 80 }, () => block));
+    const { stdout } = await runRemote(session, { argv: ["cat"] }, { stdin });
+    expect(stdout.equals(Buffer.concat(Array.from({ length: 80 }, () => block)))).toBe(true);
+  });
+
+  test("[H11] a program that ends without reading its stdin has ended", async () => {
+    const session = await connectTo(server);
+    const stdin = Buffer.alloc(16 * 1024 * 1024);
+    expect(await runRemote(session, { argv: ["true"] }, { stdin })).toMatchObject({ code: 0 });
+  });
+
+  test("[H11] folder and environment are set, a folder that is not there is an exit code", async () => {
+    const session = await connectTo(server);
+    const argv = ["sh", "-c", 'echo "$PWD|$GREETING"'];
+    const env = { GREETING: "it's $HOME" };
+    const { stdout } = await runRemote(session, { argv, cwd: "/tmp", env });
+    expect(text(stdout)).toBe("/tmp|it's $HOME\n");
+    expect(await runRemote(session, { argv, cwd: "/no/such" })).toMatchObject({
+      code: expect.toSatisfy((code) => code > 0),
+    });
+  });
+
+  test("[H11] a script that fails says what it was and its own words", async () => {
+    const session = await connectTo(server);
+    const script = { what: "asking", text: "echo no >&2; exit 4", args: [] };
+    await expect(runScript(session, script)).rejects.toThrow("asking failed (4): no");
+  });
+
+  test("[H11] more output than wanted ends the program", async () => {
+    const session = await connectTo(server);
+    await expect(runRemote(session, { argv: ["yes"] }, { bytesMax: 1e5, graceMs: 100 })).rejects.toThrow(
+      /more than 100000 bytes/,
+    );
+  });
+});
+
+describe("[H12] cancel", () => {
+  const escaping = (file: string) =>
+    `setsid sh -c 'trap "" TERM; echo $$ >${file}.a; sleep 600 & echo $! >${file}.b; wait; wait' &
+     (sleep 600 & echo $! >${file}.c) ; wait`;
+
+  test.each(["proc", "ps"] as const)(
+    "[H12] the whole tree is ended, also what left the session or ignores TERM (found by %s)",
+    async (look) => {
+      const session = await connectTo(server);
+      const file = join(server.folder, `escape-${look}`);
+      const bystander = await session.exec({ argv: ["sleep", "600"] });
+      const child = await session.exec({ argv: ["sh", "-c", escaping(file)] });
+      const pids = await Promise.all(
+        ["a", "b", "c"].map(async (end) => Number(await appears(`${file}.${end}`))),
+      );
+      expect(pids.every(isAlive)).toBe(true);
+      const report = await killTree(session, child.mark, { graceMs: 300, look });
+      expect(report.leftPids).toEqual([]);
+      expect(report.seenPids).toEqual(expect.arrayContaining(pids));
+      expect(pids.some(isAlive)).toBe(false);
+      const rest = await killTree(session, bystander.mark, { graceMs: 1000 });
+      expect(rest.seenPids).toHaveLength(1);
+    },
+  );
+
+  test("[H12] an abort ends the tree and rejects; so does the timeout", async () => {
+    const session = await connectTo(server);
+    const file = join(server.folder, "abort");
+    const abort = new AbortController();
+    const argv = ["sh", "-c", `sleep 600 & echo $! >${file}; wait`];
+    const running = runRemote(session, { argv }, { signal: abort.signal });
+    const pid = Number(await appears(file));
+    abort.abort();
+    await expect(running).rejects.toMatchObject({ failure: "cancelled" });
+    expect(isAlive(pid)).toBe(false);
+    await expect(runRemote(session, { argv: ["sleep", "600"] }, { timeoutMs: 100 })).rejects.toMatchObject({
+      failure: "timed_out",
+    });
+    await expect.poll(() => session.channelCount()).toBe(0);
+  });
+});
+
+describe("[H13] metacharacters", () => {
+  test("[H13] words, values and folders arrive as they are and execute nothing", async () => {
+    const session = await connectTo(server);
+    const script = 'for word in "$PWD" "$VALUE" "$@"; do printf "%s\\0" "$word"; done';
+    for (const nasty of METACHARACTERS) {
+      const folder = join(server.home, nasty.replaceAll("/", "_"));
+      const request = { argv: ["sh", "-c", script, "sh", nasty, ""], env: { VALUE: nasty }, cwd: folder };
+      await runRemote(session, { argv: ["mkdir", "-p", "--", folder] });
+      const { stdout, code } = await runRemote(session, request);
+      expect(code).toBe(0);
+      expect(text(stdout).split("\0")).toEqual([folder, nasty, nasty, "", ""]);
+    }
+    expect(existsSync(join(server.home, "pwned"))).toBe(false);
+    expect(existsSync("/tmp/pwned")).toBe(false);
+  });
+
+  test("[H13] a program's name is never a command line", async () => {
+    const session = await connectTo(server);
+    for (const nasty of METACHARACTERS.filter((one) => !one.startsWith("-"))) {
+      const { code } = await runRemote(session, { argv: [nasty] });
+      expect(code).not.toBe(0);
+    }
+    expect(existsSync(join(server.home, "pwned"))).toBe(false);
+  });
+
+  test("[H13] no login shell meets more than letters, digits, octal and our own frame", () => {
+    for (const nasty of METACHARACTERS) {
+      const command = remoteCommand({ argv: ["echo", nasty], mark: "m" });
+      expect(command).toMatch(
+        /^exec (env NEXUS_EXEC_ID=m echo [A-Za-z0-9_.:/+,-][\w.:/=@%+,-]*|sh -c 'eval "\$\(printf %b "\$1"\)"' sh '[A-Za-z0-9_./ \\-]*')$/,
+      );
+    }
+  });
+
+  test("[H13] names of variables, NUL bytes and endless commands are refused", () => {
+    const refused = { failure: "config_invalid" };
+    const refuse = (act: () => unknown) => expect(act).toThrow(expect.objectContaining(refused));
+    for (const name of ["A B", "A=B", "1A", "", "A;id", "A\nB"]) {
+      refuse(() => remoteCommand({ argv: ["a"], env: { [name]: "x" }, mark: "m" }));
+    }
+    refuse(() => remoteCommand({ argv: ["a", "b\0c"], mark: "m" }));
+    refuse(() => remoteCommand({ argv: [], mark: "m" }));
+    refuse(() => remoteCommand({ argv: ["-c", "x"], mark: "m" }));
+    refuse(() => remoteCommand({ argv: ["a", "x".repeat(200_000)], mark: "m" }));
+  });
+});
+
+test("[H14] a connection cut in the middle makes the end unknown, never an exit code", async () => {
+  const own = await startTestSshd();
+  try {
+    const session = await connectTo(own, { verifier: await trusting(own) });
+    const child = await session.exec({ argv: ["sh", "-c", "echo started; sleep 600"] });
+    for await (const _ of child.stdout) break;
+    const waiting = runRemote(session, { argv: ["sleep", "600"] });
+    waiting.catch(() => undefined);
+    own.cutAll();
+    await expect(child.exited).rejects.toMatchObject({ failure: "connection_lost" });
+    await expect(waiting).rejects.toMatchObject({ failure: "connection_lost" });
+    expect(await session.ended).toBeInstanceOf(Error);
+    const marks = await connectTo(own, { verifier: await trusting(own) });
+    await killTree(marks, child.mark, { graceMs: 1000 });
+  } finally {
+    await own.close();
+  }
+});
+
+test("[H15] a terminal has its size, follows it, and joins both streams", async () => {
+  const session = await connectTo(server);
+  const terminal = { columns: 91, rows: 27 };
+  const ready = join(server.folder, "tty");
+  const script = `stty size; trap 'stty size; exit 5' WINCH; echo >${ready}; while :; do sleep 0.05; done`;
+  const child = await session.exec({ argv: ["sh", "-c", script], terminal });
+  let output = "";
+  child.stdout.on("data", (chunk) => {
+    output += chunk;
+  });
+  await expect.poll(() => existsSync(ready)).toBe(true);
+  child.resize({ columns: 100, rows: 30 });
+  expect(await child.exited).toEqual({ code: 5, signal: null });
+  await expect.poll(() => output).toBe("27 91\r\n30 100\r\n");
+});
+
+test("[H16] a key that is bound to a command runs that command, whatever is asked", async () => {
+  const forced = await startTestSshd({ authorizedKeys: 'command="echo forced" KEY\n' });
+  try {
+    const session = await connectTo(forced);
+    const { stdout } = await runRemote(session, { argv: ["echo", "mine"] });
+    expect(text(stdout)).toBe("forced\n");
+  } finally {
+    await forced.close();
+  }
+});
