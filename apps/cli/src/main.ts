@@ -50,7 +50,9 @@ function tell(cause: unknown): number {
           message: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
           exit: 70,
         };
-  if (process.argv.includes("--json")) stderr.write(`${plainJson({ error: { code, message } })}\n`);
+  // What follows `--` is the job's.
+  const ours = process.argv.includes("--") ? process.argv.slice(0, process.argv.indexOf("--")) : process.argv;
+  if (ours.includes("--json")) stderr.write(`${plainJson({ error: { code, message } })}\n`);
   else {
     const shown = code === "internal" ? message : plain(message);
     stderr.write(`${cli.paintErr("red", "nexus:")} ${shown}\n`);

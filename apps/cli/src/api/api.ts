@@ -96,18 +96,30 @@ export function isPassing(cause: unknown): boolean {
 }
 
 function unreachable(url: string, cause: unknown): NexusError {
-  return new NexusError("unavailable", {
-    detail: `${url} cannot be reached: ${worldText(cause)}. Is it running? Start one here with \`npm run up\`.`,
-    cause,
-  });
+  const { text, next } = worldSentence(cause);
+  return new NexusError("unavailable", { detail: `${url} cannot be reached: ${text}. ${next}`, cause });
 }
 
-function worldText(cause: unknown): string {
+const UNTRUSTED_CODES = [
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+];
+
+function worldSentence(cause: unknown): { text: string; next: string } {
   const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
-  if (!(inner instanceof Error)) return String(inner);
+  const next = "Is it running? Start one here with `npm run up`.";
+  if (!(inner instanceof Error)) return { text: String(inner), next };
   const code = "code" in inner && typeof inner.code === "string" ? inner.code : "";
-  if (code === "ECONNREFUSED") return "nothing listens there";
-  if (code === "ENOTFOUND") return "the name is unknown";
-  if (inner.name === "TimeoutError") return "it does not answer in time";
-  return code && !inner.message.includes(code) ? `${inner.message} (${code})` : inner.message;
+  if (code === "ECONNREFUSED") return { text: "nothing listens there", next };
+  if (code === "ENOTFOUND") return { text: "the name is unknown", next: "Is the address right?" };
+  if (inner.name === "TimeoutError") return { text: "it does not answer in time", next };
+  if (UNTRUSTED_CODES.includes(code)) {
+    return {
+      text: "nobody that this machine trusts signed its certificate",
+      next: "If it is your own, name it: NODE_EXTRA_CA_CERTS=/path/of/the/certificate.pem nexus …",
+    };
+  }
+  return { text: code && !inner.message.includes(code) ? `${inner.message} (${code})` : inner.message, next };
 }
