@@ -8,6 +8,7 @@ export function formatMib(mib: number): string {
 /** GiB with at most three digits: 9.7, 52, 141. */
 export function gibNumber(mib: number): string {
   const gib = mib / 1024;
+  if (gib < 0.05) return "0";
   return gib >= 10 || Number.isInteger(gib) ? String(Math.round(gib)) : gib.toFixed(1);
 }
 

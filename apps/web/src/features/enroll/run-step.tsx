@@ -1,10 +1,13 @@
 "use client";
-import { EyeOff } from "lucide-react";
+import { isLoopbackOrigin } from "@nexus/shared/protocol/origin";
+import { EyeOff, TriangleAlert } from "lucide-react";
 import { CommandBox } from "../../ui/copy-button.tsx";
+import { useMe } from "../api/me.ts";
 import { enrollCommands } from "./enroll-commands.ts";
 import type { CreatedToken } from "./enroll-view.tsx";
 
 export function RunStep({ created }: { created: CreatedToken }) {
+  const { data: me } = useMe();
   const { quick, careful } = enrollCommands(created);
   return (
     <div className="flex flex-col gap-3">
@@ -13,6 +16,16 @@ export function RunStep({ created }: { created: CreatedToken }) {
         identity against the token.
       </p>
       <CommandBox command={quick} />
+      {me && isLoopbackOrigin(me.server.url) && (
+        <p className="flex items-start gap-2 rounded-md bg-wait-soft px-3 py-2">
+          <TriangleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-wait" />
+          <span>
+            This server is known as {me.server.url}, which only this machine reaches. For others, start it
+            with <code className="font-mono text-12">NEXUS_HOST</code> or{" "}
+            <code className="font-mono text-12">NEXUS_PUBLIC_URL</code> set, then make a new token.
+          </span>
+        </p>
+      )}
       <details className="text-12">
         <summary className="text-content-3 hover:text-content-1">
           On a machine that others share, keep the token out of the process list

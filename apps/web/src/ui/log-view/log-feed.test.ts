@@ -119,6 +119,19 @@ describe("log feed", () => {
     feed.close();
   });
 
+  it("brings a place in the middle of a large log into the window, however often it is asked for", async () => {
+    const log = new MemoryLog(numbered(1_800_000));
+    const feed = createLogFeed(log, { size: log.bytes.length, ended: true });
+    feed.setFollowing(false);
+    const middle = 12_000_000;
+    for (let time = 0; time < 5; time++) feed.show(middle);
+    const window = () => feed.state().window;
+    await until(feed, () => window().start <= middle && window().end > middle);
+    expect(window().start).toBeGreaterThan(0);
+    expect(window().row(window().indexOf(middle))?.kind).toBe("text");
+    feed.close();
+  });
+
   it("jumps to the tail when a job has run far ahead of a follower", async () => {
     const log = new MemoryLog(numbered(10));
     const feed = createLogFeed(log, { size: log.bytes.length, ended: false });

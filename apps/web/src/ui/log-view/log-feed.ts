@@ -185,7 +185,8 @@ export function createLogFeed(source: LogSource, initial: { size: number; ended:
         following = true;
         if (size - window.end > WHOLE_BYTES_MAX || (window.full && window.end < size))
           jump(size - TAIL_BYTES);
-      } else if (offset < window.start || offset > window.end) jump(offset - CONTEXT_BYTES);
+      } else if (offset < window.start || offset > window.end + BEHIND_BYTES_MAX)
+        jump(offset - CONTEXT_BYTES);
       pump();
     },
     retryNow: retry,

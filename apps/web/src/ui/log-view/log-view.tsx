@@ -94,11 +94,17 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
 
   // A link to lines: bring them into the window, then into view, once.
   const wanted = useRef(picked?.from ?? null);
+  const askedOf = useRef<LogFeed | null>(null);
   useEffect(() => {
-    const offset = wanted.current;
-    if (offset === null) return;
-    if (offset < log.start || offset > log.end) feed.show(offset);
-    if (offset < log.start || offset > log.end || state.loading) return;
+    if (wanted.current === null) return;
+    const offset = Math.min(wanted.current, state.size);
+    if (offset < log.start || offset > log.end) {
+      // Once for a feed: it takes several reads until the offset is there.
+      if (askedOf.current !== feed) feed.show(offset);
+      askedOf.current = feed;
+      return;
+    }
+    if (state.loading) return;
     // In the next frame: the list takes its own scroll position up in this one.
     const frame = requestAnimationFrame(() => {
       virtualizer.scrollToIndex(log.indexOf(offset), { align: "center" });
