@@ -11,7 +11,7 @@ import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
 import { newId } from "@nexus/shared/ids";
 import { CLOSE, type CloseName } from "@nexus/shared/protocol/close-codes";
 import { beginHeartbeat, heard, look } from "@nexus/shared/protocol/heartbeat";
-import { SOCKET_BUFFERED_BYTES_MAX } from "@nexus/shared/protocol/limits";
+import { BATCH_ITEMS_MAX, SOCKET_BUFFERED_BYTES_MAX } from "@nexus/shared/protocol/limits";
 import type { AgentMessage, MessageOf, ServerMessage } from "@nexus/shared/protocol/messages";
 import { readAgentMessage } from "@nexus/shared/protocol/read-message";
 import { encodeMessage } from "@nexus/shared/protocol/split-message";
@@ -55,9 +55,21 @@ export type AgentSocketOptions = {
 };
 
 type LogFrame = { message: MessageOf<AgentMessage, "log">; bytes: Uint8Array };
+/** What a node says of attempts while an earlier piece is being committed is one piece afterwards. */
+type Reports = {
+  kind: "reports";
+  started: MessageOf<AgentMessage, "started"> | null;
+  exited: MessageOf<AgentMessage, "exited"> | null;
+  size: number;
+};
 type ControlWork =
   | { kind: "sync"; generation: number; parts: readonly InventoryPart[] }
-  | { kind: "message"; message: Exclude<LiveMessage, { type: "log" }> };
+  | { kind: "message"; message: Exclude<LiveMessage, { type: "log" | "started" | "exited" }> }
+  | Reports;
+
+function newReports(): Reports {
+  return { kind: "reports", started: null, exited: null, size: 0 };
+}
 
 export function serveAgentSocket(options: AgentSocketOptions): void {
   const { socket, port, sessions, log, nowMs } = options;
@@ -72,6 +84,8 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
   let deadline: NodeJS.Timeout | null = null;
   let answers: ServerMessage[] = [];
   let isFlushPlanned = false;
+  /** The last piece of the control lane, while nobody works on it and it has room. */
+  let openReports: Reports | null = null;
   const heardWaiters = new Set<() => void>();
   const finished = Promise.withResolvers<void>();
 
@@ -79,7 +93,11 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
   const control = createWorkLane<ControlWork>({
     sizeOf: () => 1,
     sizeMax: CONTROL_ITEMS_MAX,
-    work: (item) => (item.kind === "sync" ? sync(item.generation, item.parts) : handle(item.message)),
+    work: (item) => {
+      if (item === openReports) openReports = null;
+      if (item.kind === "reports") return handleReports(item);
+      return item.kind === "sync" ? sync(item.generation, item.parts) : handle(item.message);
+    },
     onProgress: readOn,
     onError,
   });
@@ -132,8 +150,7 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
         readOn();
         return;
       case "deliver":
-        if (effect.message.type === "log") logs.push({ message: effect.message, bytes: effect.payload });
-        else control.push({ kind: "message", message: effect.message });
+        deliver(effect.message, effect.payload);
         readOn();
         return;
       case "deadline":
@@ -145,6 +162,31 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
         refuse(effect.refusal);
         return;
     }
+  }
+
+  function deliver(message: LiveMessage, payload: Uint8Array): void {
+    if (message.type === "log") {
+      logs.push({ message, bytes: payload });
+      return;
+    }
+    if (message.type !== "started" && message.type !== "exited") {
+      openReports = null;
+      control.push({ kind: "message", message });
+      return;
+    }
+    const hasRoom = openReports !== null && openReports.size + message.attempts.length <= BATCH_ITEMS_MAX;
+    const reports = openReports !== null && hasRoom ? openReports : newReports();
+    reports.size += message.attempts.length;
+    if (message.type === "started") {
+      const attempts = [...(reports.started?.attempts ?? []), ...message.attempts];
+      reports.started = { type: "started", attempts };
+    } else {
+      const attempts = [...(reports.exited?.attempts ?? []), ...message.attempts];
+      reports.exited = { type: "exited", attempts };
+    }
+    if (reports === openReports) return;
+    openReports = reports;
+    control.push(reports);
   }
 
   async function verify({ hello, serverNonce }: Extract<SessionEffect, { do: "verify" }>): Promise<void> {
@@ -190,13 +232,19 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
     log("info", "node connected", { target: self.targetPublicId, name: self.targetName, generation });
   }
 
+  /** Told together, so that the services can commit them together; a start is never later than its exit. */
+  async function handleReports({ started, exited }: Reports): Promise<void> {
+    const self = known();
+    const [answers] = await Promise.all([
+      exited === null ? [] : port.exited(self, exited),
+      started === null ? null : port.started(self, started),
+    ]);
+    answer(answers);
+  }
+
   async function handle(message: Extract<ControlWork, { kind: "message" }>["message"]): Promise<void> {
     const self = known();
     switch (message.type) {
-      case "exited":
-        return answer(await port.exited(self, message));
-      case "started":
-        return await port.started(self, message);
       case "facts":
         return await port.facts(self, message);
       case "telemetry":

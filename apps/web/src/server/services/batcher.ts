@@ -7,8 +7,12 @@ export type Batcher<T, R> = { add(item: T): Promise<R> };
 
 type Waiting<T, R> = { item: T; resolve: (result: R) => void; reject: (error: unknown) => void };
 
-/** @param work answers one result for each item, in their order. */
-export function createBatcher<T, R>(work: (items: T[]) => Promise<R[]>): Batcher<T, R> {
+/**
+ * @param work answers one result for each item, in their order.
+ * @param gapMs the least time between two rounds: under load more items share one, and a lone item waits for none.
+ */
+export function createBatcher<T, R>(work: (items: T[]) => Promise<R[]>, gapMs = 0): Batcher<T, R> {
+  let endedAtMs = Number.NEGATIVE_INFINITY;
   let waiting: Waiting<T, R>[] = [];
   let isPlanned = false;
 
@@ -21,17 +25,22 @@ export function createBatcher<T, R>(work: (items: T[]) => Promise<R[]>): Batcher
     } catch (error) {
       for (const one of batch) one.reject(error);
     }
-    if (waiting.length > 0) setImmediate(round);
-    else isPlanned = false;
+    endedAtMs = performance.now();
+    isPlanned = false;
+    if (waiting.length > 0) plan();
+  }
+
+  function plan(): void {
+    isPlanned = true;
+    const waitMs = gapMs - (performance.now() - endedAtMs);
+    if (waitMs > 0) setTimeout(round, waitMs);
+    else setImmediate(round);
   }
 
   return {
     add(item) {
       const promise = new Promise<R>((resolve, reject) => waiting.push({ item, resolve, reject }));
-      if (!isPlanned) {
-        isPlanned = true;
-        setImmediate(round);
-      }
+      if (!isPlanned) plan();
       return promise;
     },
   };

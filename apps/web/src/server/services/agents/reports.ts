@@ -34,6 +34,9 @@ export type Reports = {
   add(reports: Report[]): Promise<void>;
 };
 
+/** A statement costs about a millisecond of Postgres whatever it carries, and nobody waits for these few. */
+const GAP_MS = 4;
+
 export function createReports(
   ctx: ServiceContext,
   world: World,
@@ -42,7 +45,7 @@ export function createReports(
   const batcher = createBatcher<Report[], null>(async (batches) => {
     await lane.run(() => write(batches.flat()));
     return batches.map(() => null);
-  });
+  }, GAP_MS);
   return {
     async add(reports) {
       if (reports.length > 0) await batcher.add(reports);

@@ -43,6 +43,8 @@ type Waiting = {
   reject: (error: unknown) => void;
 };
 
+/** The least time between rounds, so that what frees up under load is given out together. Submissions do not wait for it. */
+const ROUND_GAP_MS = 4;
 const RETRY_MS = 1_000;
 const REFUSED_BACKOFF_MS = 5_000;
 /** Reasons that changed are announced for this many jobs a round, the first in line: nobody reads ten thousand. */
@@ -64,6 +66,8 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
   /** Jobs whose last placement the database did not take. */
   const lostGuards = new Set<string>();
   let timer: NodeJS.Timeout | null = null;
+  let soon: NodeJS.Timeout | null = null;
+  let endedAtMs = Number.NEGATIVE_INFINITY;
 
   const loop: SchedulerLoop = {
     async start() {
@@ -72,15 +76,16 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
       loop.wake();
     },
     wake() {
-      if (isPlanned || isClosed) return;
-      isPlanned = true;
-      setImmediate(() => void lane.run(round));
+      if (isPlanned || isClosed || soon) return;
+      const waitMs = ROUND_GAP_MS - (performance.now() - endedAtMs);
+      if (waitMs <= 0) planRound();
+      else soon = setTimeout(planRound, waitMs);
     },
     submit(submission) {
       if (isClosed) return Promise.reject(new NexusError("unavailable"));
       return new Promise((resolve, reject) => {
         waiting.push({ submission, resolve, reject });
-        loop.wake();
+        planRound();
       });
     },
     preview(draft) {
@@ -103,6 +108,7 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
     async close() {
       isClosed = true;
       if (timer) clearTimeout(timer);
+      if (soon) clearTimeout(soon);
       await lane.idle();
       for (const one of waiting) one.reject(new NexusError("unavailable"));
       waiting = [];
@@ -110,6 +116,14 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
     },
   };
   return loop;
+
+  function planRound(): void {
+    if (soon) clearTimeout(soon);
+    soon = null;
+    if (isPlanned || isClosed) return;
+    isPlanned = true;
+    setImmediate(() => void lane.run(round).finally(() => (endedAtMs = performance.now())));
+  }
 
   async function round(): Promise<void> {
     isPlanned = false;
