@@ -53,6 +53,10 @@ export function createOpenFiles(openMax: number): OpenFiles {
     assert(!isClosed, "the files are closed");
     const open = again(key);
     if (open) return open;
+    if (taken < openMax) {
+      taken += 1;
+      return add(key, use);
+    }
     await room();
     // Meanwhile somebody else may have opened it, or closed everything.
     const known = isClosed ? undefined : again(key);
@@ -80,12 +84,8 @@ export function createOpenFiles(openMax: number): OpenFiles {
     return file;
   }
 
-  /** Resolves when one more file may be opened; that room is then the caller's. */
+  /** Resolves when a file made room; it is then the caller's. */
   async function room(): Promise<void> {
-    if (taken < openMax) {
-      taken += 1;
-      return;
-    }
     const { promise, resolve } = Promise.withResolvers<void>();
     waiting.push(resolve);
     for (const file of files.values()) {

@@ -22,7 +22,7 @@ export function canMount(): boolean {
 
 /** @param options as for `mount -o` of a disk in memory, say `size=1m`. */
 export function mountDisk(options: string): SmallDisk {
-  const path = mkdtempSync(join(tmpdir(), "nexus-disk-"));
+  const path = mkdtempSync(join(tmpdir(), "nexus-log-disk-"));
   try {
     asRoot("mount", "-t", "tmpfs", "-o", `${options},uid=${process.getuid?.()},mode=700`, "tmpfs", path);
   } catch (error) {
