@@ -181,7 +181,7 @@ describe("what to believe after a restart", () => {
       { record: parseRecord("claim bo"), supervisorUnaccounted: true },
       "starting",
     ],
-    ["half a claim and nobody", { record: parseRecord("claim bo") }, "vanished"],
+    ["half a claim and nobody", { record: parseRecord("claim bo") }, "never_started"],
     ["a claim and its supervisor", { record: claimed, supervisorAlive: true }, "running"],
     ["a claim, no supervisor, the job's processes", { record: claimed, treeAlive: true }, "orphaned"],
     ["a claim and nobody", { record: claimed }, "vanished"],

@@ -15,7 +15,7 @@
  *   and voiding it (on a stop) makes every late order fail. The agent does neither by itself: the control plane may
  *   have given the lease away meanwhile.
  * - Died during 4: the record exists without a whole claim. Its supervisor either still runs, then it will finish the
- *   line, or it has died before the job began.
+ *   line; or it has died, or the disk took no claim: then the job never began, since the claim comes before the job.
  * - Died after 4: the claim names a process by (boot, pid, start time). It lives, or it has written `exit`, or it was
  *   killed: then the job's own processes may still run without it, and nobody will ever learn their exit status.
  * - After a reboot nothing of before runs. Without `exit` the attempt has vanished, also when there is no record at
@@ -160,7 +160,7 @@ export function judge(facts: DiskFacts): Finding {
   if (record.claim && facts.supervisorAlive) return "running";
   if (facts.treeAlive) return "orphaned";
   if (record.claim) return "vanished";
-  if (record.exists) return facts.supervisorUnaccounted ? "starting" : "vanished";
+  if (record.exists) return facts.supervisorUnaccounted ? "starting" : "never_started";
   return facts.folderExists ? "recorded" : "vanished";
 }
 

@@ -3,7 +3,7 @@ import type { DiskFacts } from "../core/attempts.ts";
 import { existsFolder, readRecord } from "./attempt-folder.ts";
 import { treeIsAlive } from "./end-trees.ts";
 import { type LiveAttempt, treeOf } from "./live-attempt.ts";
-import type { ProcessTable } from "./process-table.ts";
+import type { ProcessTable } from "./process-row.ts";
 
 export type FactsContext = {
   table: ProcessTable;

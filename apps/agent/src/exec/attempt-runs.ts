@@ -18,7 +18,7 @@ import { createTreeEnder, signal } from "./end-trees.ts";
 import { cgroupIsEmpty, removeCgroup } from "./job-cgroups.ts";
 import type { Notice } from "./launcher-notice.ts";
 import { ageMs, exitOf, type LiveAttempt, type Outcome, treeOf } from "./live-attempt.ts";
-import type { ProcessTable } from "./process-table.ts";
+import type { ProcessTable } from "./process-row.ts";
 import { createRecordWatches } from "./record-watches.ts";
 
 export type AttemptEvent =
@@ -55,7 +55,8 @@ const MESSAGE = {
   vanished:
     "The job and its supervisor are gone without an exit record: they were killed together, for example for want of memory.",
   orphaned: "The job's supervisor was killed, so nobody learned the job's exit status.",
-  refused: "The job was not started: its folder on the node takes no new files (the disk may be full).",
+  notBegun:
+    "The job did not begin: its supervisor could not write its record on the node (is the disk full?).",
   cancelled: "It was stopped before it started.",
 } as const;
 
@@ -131,15 +132,16 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
       return;
     }
     const graceMs = outcome.kind === "lost" ? 0 : (live.known.stop?.graceMs ?? live.known.graceMs);
-    if (isAlone && live.known.cgroup !== null && cgroupIsEmpty(live.known.cgroup)) {
-      removeCgroup(live.known.cgroup);
+    const { cgroup, holdsGpus } = live.known;
+    if (isAlone && !holdsGpus && cgroup !== null && cgroupIsEmpty(cgroup)) {
+      removeCgroup(cgroup);
       report(live, endedAtMs, []);
       return;
     }
     const cleared = ender.end(treeOf(live), { graceMs, over: () => true });
     ender.lookSoon();
     // What has left the group is still found and ended, but a pass over all processes takes its time.
-    if (isAlone && !live.known.holdsGpus) report(live, endedAtMs, []);
+    if (isAlone && !holdsGpus) report(live, endedAtMs, []);
     else void cleared.then((leftovers) => report(live, endedAtMs, leftovers));
   }
 
@@ -183,7 +185,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
       return;
     }
     voidRecord(live.folder);
-    outcomeSeen(live, { kind: "void", message: MESSAGE.refused });
+    outcomeSeen(live, { kind: "void", message: MESSAGE.notBegun });
   }
 
   function timeOut(live: LiveAttempt): void {
@@ -228,7 +230,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
         started(live, record.claim, record.childPid);
         return;
       case "never_started":
-        outcomeSeen(live, { kind: "void", message: MESSAGE.cancelled });
+        outcomeSeen(live, { kind: "void", message: live.known.stop ? MESSAGE.cancelled : MESSAGE.notBegun });
         return;
       case "exited":
         if (record.end?.kind === "exit") outcomeSeen(live, record.end);

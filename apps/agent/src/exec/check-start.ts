@@ -6,8 +6,8 @@ import { isAbsolute, join, resolve } from "node:path";
 import { NexusError } from "@nexus/shared/errors";
 import { ENV_NAME, type JobStart } from "@nexus/shared/protocol/messages";
 
-/** Linux refuses one argument or variable of 128 KiB and more (MAX_ARG_STRLEN), whatever the total. */
-const WORD_BYTES_MAX = 128 * 1024 - 1;
+/** Linux refuses one argument or variable above this (MAX_ARG_STRLEN), whatever the total. With its NUL. */
+const WORD_BYTES_MAX = 128 * 1024;
 /** Linux allows a quarter of the stack limit (2 MiB), macOS 1 MiB. */
 const WORDS_BYTES_MAX = 1024 * 1024 - 64 * 1024;
 const SAFE_NAME = /^[A-Za-z0-9_-]{1,64}$/;

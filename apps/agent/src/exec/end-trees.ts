@@ -7,7 +7,7 @@
  * A pass that misses a process just being forked does not matter: the next pass finds it, and only an empty one ends it.
  */
 import { cgroupPids, killCgroup, removeCgroup } from "./job-cgroups.ts";
-import type { ProcessRow, ProcessTable } from "./process-table.ts";
+import type { ProcessRow, ProcessTable } from "./process-row.ts";
 
 export type Tree = {
   attempt: string;
@@ -43,7 +43,11 @@ type Ending = {
   tree: Tree;
   over: () => boolean;
   killAtMs: number;
-  termed: Set<string>;
+  /**
+   * Start times of all processes that were found and sent a TERM. One that is exiting loses its environment and cgroup at once,
+   * and may then still be busy giving back GPU memory.
+   */
+  found: Map<number, string>;
   done: PromiseWithResolvers<Leftover[]>;
 };
 
@@ -68,7 +72,7 @@ export function createTreeEnder(table: ProcessTable, nowMs: () => number): TreeE
     const rows = table.scan(oldestOf([...endings.values()].map(({ tree }) => tree.since)));
     const index = indexRows(rows);
     for (const [attempt, ending] of endings) {
-      const left = step(ending, membersOf(ending.tree, index));
+      const left = step(ending, membersOf(ending.tree, index, ending.found));
       if (left === null) continue;
       endings.delete(attempt);
       if (ending.tree.cgroup !== null) removeCgroup(ending.tree.cgroup);
@@ -88,14 +92,13 @@ export function createTreeEnder(table: ProcessTable, nowMs: () => number): TreeE
     const isKillTime = now >= ending.killAtMs;
     if (isKillTime && ending.tree.cgroup !== null) killCgroup(ending.tree.cgroup);
     for (const { pid, startTime } of members) {
-      const identity = `${pid} ${startTime}`;
       if (isKillTime) signal(pid, "SIGKILL");
-      else if (!ending.termed.has(identity)) {
+      else if (ending.found.get(pid) !== startTime) {
         signal(pid, "SIGTERM");
         // A stopped process would not see it before its KILL.
         signal(pid, "SIGCONT");
-        ending.termed.add(identity);
       }
+      ending.found.set(pid, startTime);
     }
     return null;
   }
@@ -106,7 +109,7 @@ export function createTreeEnder(table: ProcessTable, nowMs: () => number): TreeE
       let ending = endings.get(tree.attempt);
       if (ending) ending.killAtMs = Math.min(ending.killAtMs, killAtMs);
       else {
-        ending = { tree, over, killAtMs, termed: new Set(), done: Promise.withResolvers() };
+        ending = { tree, over, killAtMs, found: new Map(), done: Promise.withResolvers() };
         endings.set(tree.attempt, ending);
       }
       everyMs = PASS_EVERY_MS_MIN;
@@ -150,8 +153,12 @@ function pushTo<K>(map: Map<K, ProcessRow[]>, key: K, row: ProcessRow): void {
   else map.set(key, [row]);
 }
 
-function membersOf(tree: Tree, index: RowIndex): ProcessRow[] {
+function membersOf(tree: Tree, index: RowIndex, found?: Map<number, string>): ProcessRow[] {
   const members = new Map<number, ProcessRow>();
+  for (const [pid, startTime] of found ?? []) {
+    const row = index.byPid.get(pid);
+    if (row?.startTime === startTime) members.set(pid, row);
+  }
   for (const row of index.byAttempt.get(tree.attempt) ?? []) members.set(row.pid, row);
   for (const row of tree.group === null ? [] : (index.byGroup.get(tree.group) ?? [])) {
     if (row.session === tree.session) members.set(row.pid, row);

@@ -3,7 +3,7 @@ import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:
 import { join } from "node:path";
 import { NexusError } from "@nexus/shared/errors";
 import { refusalOfDisk } from "./disk-refusal.ts";
-import type { ProcessTable } from "./process-table.ts";
+import type { ProcessTable } from "./process-row.ts";
 
 export type HomeLock = { release(): void };
 

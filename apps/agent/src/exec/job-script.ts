@@ -37,7 +37,9 @@ export function jobScript(job: JobScript): string {
   const words = job.command.map(shellQuote).join(" ");
   // `exec` takes a leading dash for an option, and not every shell knows `exec --`.
   const detour =
-    throughEnv.length > 0 || job.command[0]?.startsWith("-") ? `/usr/bin/env ${throughEnv.join(" ")} ` : "";
+    throughEnv.length > 0 || job.command[0]?.startsWith("-")
+      ? `/usr/bin/env -- ${throughEnv.join(" ")} `
+      : "";
   lines.push(`exec ${detour}${words} 2>&1`);
   return `${lines.join("\n")}\n`;
 }

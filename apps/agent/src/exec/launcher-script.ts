@@ -10,7 +10,7 @@
  *   claim BOOT PID START SESSION UPTIME .   the job will be started by this process and by no other
  *   child PID .                             the job's first process, which is also its process group
  *   exit STATUS UPTIME .                    the job's end
- * Every line is one write, and a reader takes a line without its full stop and newline as not yet written (ADR 2).
+ * Every line is one write, and a reader takes a line without its full stop and newline as not yet written (docs/adr/0004).
  *
  * Two ways to give a job a process group of its own, since a job may signal its own group (`kill 0`):
  *   jobs    `set -m` gives every background process its group. Needs no program, works in bash and ksh.

@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import type { AttemptExit, AttemptInventory } from "@nexus/shared/protocol/messages";
+import type { AttemptExit, AttemptInventory, JobStart } from "@nexus/shared/protocol/messages";
 import type { Claim } from "../core/attempt-record.ts";
 import type { KnownAttempt } from "../core/attempts.ts";
 import { type AttemptFolder, logBytes } from "./attempt-folder.ts";
@@ -65,6 +65,11 @@ export function inventoryOf(live: LiveAttempt, nowMs: number): AttemptInventory 
     logBytes: ended?.exit.logBytes ?? logBytes(live.folder),
     exit: ended === null ? null : { ...ended.exit, endedAgoMs: ageMs(ended.atMs, nowMs) },
   };
+}
+
+/** Of a start that is being recorded, and may yet be refused. */
+export function inventoryOfStart({ attempt, fence }: JobStart): AttemptInventory {
+  return { attempt, fence, state: "recorded", pid: null, startedAgoMs: null, logBytes: 0, exit: null };
 }
 
 export function ageMs(atMs: number, nowMs: number): number {

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readdirSync, readSync } from "node:fs";
 import { parseUptimeMs } from "../core/attempt-record.ts";
 import { ATTEMPT_MARKER } from "./job-environment.ts";
-import type { ProcessRow, ProcessTable } from "./process-table.ts";
+import type { ProcessRow, ProcessTable } from "./process-row.ts";
 
 /**
  * Reads are synchronous: a pass over 300 processes takes about 5 ms this way and several times that through the thread

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { natural } from "../core/attempt-record.ts";
 import { ATTEMPT_MARKER } from "./job-environment.ts";
-import type { ProcessRow, ProcessTable } from "./process-table.ts";
+import type { ProcessRow, ProcessTable } from "./process-row.ts";
 
 /** For systems without /proc. One ps (10 to 30 ms) a question, so it is asked rarely. Start times have whole seconds. */
 export function psTable(): ProcessTable {

@@ -29,6 +29,7 @@ export type StartBatches = {
   resume(attempts: string[]): void;
   /** The answer of a start that is not yet recorded. */
   underWay(attempt: string): Promise<StartAnswer> | null;
+  allUnderWay(): JobStart[];
   settled(): Promise<unknown>;
 };
 
@@ -39,7 +40,7 @@ export type StartBatchesContext = StartContext & {
 
 export function createStartBatches(context: StartBatchesContext): StartBatches {
   const { state, runs, onStep } = context;
-  const recording = new Map<string, Promise<StartAnswer>>();
+  const recording = new Map<string, { job: JobStart; answer: Promise<StartAnswer> }>();
 
   function order(lives: LiveAttempt[]): void {
     for (const live of lives) live.isOrdered = true;
@@ -54,7 +55,7 @@ export function createStartBatches(context: StartBatchesContext): StartBatches {
   /** Null for what is new. */
   function startKnown(job: JobStart): Promise<StartAnswer> | StartAnswer | null {
     const underWay = recording.get(job.attempt);
-    if (underWay) return underWay;
+    if (underWay) return underWay.answer;
     const admission = admit(state, job);
     if (admission.kind === "fence_passed") return refused(job, refusalOf(passed(job, admission.fence)));
     const live = runs.live.get(job.attempt);
@@ -96,7 +97,7 @@ export function createStartBatches(context: StartBatchesContext): StartBatches {
         (answers) => answers.get(job.attempt) ?? refused(job, refusalOf(new NexusError("internal"))),
         (error: unknown) => refused(job, refusalOf(error)),
       );
-      recording.set(job.attempt, answer);
+      recording.set(job.attempt, { job, answer });
       // Before anyone goes on who waits for the answer.
       void answer.then(() => recording.delete(job.attempt));
     }
@@ -115,15 +116,16 @@ export function createStartBatches(context: StartBatchesContext): StartBatches {
       return Promise.all(
         jobs.map(
           (job) =>
-            recording.get(job.attempt) ??
+            recording.get(job.attempt)?.answer ??
             known.get(job.attempt) ??
             refused(job, refusalOf(new NexusError("internal"))),
         ),
       );
     },
     resume,
-    underWay: (attempt) => recording.get(attempt) ?? null,
-    settled: () => Promise.allSettled(recording.values()),
+    underWay: (attempt) => recording.get(attempt)?.answer ?? null,
+    allUnderWay: () => [...recording.values()].map(({ job }) => job),
+    settled: () => Promise.allSettled([...recording.values()].map(({ answer }) => answer)),
   };
 }
 

@@ -20,8 +20,9 @@ import { lockHome } from "./home-lock.ts";
 import { openJobCgroups, removeCgroup } from "./job-cgroups.ts";
 import { openJournal } from "./journal.ts";
 import { SHELLS, startLauncher, writeLauncherScript } from "./launcher.ts";
-import { inventoryOf, liveAttempt } from "./live-attempt.ts";
-import { openProcessTable, type ProcessTable, readBootId } from "./process-table.ts";
+import { inventoryOf, inventoryOfStart, liveAttempt } from "./live-attempt.ts";
+import type { ProcessTable } from "./process-row.ts";
+import { openProcessTable, readBootId } from "./process-table.ts";
 import { readJournal } from "./read-journal.ts";
 import type { StartStep } from "./record-starts.ts";
 import { createStartBatches, type StartAnswer } from "./start-batches.ts";
@@ -61,7 +62,10 @@ export type Supervisor = {
   stop(attempt: string, options: StopOptions): void;
   /** Removes folders, logs included. Attempts that have not ended stay. */
   forget(attempts: string[]): Promise<void>;
+  /** Everything that this node has been given and has not forgotten, starts under way included. */
   inventory(): AttemptInventory[];
+  /** As `inventory`, for one; without a look at its log. */
+  has(attempt: string): boolean;
   logPath(attempt: string): string;
   close(): Promise<void>;
 };
@@ -195,7 +199,11 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
     resume: batches.resume,
     stop,
     forget,
-    inventory: () => [...runs.live.values()].map((live) => inventoryOf(live, performance.now())),
+    inventory() {
+      const known = [...runs.live.values()].map((live) => inventoryOf(live, performance.now()));
+      return [...known, ...batches.allUnderWay().map(inventoryOfStart)];
+    },
+    has: (attempt) => runs.live.has(attempt) || batches.underWay(attempt) !== null,
     logPath: (attempt) => attemptFolder(attemptsFolder, attempt).log,
     async close() {
       isClosed = true;

@@ -86,6 +86,7 @@ async function endJobsOf(home: string): Promise<void> {
   for (const { attempt } of last?.inventory() ?? []) last?.stop(attempt, { reason: "cancelled", graceMs: 0 });
   if (last)
     await eventually("end of all jobs", () => last.inventory().every(({ state }) => state === "exited"));
+  await last?.forget(last.inventory().map(({ attempt }) => attempt));
   await last?.close();
   await eventually("end of all launchers and supervisors", () => {
     const left = openProcessTable().running(join(home, "launcher-"));

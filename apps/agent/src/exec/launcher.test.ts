@@ -1,0 +1,248 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { parseRecord } from "../core/attempt-record.ts";
+import { jobScript } from "./job-script.ts";
+import { type Launcher, SHELLS, startLauncher, writeLauncherScript } from "./launcher.ts";
+import type { Notice } from "./launcher-notice.ts";
+import type { ProcessTable } from "./process-row.ts";
+import { openProcessTable } from "./process-table.ts";
+import { eventually } from "./testing/eventually.ts";
+import { BASE_ENV, kill } from "./testing/test-home.ts";
+
+let home: string;
+let notices: Notice[];
+let downs: string[];
+let ups: number;
+let launchers: Launcher[];
+
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), "nexus-launcher-"));
+  mkdirSync(join(home, "attempts"));
+  notices = [];
+  downs = [];
+  ups = 0;
+  launchers = [];
+});
+
+afterEach(async () => {
+  for (const launcher of launchers) await launcher.close();
+  await eventually("end of launchers and supervisors", () => {
+    const left = openProcessTable().running(join(home, "launcher-"));
+    for (const { pid } of left) kill(pid);
+    return left.length === 0;
+  });
+  rmSync(home, { recursive: true });
+});
+
+async function launch(shell: string, table: ProcessTable = openProcessTable()): Promise<Launcher> {
+  const launcher = await startLauncher({
+    home,
+    attemptsFolder: join(home, "attempts"),
+    scriptPath: await writeLauncherScript(home),
+    bootId: "boot-1",
+    identity: table.kind,
+    env: BASE_ENV,
+    shells: [shell],
+    onNotices: (some) => notices.push(...some),
+    onUp: () => {
+      ups += 1;
+    },
+    onDown: (why) => downs.push(why),
+  });
+  launchers.push(launcher);
+  return launcher;
+}
+
+function write(attempt: string, script: string): void {
+  mkdirSync(join(home, "attempts", attempt));
+  const env = { NEXUS_ATTEMPT_ID: attempt };
+  const job = { command: ["sh", "-c", script], env, cwd: home, cgroupProcs: null };
+  writeFileSync(join(home, "attempts", attempt, "job.sh"), jobScript(job));
+}
+
+function read(attempt: string, file: "log" | "record"): string {
+  return readFileSync(join(home, "attempts", attempt, file), "latin1");
+}
+
+function noticed<K extends Notice["kind"]>(kind: K, attempt: string): Promise<Extract<Notice, { kind: K }>> {
+  const isIt = (notice: Notice): notice is Extract<Notice, { kind: K }> =>
+    notice.kind === kind && notice.attempt === attempt;
+  return eventually(`${kind} ${attempt}`, () => notices.find(isIt));
+}
+
+/** What machines have as their shells; the last is how a system without bash and util-linux looks. */
+const KINDS = [
+  { shell: "/bin/bash", grouping: "own group", ignored: 0 },
+  { shell: "/bin/dash", grouping: "setsid", ignored: 0 },
+  { shell: "/usr/bin/mksh", grouping: "own group", ignored: 0 },
+  { shell: "busybox", grouping: "plain setsid", ignored: 6 },
+].filter(({ shell }) => existsSync(shell === "busybox" ? "/usr/bin/busybox" : shell));
+
+describe.each(KINDS)("with $shell ($grouping)", ({ shell: name, grouping, ignored }) => {
+  function shell(): string {
+    if (name !== "busybox") return name;
+    const link = join(home, "sh");
+    if (!existsSync(link)) symlinkSync("/usr/bin/busybox", link);
+    return link;
+  }
+
+  it("[J20] a job runs with its own process group, no input, and signals as a login shell would give them", async () => {
+    const launcher = await launch(shell());
+    write(
+      "a_1",
+      "cat; grep -E 'Sig(Ign|Blk)' /proc/self/status; cut -d' ' -f5,6 /proc/$$/stat; ls -l /proc/$$/fd",
+    );
+    launcher.order(["a_1"]);
+    const { claim, childPid } = await noticed("started", "a_1");
+    expect(await noticed("exited", "a_1")).toMatchObject({ status: 0 });
+    const log = read("a_1", "log");
+    expect(log).toContain("SigBlk:\t0000000000000000");
+    expect(Number.parseInt(/SigIgn:\t(\w+)/.exec(log)?.[1] ?? "", 16)).toBe(ignored);
+    expect(log).toContain(`${childPid} ${claim.session}\n`);
+    expect(childPid).not.toBe(launcher.pid());
+    const open = log.split("\n").flatMap((line) => line.split(" -> ")[1] ?? []);
+    const itsLog = join(home, "attempts", "a_1", "log");
+    expect(open.slice(0, 3)).toEqual(["/dev/null", itsLog, itsLog]);
+    // Nothing of its supervisor's: not its record, nor the pipe to the agent, nor a script.
+    expect(open.slice(3).filter((file) => /socket|nexus/.test(file))).toEqual([]);
+  });
+
+  it("[J26] exit codes and signals are recorded, with the times of start and end", async () => {
+    const launcher = await launch(shell());
+    write("a_ok", "exit 0");
+    write("a_code", "exit 42");
+    write("a_signal", "kill -9 $$");
+    launcher.order(["a_ok", "a_code", "a_signal"]);
+    for (const [attempt, status] of [
+      ["a_ok", 0],
+      ["a_code", 42],
+      ["a_signal", 137],
+    ] as const) {
+      const { uptimeMs } = await noticed("exited", attempt);
+      const record = parseRecord(read(attempt, "record"));
+      expect(record.end).toEqual({ kind: "exit", status, uptimeMs });
+      expect(record.claim).toMatchObject({ bootId: "boot-1" });
+      expect(record.claim?.uptimeMs).toBeLessThanOrEqual(uptimeMs ?? -1);
+    }
+  });
+
+  it("[J42] a supervisor tells whether its job left something in its process group", async () => {
+    const launcher = await launch(shell());
+    write("a_alone", "true");
+    write("a_left", `sleep 600 & echo $! >${home}/left`);
+    launcher.order(["a_alone", "a_left"]);
+    // Where the job shares its supervisor's group, that cannot be told, and the agent looks by itself.
+    expect((await noticed("exited", "a_alone")).alone).toBe(grouping === "own group");
+    expect((await noticed("exited", "a_left")).alone).toBe(false);
+    kill(Number(readFileSync(join(home, "left"), "utf8")));
+  });
+
+  it("[J28] signals to a supervisor neither end it nor falsify the exit code, and a stopped job goes on", async () => {
+    const launcher = await launch(shell());
+    write("a_1", "echo up; while [ ! -e go ]; do sleep 0.02; done; exit 7");
+    launcher.order(["a_1"]);
+    const { claim, childPid } = await noticed("started", "a_1");
+    await eventually("the job runs", () => read("a_1", "log") === "up\n");
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGQUIT"] as const)
+      kill(claim.pid, signal);
+    kill(childPid, "SIGSTOP");
+    const state = () => readFileSync(`/proc/${childPid}/stat`, "latin1").split(") ")[1]?.[0];
+    // Where the job shares its supervisor's group, the first process is the supervisor itself.
+    await eventually("the job is stopped", () => state() === "T");
+    kill(claim.pid, "SIGTERM");
+    kill(childPid, "SIGCONT");
+    writeFileSync(join(home, "go"), "");
+    expect(await noticed("exited", "a_1")).toMatchObject({ status: 7 });
+    expect(parseRecord(read("a_1", "record")).end).toMatchObject({ kind: "exit", status: 7 });
+  });
+
+  it("[J21] an attempt that is ordered twice, to two launchers at once, runs once", async () => {
+    const two = [await launch(shell()), await launch(shell())];
+    const attempts = Array.from({ length: 20 }, (_, index) => `a_${index}`);
+    for (const attempt of attempts) write(attempt, `echo ran >>${home}/ran-${attempt}`);
+    for (const launcher of two) launcher.order([...attempts, ...attempts]);
+    for (const attempt of attempts) {
+      await noticed("exited", attempt);
+      await eventually("three refusals", () => {
+        return notices.filter((one) => one.kind === "unclaimed" && one.attempt === attempt).length === 3;
+      });
+      expect(readFileSync(join(home, `ran-${attempt}`), "utf8")).toBe("ran\n");
+    }
+  });
+
+  it("[J29] a supervisor whose agent and launcher are gone still records the end", async () => {
+    const launcher = await launch(shell());
+    write("a_1", "echo up; while [ ! -e go ]; do sleep 0.02; done; echo down; exit 9");
+    launcher.order(["a_1"]);
+    await noticed("started", "a_1");
+    const pid = launcher.pid() ?? 0;
+    await launcher.close();
+    kill(pid);
+    writeFileSync(join(home, "go"), "");
+    await eventually("the record", () => parseRecord(read("a_1", "record")).end);
+    expect(parseRecord(read("a_1", "record")).end).toMatchObject({ kind: "exit", status: 9 });
+    expect(read("a_1", "log")).toBe("up\ndown\n");
+  });
+});
+
+it("[J20] no text of a job is ever in the command line of a launcher or supervisor", async () => {
+  const launcher = await launch("/bin/sh");
+  write("a_1", "sleep 60; echo s3cret");
+  launcher.order(["a_1"]);
+  const { childPid } = await noticed("started", "a_1");
+  const words = openProcessTable()
+    .running(join(home, "launcher-"))
+    .flatMap((one) => one.words);
+  expect(words.join(" ")).not.toContain("s3cret");
+  kill(-childPid, "SIGTERM");
+  await noticed("exited", "a_1");
+});
+
+it("[J20] a launcher that is killed is replaced, and its supervisors go on telling", async () => {
+  const shell = SHELLS.find((path) => existsSync(path)) ?? "/bin/sh";
+  const launcher = await launch(shell);
+  write("a_1", "while [ ! -e go ]; do sleep 0.02; done; exit 5");
+  launcher.order(["a_1"]);
+  await noticed("started", "a_1");
+  kill(launcher.pid() ?? 0);
+  await eventually("a new launcher", () => ups === 2);
+  expect(downs).toHaveLength(1);
+  writeFileSync(join(home, "go"), "");
+  expect(await noticed("exited", "a_1")).toMatchObject({ status: 5 });
+  write("a_2", "exit 6");
+  launcher.order(["a_2"]);
+  expect(await noticed("exited", "a_2")).toMatchObject({ status: 6 });
+});
+
+it("[J20] a machine without a usable shell is told so", async () => {
+  await expect(launch(join(home, "nothing"))).rejects.toThrow(/No shell on this machine can start jobs/);
+  writeFileSync(join(home, "fake"), "#!/bin/sh\necho ready none\n", { mode: 0o755 });
+  await expect(launch(join(home, "fake"))).rejects.toThrow(/Install bash/);
+});
+
+it("[J25] identities through ps, where there is no /proc, are what the process table sees", async () => {
+  const table = openProcessTable("ps");
+  const launcher = await launch("/bin/sh", table);
+  write("a_1", "while [ ! -e go ]; do sleep 0.02; done");
+  launcher.order(["a_1"]);
+  const { claim } = await noticed("started", "a_1");
+  expect(table.startTimeOf(claim.pid)).toBe(claim.startTime);
+  expect(claim.uptimeMs).toBeNull();
+  const rows = await eventually("the marker", () => {
+    const seen = table.scan(null);
+    return seen.some(({ attempt }) => attempt === "a_1") ? seen : null;
+  });
+  expect(rows.find(({ pid }) => pid === claim.pid)).toMatchObject({ startTime: claim.startTime });
+  writeFileSync(join(home, "go"), "");
+  await noticed("exited", "a_1");
+});
