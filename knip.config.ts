@@ -8,6 +8,11 @@ const config: KnipConfig = {
   ignoreExportsUsedInFile: { interface: true, type: true },
   // Programs of the system (ssh-keygen, tsp) are looked for when they are needed.
   exclude: ["binaries"],
+  // Stylesheets import packages too (fonts, Tailwind).
+  compilers: {
+    css: (text) =>
+      Array.from(text.matchAll(/@import\s+("[^"]+")/g), ([, path]) => `import ${path};`).join("\n"),
+  },
   workspaces: {
     ".": {
       // Programs that tests start by their path are entries too.

@@ -18,7 +18,7 @@ function useCopied(text: string): [boolean, () => void] {
   return [copied, () => void copyText(text).then(setCopied)];
 }
 
-export function CopyButton({ text, label = "Copy" }: { text: string; label?: string }) {
+function CopyButton({ text, label = "Copy" }: { text: string; label?: string }) {
   const [copied, copy] = useCopied(text);
   return (
     <IconButton label={copied ? "Copied" : label} onClick={copy} size="small">

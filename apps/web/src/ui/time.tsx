@@ -1,5 +1,5 @@
 "use client";
-import { useNow } from "./clock.tsx";
+import { useNow } from "./clock.ts";
 import { formatAbsolute, formatDuration, formatRelative } from "./format.ts";
 
 /** A moment, relative, with the absolute time on hover. */

@@ -5,6 +5,7 @@
  * (a restart, a busy database) pass.
  */
 import { createTRPCUntypedClient, createWSClient, type TRPCClientError, wsLink } from "@trpc/client";
+import { serverNow } from "../../ui/clock.ts";
 
 export type Connection = {
   /** Since when the live data is not live; null while it is. Before the first contact it counts from the start. */
@@ -35,7 +36,7 @@ const KEEP_ALIVE = { enabled: true, intervalMs: 10_000, pongTimeoutMs: 5000 };
 export function createLiveSocket(url: string): LiveSocket {
   const subscriptions = new Set<Subscription>();
   const listeners = new Set<() => void>();
-  let connection: Connection = { lostSinceMs: Date.now(), wasLive: false, signedOut: false };
+  let connection: Connection = { lostSinceMs: serverNow(), wasLive: false, signedOut: false };
   let dialled: ReturnType<typeof dial> | null = null;
   let closed = false;
 
@@ -52,7 +53,7 @@ export function createLiveSocket(url: string): LiveSocket {
       onOpen: () => set({ lostSinceMs: null, wasLive: true, signedOut: false }),
       onClose: (cause) => {
         const signedOut = cause?.code === CLOSE_SIGNED_OUT;
-        set({ ...connection, lostSinceMs: connection.lostSinceMs ?? Date.now(), signedOut });
+        set({ ...connection, lostSinceMs: connection.lostSinceMs ?? serverNow(), signedOut });
         if (signedOut) void socket.close();
       },
     });

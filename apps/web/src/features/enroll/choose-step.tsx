@@ -12,7 +12,7 @@ import { InlineProblem } from "../../ui/view-state.tsx";
 import { useApiMutation } from "../api/api-context.tsx";
 import { useRoleReason } from "../api/me.ts";
 import { problemOf } from "../api/problem.ts";
-import type { CreatedToken } from "./enroll-view.tsx";
+import type { CreatedToken } from "./enroll-commands.ts";
 
 const LIFETIMES = [
   { value: "1800000", label: "30 minutes" },

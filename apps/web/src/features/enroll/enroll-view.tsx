@@ -1,15 +1,13 @@
 "use client";
-import type { OutputOf } from "@nexus/shared/api/contract";
 import { useState } from "react";
 import { Column, Page } from "../../ui/page.tsx";
 import { useApiQuery } from "../api/api-context.tsx";
 import { ChooseStep } from "./choose-step.tsx";
+import type { CreatedToken } from "./enroll-commands.ts";
 import { RunStep } from "./run-step.tsx";
 import { Step } from "./step.tsx";
 import { TokenList } from "./token-list.tsx";
 import { WaitStep } from "./wait-step.tsx";
-
-export type CreatedToken = OutputOf<"enrollTokens.create">;
 
 /** How often tokens are asked for while one is waited on: a used one says which node came with it. */
 const WAITING_REFETCH_MS = 2000;

@@ -3,8 +3,7 @@ import { isLoopbackOrigin } from "@nexus/shared/protocol/origin";
 import { EyeOff, TriangleAlert } from "lucide-react";
 import { CommandBox } from "../../ui/copy-button.tsx";
 import { useMe } from "../api/me.ts";
-import { enrollCommands } from "./enroll-commands.ts";
-import type { CreatedToken } from "./enroll-view.tsx";
+import { type CreatedToken, enrollCommands } from "./enroll-commands.ts";
 
 export function RunStep({ created }: { created: CreatedToken }) {
   const { data: me } = useMe();

@@ -58,7 +58,7 @@ export const GpuCell = memo(function GpuCell({ gpu, history }: GpuCellProps) {
   );
 });
 
-export function meterParts(tenancy: Tenancy) {
+function meterParts(tenancy: Tenancy) {
   return [
     { part: tenancy.jobsPart, hue: "active" as const },
     { part: tenancy.foreignPart, hue: "odd" as const, hatched: true },

@@ -36,7 +36,7 @@ export function JobDetails({ job, className }: { job: Job; className?: string })
   );
 }
 
-export function Part({ title, children, aside }: { title: string; children: ReactNode; aside?: ReactNode }) {
+function Part({ title, children, aside }: { title: string; children: ReactNode; aside?: ReactNode }) {
   return (
     <section className="border-b px-4 py-3 last:border-0">
       <header className="mb-2 flex items-baseline justify-between gap-2">

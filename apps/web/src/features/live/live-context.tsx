@@ -8,7 +8,7 @@ import type { Job } from "@nexus/shared/api/schemas";
 import type { JobState } from "@nexus/shared/machines/job";
 import { type InfiniteData, type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, use, useEffect, useState } from "react";
-import { setServerNow } from "../../ui/clock.tsx";
+import { setServerNow } from "../../ui/clock.ts";
 import { useApi } from "../api/api-context.tsx";
 import { applyFleet, type FleetState } from "./fleet-state.ts";
 

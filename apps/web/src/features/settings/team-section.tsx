@@ -16,7 +16,7 @@ import { useMe, useRoleReason } from "../api/me.ts";
 import { problemOf } from "../api/problem.ts";
 import { AddMember } from "./add-member.tsx";
 
-export const ROLE_NOTE: Record<Role, string> = {
+const ROLE_NOTE: Record<Role, string> = {
   owner: "everything, owners too",
   admin: "machines, queues, members",
   member: "their own jobs",

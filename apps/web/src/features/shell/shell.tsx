@@ -2,6 +2,7 @@
 /** The frame of every signed-in view: navigation, palette, shortcuts, live data, and the way out when signed out. */
 import { usePathname, useRouter } from "next/navigation";
 import { type ReactNode, useEffect } from "react";
+import { useNow } from "../../ui/clock.ts";
 import { KeyListener } from "../../ui/palette/key-listener.tsx";
 import { StaleBar } from "../../ui/view-state.tsx";
 import { useApi, useConnection } from "../api/api-context.tsx";
@@ -30,11 +31,14 @@ export function Shell({ children }: { children: ReactNode }) {
   );
 }
 
-/** Shown after a moment only: a reconnect within it is nobody's business. */
+/** A reconnect within this time is nobody's business. */
+const QUIET_MS = 1000;
+
 function ConnectionBar() {
   const api = useApi();
   const { lostSinceMs, wasLive, signedOut } = useConnection();
-  if (lostSinceMs === null || !wasLive || signedOut) return null;
+  const nowMs = useNow();
+  if (lostSinceMs === null || nowMs - lostSinceMs < QUIET_MS || !wasLive || signedOut) return null;
   return <StaleBar sinceMs={lostSinceMs} onRetry={api.reconnect} />;
 }
 

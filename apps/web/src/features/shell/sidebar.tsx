@@ -75,7 +75,7 @@ function NavCount({ href }: { href: Destination["href"] }) {
   return text && <span className="ml-auto text-12 font-normal text-content-3">{text}</span>;
 }
 
-export function ThemeItems() {
+function ThemeItems() {
   const { theme } = useTheme();
   const icons = { system: SunMoon, light: Sun, dark: Moon };
   const order: Theme[] = ["system", "light", "dark"];

@@ -1,6 +1,6 @@
 "use client";
 import { Button } from "../button.tsx";
-import { useNow } from "../clock.tsx";
+import { useNow } from "../clock.ts";
 import { formatBytes, formatCount, formatDuration } from "../format.ts";
 import type { LogFeedState } from "./log-feed.ts";
 

@@ -8,7 +8,7 @@ import { assert } from "@nexus/shared/assert";
 import { type LogRow, RowScanner, type TextRow } from "./row-scanner.ts";
 import { rowSpans, rowText, type Span } from "./spans.ts";
 
-export const WINDOW_BYTES_MAX = 32 * 1024 * 1024;
+const WINDOW_BYTES_MAX = 32 * 1024 * 1024;
 /** Trimming moves every row index, so it is done seldom and by much. */
 const TRIM_TO = 0.75;
 /** Small live chunks are joined up to this size: ten thousand lines a minute must not become ten thousand arrays. */

@@ -31,7 +31,7 @@ export function matchRanges(text: string, query: string): [number, number][] {
   return ranges;
 }
 
-export function rowMatches(text: string, query: string): boolean {
+function rowMatches(text: string, query: string): boolean {
   return text.toLowerCase().includes(query.toLowerCase()) || text.includes(query);
 }
 

@@ -2,7 +2,7 @@
 
 /** -1 the default, 0..255 the palette, above that 24 bits of RGB under RGB_FLAG. */
 export type TerminalColor = number;
-export const DEFAULT_COLOR = -1;
+const DEFAULT_COLOR = -1;
 const RGB_FLAG = 0x1000000;
 
 export type TextStyle = {
