@@ -22,7 +22,7 @@ const config: KnipConfig = {
     },
     "apps/web": {
       entry: ["server.ts"],
-      project: ["server.ts", "src/**/*.{ts,tsx}", "*.{ts,mjs}"],
+      project: ["server.ts", "src/**/*.{ts,tsx,css}", "*.{ts,mjs}"],
     },
     "apps/agent": { entry: ["src/main.ts", "bin/*"], project: ["src/**/*.ts", "bin/*"] },
     "apps/cli": { entry: ["src/main.ts", "bin/*"], project: ["src/**/*.ts", "bin/*"] },
