@@ -4,7 +4,8 @@ import { NexusError } from "@nexus/shared/errors";
 import { afterEach, describe, expect, test } from "vitest";
 import { diskProblem } from "./disk-problem.ts";
 import { createSegmentLogStore } from "./segment-log-store.ts";
-import { canMount, mountDisk, mountThinDisk } from "./testing/small-disk.ts";
+import { canMount, mountCuttableDisk, mountDisk, mountThinDisk } from "./testing/small-disk.ts";
+import { pattern } from "./testing/test-store.ts";
 
 const KIB = 1024;
 const MIB = KIB * KIB;
@@ -15,13 +16,6 @@ const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const clean of cleanups.splice(0).toReversed()) await clean();
 });
-
-/** Bytes of which none is like its neighbours, so that a shifted or doubled piece is seen. */
-function pattern(length: number, seed: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  for (let at = 0; at + 4 <= length; at += 4) bytes.writeUInt32LE((at ^ (seed * 0x9e3779b1)) >>> 0, at);
-  return bytes;
-}
 
 function openStore(options: Parameters<typeof createSegmentLogStore>[0]) {
   const store = createSegmentLogStore(options);
@@ -79,6 +73,32 @@ describe.skipIf(!canMount())("a real small disk", () => {
     expect(refusal.code).toBe("disk_full");
     expect(refusal.message).toContain("read-only");
     expect(refusal.message).toContain(disk.path);
+  });
+
+  test("[L9] what was synced is there after a power cut, with its folders; the rest is a prefix", async () => {
+    const disk = mountCuttableDisk();
+    cleanups.push(() => disk.unmount());
+    const store = openStore({ root: join(disk.path, "logs"), segmentBytes: 300 * KIB });
+    const log = pattern(900 * KIB, 1);
+    const append = async (attempt: string, from: number, to: number) => {
+      for (let at = from; at < to; at += 100 * KIB) {
+        await store.append(attempt, at, log.subarray(at, at + 100 * KIB));
+      }
+    };
+    await append(A, 0, 500 * KIB);
+    await append(B, 0, 700 * KIB);
+    // Two at once: neither may return before the folders are safe too.
+    await Promise.race([store.sync(A), store.sync(A)]);
+    await append(A, 500 * KIB, 700 * KIB);
+
+    const cut = disk.afterPowerCut();
+    cleanups.push(() => cut.unmount());
+    const found = openStore({ root: join(cut.path, "logs") });
+    expect(await found.size(A)).toBeGreaterThanOrEqual(500 * KIB);
+    for (const attempt of [A, B]) {
+      const bytes = await found.read(attempt, 0, MIB);
+      expect(log.subarray(0, bytes.byteLength).equals(bytes)).toBe(true);
+    }
   });
 
   test("[L9] what cannot be made durable is given up, and taken again from where the log is safe", async () => {

@@ -1,6 +1,14 @@
 /** Real disks that are small, read-only, or promise more than they hold: mounted for a test, where the machine allows it. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  rmdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -51,30 +59,69 @@ export function mountThinDisk(): ThinDisk {
   const below = mountDisk("size=8m");
   const image = join(below.path, "image");
   const ballast = join(below.path, "ballast");
-  const path = join(below.path, "disk");
+  let disk: SmallDisk;
   try {
     writeFileSync(image, "");
     truncateSync(image, 64 * 1024 * 1024);
     asRoot("mkfs.ext2", "-q", "-F", "-m", "0", image);
     writeFileSync(ballast, Buffer.alloc(4 * 1024 * 1024, 1));
-    mkdirSync(path);
-    asRoot("mount", "-o", "loop", image, path);
-    asRoot("chown", String(process.getuid?.()), path);
+    disk = mountImage(image, join(below.path, "disk"));
   } catch (error) {
     below.unmount();
     throw error;
   }
   return {
-    path,
+    path: disk.path,
     makeRoom() {
       rmSync(ballast);
       asRoot("mount", "-o", "remount,size=64m", below.path);
     },
     unmount() {
-      asRoot("umount", path);
+      disk.unmount();
       below.unmount();
     },
   };
+}
+
+export type CuttableDisk = SmallDisk & {
+  /** The same disk after the power was cut now: only what had reached it is there. */
+  afterPowerCut(): SmallDisk;
+};
+
+/** A journaled disk in a file, which can be looked at as it would be found after a power cut. */
+export function mountCuttableDisk(): CuttableDisk {
+  const below = mountDisk("size=160m");
+  const image = join(below.path, "image");
+  const cutImage = join(below.path, "cut-image");
+  let disk: SmallDisk;
+  try {
+    writeFileSync(image, "");
+    truncateSync(image, 64 * 1024 * 1024);
+    asRoot("mkfs.ext4", "-q", "-F", image);
+    // No commit of the journal by itself while the image is copied.
+    disk = mountImage(image, join(below.path, "disk"), ",commit=300");
+  } catch (error) {
+    below.unmount();
+    throw error;
+  }
+  return {
+    path: disk.path,
+    afterPowerCut() {
+      copyFileSync(image, cutImage);
+      return mountImage(cutImage, join(below.path, "cut-disk"));
+    },
+    unmount() {
+      disk.unmount();
+      below.unmount();
+    },
+  };
+}
+
+function mountImage(image: string, path: string, options = ""): SmallDisk {
+  mkdirSync(path);
+  asRoot("mount", "-o", `loop${options}`, image, path);
+  asRoot("chown", String(process.getuid?.()), path);
+  return { path, unmount: () => asRoot("umount", path) };
 }
 
 function asRoot(...command: string[]): void {
