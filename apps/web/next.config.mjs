@@ -1,10 +1,10 @@
-import type { NextConfig } from "next";
-
 /**
+ * Plain JavaScript, since the server reads it at every start and an image has no compiler.
  * Next is a view only: every other route (tRPC, sockets, sign-in, raw logs) is answered by our own server before Next sees
  * it. So there are no redirects, rewrites or headers here, and nothing of `src/server` may be reachable from `src/app`.
+ * @type {import("next").NextConfig}
  */
-const config: NextConfig = {
+const config = {
   poweredByHeader: false,
   typedRoutes: true,
   reactStrictMode: true,
