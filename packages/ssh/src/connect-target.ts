@@ -1,0 +1,117 @@
+import type { Credentials } from "./auth/credentials.ts";
+import { startBudget } from "./connect-budget.ts";
+import { connectSsh2 } from "./engine-ssh2/connect-ssh2.ts";
+import { assertVerifier, type HostKeyVerifier } from "./host-keys/host-key-verifier.ts";
+import type { SshSession } from "./session.ts";
+import { mayFallThrough, SshError } from "./ssh-error.ts";
+import { openTransport } from "./transports/open-transport.ts";
+import { describeTransport, type Transport, type TransportPrograms } from "./transports/transport.ts";
+import {
+  afterFailure,
+  afterSuccess,
+  chooseTransports,
+  type TransportHealth,
+  UNTRIED,
+} from "./transports/transport-health.ts";
+
+/** A machine and all that is needed to reach it. */
+export type SshTarget = {
+  /** Unique among targets; pool and health go by it. */
+  id: string;
+  user: string;
+  credentials: Credentials;
+  verifier: HostKeyVerifier;
+  /** In the user's order. */
+  transports: readonly Transport[];
+  /** Weak algorithms for a machine that nobody can update. */
+  legacy?: boolean;
+  ciphers?: readonly string[];
+  /** For each way on its own. */
+  connectTimeoutMs?: number;
+  keepaliveMs?: number;
+};
+
+export type ConnectedTarget = { session: SshSession; transport: string };
+
+export type ConnectorOptions = {
+  programs: TransportPrograms;
+  nowMs: () => number;
+  /** The engine. Another one replaces it for tests and for the system's ssh. */
+  connectVia?: (target: SshTarget, transport: Transport, signal?: AbortSignal) => Promise<SshSession>;
+};
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/**
+ * Connects to targets over their ways, one after the other, and keeps the health of every way. Owns no connection:
+ * what it opens belongs to the caller. A refused host key or log-in ends the attempt: the next way would lead to the
+ * same machine, or to somebody who hopes for a second try.
+ */
+export function createConnector(options: ConnectorOptions) {
+  const { nowMs, programs } = options;
+  const records = new Map<string, { health: TransportHealth; isBeingProbed: boolean }>();
+  const keyOf = (target: SshTarget, way: Transport) => `${target.id}\n${describeTransport(way)}`;
+  const recordOf = (target: SshTarget, way: Transport) =>
+    records.get(keyOf(target, way)) ?? { health: UNTRIED, isBeingProbed: false };
+
+  const connectVia = options.connectVia ?? connectWithSsh2;
+
+  async function connectWithSsh2(
+    target: SshTarget,
+    way: Transport,
+    signal?: AbortSignal,
+  ): Promise<SshSession> {
+    const budget = startBudget(target.connectTimeoutMs ?? CONNECT_TIMEOUT_MS, signal);
+    try {
+      const carrier = await openTransport(way, { budget, programs });
+      return await connectSsh2(carrier, { ...target, budget });
+    } finally {
+      budget.end();
+    }
+  }
+
+  async function connect(target: SshTarget, signal?: AbortSignal): Promise<ConnectedTarget> {
+    assertVerifier(target.verifier);
+    if (target.transports.length === 0)
+      throw new SshError("config_invalid", `No way to ${target.id} is known.`);
+    const ways = chooseTransports(target.transports, (way) => recordOf(target, way), nowMs());
+    const failures: string[] = [];
+    for (const way of ways) {
+      const before = recordOf(target, way).health;
+      records.set(keyOf(target, way), { health: before, isBeingProbed: true });
+      const startedAtMs = performance.now();
+      let after = before;
+      try {
+        const session = await connectVia(target, way, signal);
+        const latencyMs = performance.now() - startedAtMs;
+        after = afterSuccess(recordOf(target, way).health, { latencyMs, nowMs: nowMs() });
+        return { session, transport: describeTransport(way) };
+      } catch (error) {
+        if (!mayFallThrough(error)) throw error;
+        const words = error instanceof Error ? error.message : String(error);
+        after = afterFailure(recordOf(target, way).health, { error: words, nowMs: nowMs() });
+        failures.push(`  ${describeTransport(way)}: ${words}`);
+        if (way === ways.at(-1) && failures.length === 1) throw error;
+      } finally {
+        records.set(keyOf(target, way), { health: after, isBeingProbed: false });
+      }
+    }
+    throw new SshError("unreachable", [`No way led to ${target.id}:`, ...failures].join("\n"));
+  }
+
+  return {
+    connect,
+    /** Per way in the user's order, for status pages. */
+    health: (target: SshTarget) =>
+      target.transports.map((way) => ({
+        transport: describeTransport(way),
+        ...recordOf(target, way).health,
+      })),
+    /** When a target is gone. */
+    forget(targetId: string) {
+      for (const key of records.keys()) if (key.startsWith(`${targetId}\n`)) records.delete(key);
+    },
+  };
+}
+
+export type Connector = ReturnType<typeof createConnector>;

@@ -1,0 +1,27 @@
+/** Strings that have broken out of somebody's shell. None may do more than arrive; `pwned` is what they would leave. */
+export const METACHARACTERS = [
+  "; touch pwned #",
+  "$(touch pwned)",
+  "`touch pwned`",
+  "' ; touch pwned ; '",
+  '" ; touch pwned ; "',
+  "&& touch /tmp/pwned",
+  "| tee pwned",
+  "> pwned",
+  "\ntouch pwned\n",
+  "a\\nb\\'c\\\"d\\",
+  "\\0073touch pwned",
+  "!touch pwned",
+  "*",
+  "~root",
+  "-rf",
+  "--",
+  "%s%n%b",
+  "{a,b}",
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: a shell would fill it in
+  "$HOME ${IFS} $((1+1))",
+  "\t tabs \r and returns",
+  "ünïcödé \u{1f4a5}",
+  "-oProxyCommand=touch pwned",
+  "=cmd",
+];

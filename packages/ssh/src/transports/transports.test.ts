@@ -1,0 +1,280 @@
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { createConnector, type SshTarget } from "../connect-target.ts";
+import { runRemote } from "../exec/run-remote.ts";
+import { METACHARACTERS } from "../testing/metacharacters.ts";
+import { newTestKey } from "../testing/test-keys.ts";
+import { trusting, withKey } from "../testing/test-session.ts";
+import { startTestSshd, type TestSshd } from "../testing/test-sshd.ts";
+import { targetOf, testConnector } from "../testing/test-target.ts";
+import { describeTransport, type Transport } from "./transport.ts";
+import {
+  afterFailure,
+  afterSuccess,
+  chooseTransports,
+  isHealthy,
+  successRate,
+  UNTRIED,
+} from "./transport-health.ts";
+
+let server: TestSshd;
+let jumpServer: TestSshd;
+beforeAll(async () => {
+  server = await startTestSshd();
+  jumpServer = await startTestSshd();
+});
+afterAll(async () => {
+  await server.close();
+  await jumpServer.close();
+});
+
+const nowhere: Transport = { kind: "direct", host: "127.0.0.1", port: 1 };
+const direct = (): Transport => ({ kind: "direct", host: server.host, port: server.port });
+
+/** A program that joins its stdin and stdout with a TCP port, as every proxy does. */
+function bridge(): string {
+  const script = `const s=require('net').connect(process.argv[1],'127.0.0.1');process.stdin.pipe(s).pipe(process.stdout);s.on('error',()=>{console.error('bridge is out');process.exit(3)})`;
+  return `${process.execPath} -e "${script}"`;
+}
+
+async function check(target: SshTarget, env: Record<string, string | undefined> = {}) {
+  const { connector } = testConnector(env);
+  const connected = await connector.connect(target);
+  onTestFinished(() => connected.session.close());
+  expect((await runRemote(connected.session, { argv: ["echo", "there"] })).stdout.toString()).toBe("there\n");
+  return connected;
+}
+
+describe("[H22] ways in the user's order", () => {
+  test("[H22] the first that works is taken, the failed one is remembered", async () => {
+    const target = await targetOf(server, { transports: [nowhere, direct()] });
+    const { connector, clock } = testConnector();
+    for (let round = 0; round < 3; round += 1) {
+      const { session, transport } = await connector.connect(target);
+      await session.close();
+      expect(transport).toBe(describeTransport(direct()));
+    }
+    const [first, second] = connector.health(target);
+    expect(first).toMatchObject({ consecutiveFailures: 3, failures: 3, nextTryAtMs: clock.nowMs + 30_000 });
+    expect(first?.lastError).toMatch(/nothing listens/);
+    expect(second).toMatchObject({ consecutiveFailures: 0, successes: 3, latencyMs: expect.any(Number) });
+    const { session } = await connector.connect(target);
+    await session.close();
+    expect(connector.health(target)[0]?.failures).toBe(3);
+    clock.nowMs += 30_000;
+    const probed = await connector.connect(target);
+    await probed.session.close();
+    expect(connector.health(target)[0]?.failures).toBe(4);
+  });
+
+  test("[H22] when no way leads there all are named", async () => {
+    const target = await targetOf(server, { transports: [nowhere, { ...nowhere, port: 2 }] });
+    await expect(testConnector().connector.connect(target)).rejects.toThrow(
+      /127.0.0.1:1: .*nothing listens[\s\S]*127.0.0.1:2: /,
+    );
+  });
+
+  test("[H23] a wrong host key never falls through to the next way", async () => {
+    const other = await startTestSshd({ hostKey: newTestKey("other") });
+    onTestFinished(() => other.close());
+    const wrong: Transport = { kind: "direct", host: other.host, port: other.port };
+    const target = await targetOf(server, { transports: [wrong, direct()] });
+    const before = server.connectionCount();
+    const { connector } = testConnector();
+    await expect(connector.connect(target)).rejects.toMatchObject({ failure: "host_key_changed" });
+    expect(server.connectionCount()).toBe(before);
+    expect(connector.health(target)[0]).toMatchObject({ failures: 0 });
+  });
+
+  test("[H23] a refused log-in never falls through to the next way", async () => {
+    const keys = [{ label: "stranger", text: newTestKey().privateKey }];
+    const other = { ...direct(), host: "localhost" } as Transport;
+    const target = await targetOf(server, { transports: [direct(), other], credentials: { keys } });
+    const before = server.connectionCount();
+    await expect(testConnector().connector.connect(target)).rejects.toMatchObject({ failure: "auth_failed" });
+    expect(server.connectionCount()).toBe(before + 1);
+  });
+});
+
+describe("[H22] health", () => {
+  const fail = (times: number, nowMs = 0) =>
+    Array.from({ length: times }).reduce<typeof UNTRIED>(
+      (health) => afterFailure(health, { error: "x", nowMs }),
+      UNTRIED,
+    );
+
+  test("[H22] three failures in a row make a way unhealthy, one success heals it", () => {
+    expect(isHealthy(fail(2))).toBe(true);
+    expect(isHealthy(fail(3))).toBe(false);
+    const healed = afterSuccess(fail(3), { latencyMs: 100, nowMs: 1 });
+    expect(isHealthy(healed)).toBe(true);
+    expect(successRate(healed)).toBe(0.25);
+    expect(afterSuccess(healed, { latencyMs: 200, nowMs: 2 }).latencyMs).toBeCloseTo(130);
+  });
+
+  test("[H22] pauses double from 30 s up to half an hour", () => {
+    expect([3, 4, 5, 20].map((times) => fail(times).nextTryAtMs)).toEqual([
+      30_000, 60_000, 120_000, 1_800_000,
+    ]);
+  });
+
+  test("[H22] an unhealthy way is probed by one attempt at a time, and used when nothing else is left", () => {
+    const records = new Map([
+      ["a", { health: fail(3, 1000), isBeingProbed: false }],
+      ["b", { health: UNTRIED, isBeingProbed: false }],
+    ]);
+    const choose = (nowMs: number) =>
+      chooseTransports(
+        ["a", "b"],
+        (way) => records.get(way) ?? { health: UNTRIED, isBeingProbed: false },
+        nowMs,
+      );
+    expect(choose(30_999)).toEqual(["b"]);
+    expect(choose(31_000)).toEqual(["a", "b"]);
+    records.set("a", { health: fail(3, 1000), isBeingProbed: true });
+    expect(choose(31_000)).toEqual(["b"]);
+    records.set("b", { health: fail(4, 1000), isBeingProbed: false });
+    expect(choose(2000)).toEqual(["a", "b"]);
+  });
+});
+
+describe("[H24] programs that carry", () => {
+  test("[H24] a proxy command carries the session and ends with it", async () => {
+    const pidFile = join(server.folder, "proxy-pid");
+    const command = `sh -c 'echo $$ >${pidFile}; exec "$@"' sh ${bridge()} ${server.port}`;
+    const target = await targetOf(server, { transports: [{ kind: "proxy_command", command }] });
+    const { session } = await check(target);
+    const pid = Number(readFileSync(pidFile, "utf8"));
+    expect(existsSync(`/proc/${pid}`)).toBe(true);
+    await session.close();
+    await expect.poll(() => existsSync(`/proc/${pid}`)).toBe(false);
+  });
+
+  test("[H24] a proxy that fails is explained by its own words and exit code", async () => {
+    const failing = `${bridge()} 1`;
+    const target = await targetOf(server, { transports: [{ kind: "proxy_command", command: failing }] });
+    await expect(testConnector().connector.connect(target)).rejects.toThrow(/sh ended with 3: bridge is out/);
+    const missing = await targetOf(server, {
+      transports: [{ kind: "tailscale", host: "gpu1", port: 22, mode: "nc" }],
+    });
+    await expect(testConnector({ PATH: "/nonexistent" }).connector.connect(missing)).rejects.toThrow(
+      /tailscale cannot be run/,
+    );
+  });
+
+  test("[H24] a proxy that hangs costs the budget and is ended", async () => {
+    const pidFile = join(server.folder, "hanging-pid");
+    const command = `sh -c 'echo $$ >${pidFile}; exec sleep 600'`;
+    const target = await targetOf(server, {
+      transports: [{ kind: "proxy_command", command }],
+      connectTimeoutMs: 400,
+    });
+    await expect(testConnector().connector.connect(target)).rejects.toMatchObject({ failure: "timed_out" });
+    const pid = Number(readFileSync(pidFile, "utf8"));
+    await expect.poll(() => existsSync(`/proc/${pid}`)).toBe(false);
+  });
+
+  test("[H25] a Cloudflare service token is in the environment of the carrier, and on no command line", async () => {
+    // Stands in for cloudflared, which has no counterpart on loopback: it notes how it was called and carries.
+    const stub = join(server.folder, "cloudflared");
+    const seen = join(server.folder, "seen");
+    writeFileSync(
+      stub,
+      `#!/bin/sh\nprintf '%s\\n' "$@" >${seen}\ntr '\\0' ' ' </proc/$$/cmdline >>${seen}\necho >>${seen}\nenv | grep ^TUNNEL_ | sort >>${seen}\nexec ${bridge()} ${server.port}\n`,
+    );
+    chmodSync(stub, 0o755);
+    const connector = createConnector({
+      programs: { env: { PATH: process.env.PATH }, cloudflaredPath: stub },
+      nowMs: () => 0,
+    });
+    const transport: Transport = {
+      kind: "cloudflare",
+      hostname: "ssh.example.com",
+      serviceToken: { id: "token-id.access", secret: "token-secret" },
+    };
+    const { session } = await connector.connect(await targetOf(server, { transports: [transport] }));
+    await session.close();
+    const [a, b, c, d, cmdline, id, secret] = readFileSync(seen, "utf8").split("\n");
+    expect([a, b, c, d]).toEqual(["access", "ssh", "--hostname", "ssh.example.com"]);
+    expect(cmdline).not.toMatch(/token/);
+    expect([id, secret]).toEqual([
+      "TUNNEL_SERVICE_TOKEN_ID=token-id.access",
+      "TUNNEL_SERVICE_TOKEN_SECRET=token-secret",
+    ]);
+    expect(describeTransport(transport)).not.toMatch(/token/);
+  });
+
+  test("[H13] hosts that could be options or commands reach no program", async () => {
+    for (const nasty of METACHARACTERS) {
+      for (const transport of [
+        { kind: "direct", host: nasty, port: 22 },
+        { kind: "tailscale", host: nasty, port: 22, mode: "nc" },
+        { kind: "cloudflare", hostname: nasty },
+      ] as Transport[]) {
+        const target = await targetOf(server, { transports: [transport] });
+        await expect(testConnector().connector.connect(target)).rejects.toMatchObject({
+          failure: "config_invalid",
+        });
+      }
+    }
+  });
+});
+
+describe("[H26] jump hosts", () => {
+  const hopOf = async (hop: TestSshd) => ({
+    host: hop.host,
+    port: hop.port,
+    user: hop.user,
+    credentials: withKey(hop),
+    verifier: await trusting(hop),
+  });
+
+  test("[H26] a chain of two hops leads to the target, and ends with it", async () => {
+    const second = await startTestSshd();
+    onTestFinished(() => second.close());
+    const hops = [await hopOf(jumpServer), await hopOf(second)];
+    const jump: Transport = { kind: "jump", hops, host: server.host, port: server.port };
+    const { session } = await check(await targetOf(server, { transports: [jump] }));
+    await session.close();
+    await expect.poll(() => second.log()).toMatch(/Disconnected from user/);
+  });
+
+  test("[H26] the host key of every hop is verified, and of the target behind it", async () => {
+    const hop = await hopOf(jumpServer);
+    const wrong = { ...jumpServer, hostKey: newTestKey().publicKey };
+    const jump = (verifier: typeof hop.verifier): Transport => ({
+      kind: "jump",
+      hops: [{ ...hop, verifier }],
+      host: server.host,
+      port: server.port,
+    });
+    const before = server.connectionCount();
+    const first = await targetOf(server, { transports: [jump(await trusting(wrong))] });
+    await expect(testConnector().connector.connect(first)).rejects.toMatchObject({
+      failure: "host_key_changed",
+    });
+    expect(server.connectionCount()).toBe(before);
+    const behind = await targetOf(server, {
+      transports: [jump(hop.verifier)],
+      verifier: await trusting({ ...server, hostKey: newTestKey().publicKey }),
+    });
+    await expect(testConnector().connector.connect(behind)).rejects.toMatchObject({
+      failure: "host_key_changed",
+    });
+  });
+
+  test("[H26] a hop that does not reach the target says so", async () => {
+    const free = createServer();
+    await new Promise<void>((resolve) => free.listen(0, "127.0.0.1", resolve));
+    const address = free.address();
+    const port = typeof address === "object" && address ? address.port : 1;
+    await new Promise((resolve) => free.close(resolve));
+    const jump: Transport = { kind: "jump", hops: [await hopOf(jumpServer)], host: "127.0.0.1", port };
+    const target = await targetOf(server, { transports: [jump] });
+    await expect(testConnector().connector.connect(target)).rejects.toThrow(
+      /jump host 127.0.0.1 does not reach/,
+    );
+  });
+});
