@@ -47,7 +47,7 @@ describe("nexus-agent enroll", () => {
     expect(output).toContain("install-service");
     expect((await stat(agent.home)).mode & 0o777).toBe(0o700);
     expect((await stat(join(agent.home, "identity.json"))).mode & 0o777).toBe(0o600);
-    expect(await readdir(agent.home)).toEqual(["identity.json"]);
+    expect(await readdir(agent.home)).toEqual(["generation", "identity.json"]);
     const { seed } = JSON.parse(await readFile(join(agent.home, "identity.json"), "utf8"));
     expect(output).not.toContain(seed);
     expect(output).not.toContain(decodeEnrollToken(secret).seed);

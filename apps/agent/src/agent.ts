@@ -22,6 +22,7 @@ import { createTelemetry } from "./telemetry.ts";
 export type AgentOptions = {
   home: string;
   identity: Identity;
+  generation: number;
   agentVersion: string;
   bootId: string;
   /** The environment that every job begins with. */
@@ -91,6 +92,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const link = createServerLink({
     home,
     identity: options.identity,
+    generation: options.generation,
     agentVersion: options.agentVersion,
     bootId: options.bootId,
     nowMs,

@@ -3,10 +3,8 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
-import { CommanderError } from "commander";
 import manifest from "../package.json" with { type: "json" };
 import { type CliContext, sayError } from "./cli-context.ts";
-import { createProgram } from "./program.ts";
 import { showText } from "./show-text.ts";
 
 const { stdin, stdout, stderr } = process;
@@ -32,16 +30,31 @@ const context: CliContext = {
 
 let exitCode = 0;
 try {
-  await createProgram(context).parseAsync(process.argv);
+  await execute(process.argv);
 } catch (error) {
   exitCode = tell(error);
 }
 await new Promise<void>((done) => stdout.write("", () => done()));
 process.exit(exitCode);
 
+/**
+ * The agent lives for months in as little memory as it can: `run` alone goes past the parser of options, which with what it
+ * loads is 7 MB of the 70 that an idle agent may have.
+ */
+async function execute(argv: string[]): Promise<void> {
+  const [command, ...flags] = argv.slice(2);
+  if (command === "run" && flags.every((flag) => flag === "--allow-root")) {
+    const { runAgent } = await import("./commands/run.ts");
+    await runAgent(context, { allowRoot: flags.length > 0 });
+    return;
+  }
+  const { createProgram } = await import("./program.ts");
+  await createProgram(context).parseAsync(argv);
+}
+
 /** @returns the exit code. */
 function tell(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : ERROR_TABLE.bad_request.exit;
+  if (isUsageEnd(error)) return error.exitCode === 0 ? 0 : ERROR_TABLE.bad_request.exit;
   if (error instanceof NexusError) {
     sayError(context, `nexus-agent: ${showText(error.message)}`);
     return ERROR_TABLE[error.code].exit;
@@ -51,4 +64,9 @@ function tell(error: unknown): number {
     `nexus-agent: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
   );
   return ERROR_TABLE.internal.exit;
+}
+
+/** Commander's own end of help, version and wrong usage; it has printed what there is to say. */
+function isUsageEnd(error: unknown): error is { exitCode: number } {
+  return error instanceof Error && "exitCode" in error && error.name === "CommanderError";
 }

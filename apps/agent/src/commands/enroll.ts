@@ -1,7 +1,5 @@
 /** `nexus-agent enroll [token]`: this machine becomes a node. Asks once, then is done; `--run` goes on into `run`. */
 import { hostname, userInfo } from "node:os";
-import { createInterface } from "node:readline/promises";
-import { text as readAll } from "node:stream/consumers";
 import { showPin } from "@nexus/shared/crypto/fingerprint";
 import { NexusError } from "@nexus/shared/errors";
 import { decodeEnrollToken } from "@nexus/shared/protocol/enroll-token";
@@ -97,7 +95,7 @@ async function refuseSecondIdentity(context: CliContext, isForced: boolean): Pro
 
 /** Arguments and environment can be read by every user of the machine; standard input cannot. */
 async function readToken(context: CliContext, given: string | undefined): Promise<string> {
-  if (given === "-") return await readAll(context.stdin);
+  if (given === "-") return (await import("node:stream/consumers")).text(context.stdin);
   const token = given ?? context.env.NEXUS_ENROLL_TOKEN;
   if (token !== undefined && token !== "") return token;
   throw new NexusError("bad_request", {
@@ -108,6 +106,7 @@ async function readToken(context: CliContext, given: string | undefined): Promis
 
 async function isConfirmed(context: CliContext, options: EnrollOptions): Promise<boolean> {
   if (options.yes === true || !context.stdin.isTTY || context.stdout.isTTY !== true) return true;
+  const { createInterface } = await import("node:readline/promises");
   const asking = createInterface({ input: context.stdin, output: context.stdout });
   try {
     const answer = await asking.question("\nEnrol this machine? [Y/n] ");

@@ -7,6 +7,7 @@ import { type CliContext, sayError } from "../cli-context.ts";
 import type { Problem } from "../core/session.ts";
 import { baseEnvironment } from "../exec/job-environment.ts";
 import { readBootId } from "../host/facts.ts";
+import { readGeneration } from "../link/generation-file.ts";
 import { requireIdentity } from "../link/identity-store.ts";
 import type { LinkState } from "../link/server-link.ts";
 import { openStatusFile } from "../link/status-file.ts";
@@ -28,6 +29,7 @@ export async function runAgent(context: CliContext, options: { allowRoot: boolea
   refuseRoot(context, options.allowRoot);
   const { home } = context;
   const identity = await requireIdentity(home);
+  const generation = await readGeneration(home);
   const driver = await openGpuDriver(context, identity.publicKey);
   const status = openStatusFile(home);
   const log = (line: string) => sayError(context, `${new Date().toISOString()} ${showText(line)}`);
@@ -35,7 +37,7 @@ export async function runAgent(context: CliContext, options: { allowRoot: boolea
     name: "connecting",
     retryInMs: null,
     problem: null,
-    generation: identity.generation,
+    generation,
   };
   let sinceMs = Date.now();
   let agent: Agent | null = null;
@@ -72,6 +74,7 @@ export async function runAgent(context: CliContext, options: { allowRoot: boolea
     agent = await createAgent({
       home,
       identity,
+      generation,
       agentVersion: context.version,
       bootId: await readBootId(),
       baseEnv: baseEnvironment(context.env, { username, homedir, shell }),

@@ -2,6 +2,7 @@
 import { keyPin, showPin } from "@nexus/shared/crypto/fingerprint";
 import type { Command } from "commander";
 import { type CliContext, say } from "../cli-context.ts";
+import { readGeneration } from "../link/generation-file.ts";
 import { requireIdentity } from "../link/identity-store.ts";
 import { readStatus } from "../link/status-file.ts";
 import { runningAgent } from "../running-agent.ts";
@@ -19,7 +20,8 @@ async function showStatus(context: CliContext, isJson: boolean): Promise<void> {
   const identity = await requireIdentity(context.home);
   const pid = await runningAgent(context.home);
   const found = pid === null ? null : await readStatus(context.home);
-  const { nodeId, name, team, origin, generation, enrolledAt } = identity;
+  const { nodeId, name, team, origin, enrolledAt } = identity;
+  const generation = await readGeneration(context.home);
   const node = {
     nodeId,
     name,

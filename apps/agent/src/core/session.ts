@@ -56,7 +56,10 @@ export type Session = {
   readonly failures: number;
   /** What the server asked for, or what its refusal calls for; taken by the next wait. */
   readonly waitMsMin: number;
+  /** Why there is no connection, for people; it stays until one holds. */
   readonly problem: Problem | null;
+  /** What this connection's end is due to; said before the socket closes. */
+  readonly reason: Problem | null;
 };
 
 export type SessionEvent =
@@ -106,7 +109,7 @@ const SLOW_CODES: readonly ErrorCode[] = [
 const FINAL_CODES: readonly ErrorCode[] = ["node_revoked", "node_cloned"];
 
 export function newSession(generation: number): Session {
-  return { phase: { name: "waiting" }, generation, failures: 0, waitMsMin: 0, problem: null };
+  return { phase: { name: "waiting" }, generation, failures: 0, waitMsMin: 0, problem: null, reason: null };
 }
 
 export type Step = { session: Session; effects: SessionEffect[] };
@@ -118,7 +121,7 @@ export function stepSession(session: Session, event: SessionEvent, config: Sessi
     case "start":
     case "wake":
       if (phase.name !== "waiting") return { session, effects: [] };
-      return { session: { ...session, phase: { name: "dialing" } }, effects: [{ do: "dial" }] };
+      return { session: { ...session, phase: { name: "dialing" }, reason: null }, effects: [{ do: "dial" }] };
     case "opened":
       return { session: { ...session, phase: { name: "greeting" } }, effects: [] };
     case "message":
@@ -289,7 +292,7 @@ function onClosed(session: Session, event: Extract<SessionEvent, { type: "closed
   const held = isProven(phase) && event.nowMs - phase.sinceMs >= STABLE_MS;
   const failures = held ? 0 : session.failures;
   // What the server said before it hung up explains more than the closed socket does.
-  const problem = session.problem ?? event.problem;
+  const problem = session.reason ?? event.problem;
   const slowMs = problem !== null && SLOW_CODES.includes(problem.code) ? SLOW_RETRY_MS : 0;
   const askedMs = Math.min(Math.max(session.waitMsMin, event.retryAfterMs ?? 0), RETRY_AFTER_MS_MAX);
   const waitMs = Math.max(slowMs, askedMs) + backoffMs(failures, event.random);
@@ -301,7 +304,7 @@ function onClosed(session: Session, event: Extract<SessionEvent, { type: "closed
 
 /** The socket's end is reported as `closed` by the shell, which begins the wait. */
 function hangUp(session: Session, problem: Problem): Step {
-  return { session: { ...session, problem }, effects: [{ do: "hang_up", problem }] };
+  return { session: { ...session, reason: problem }, effects: [{ do: "hang_up", problem }] };
 }
 
 type ProvenPhase = Extract<Phase, { sinceMs: number }>;

@@ -91,7 +91,6 @@ export async function enrollAt(
     serverKey,
     publicKey: key.publicKey,
     seed: key.seed,
-    generation: 0,
     enrolledAt: new Date().toISOString(),
   };
   await writeIdentity(given.home, identity);

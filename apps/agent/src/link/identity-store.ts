@@ -1,7 +1,7 @@
 /**
  * Who this node is: `<home>/identity.json`, 0600 in a 0700 folder. Owns: the node's private key, which never leaves the machine,
- * the pinned keys of the server, and the generation. Invariants: a generation is on the disk before anyone is told of it; the
- * identity goes only when a person unenrols or enrols anew, never because of what a network or a server said.
+ * the pinned keys of the server. Invariant: the identity goes only when a person unenrols or enrols anew, never because of what
+ * a network or a server said.
  */
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
@@ -10,6 +10,7 @@ import { type KeyPair, newKeyPair } from "@nexus/shared/crypto/ed25519";
 import { NexusError } from "@nexus/shared/errors";
 import * as z from "zod/mini";
 import { makePrivateFolder, readPrivate, writeDurable } from "./durable-file.ts";
+import { resetGeneration } from "./generation-file.ts";
 
 const identitySchema = z.object({
   version: z.literal(1),
@@ -23,7 +24,6 @@ const identitySchema = z.object({
   publicKey: z.string(),
   /** The private half. */
   seed: z.string(),
-  generation: z.int(),
   enrolledAt: z.string(),
 });
 export type Identity = z.infer<typeof identitySchema>;
@@ -55,17 +55,14 @@ export async function requireIdentity(home: string): Promise<Identity> {
 export async function writeIdentity(home: string, identity: Identity): Promise<void> {
   await makePrivateFolder(home);
   await writeDurable(identityPath(home), `${JSON.stringify(identity, null, 2)}\n`);
+  await resetGeneration(home);
   await rm(pendingPath(home), { force: true });
-}
-
-/** Keeps all else as it is on the disk. */
-export async function saveGeneration(home: string, generation: number): Promise<void> {
-  await writeIdentity(home, { ...(await requireIdentity(home)), generation });
 }
 
 export async function removeIdentity(home: string): Promise<void> {
   await rm(identityPath(home), { force: true });
   await rm(pendingPath(home), { force: true });
+  await rm(join(home, "generation"), { force: true });
 }
 
 /**

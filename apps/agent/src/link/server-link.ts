@@ -19,7 +19,8 @@ import {
   stepSession,
 } from "../core/session.ts";
 import { type DataFrame, type FrameSocket, openFrameSocket } from "./frame-socket.ts";
-import { type Identity, newNonce, saveGeneration } from "./identity-store.ts";
+import { saveGeneration } from "./generation-file.ts";
+import { type Identity, newNonce } from "./identity-store.ts";
 import { toProblem } from "./to-problem.ts";
 
 export type LinkState = {
@@ -34,6 +35,8 @@ export type Inventory = Omit<MessageOf<AgentMessage, "inventory">, "type" | "gen
 export type ServerLinkOptions = {
   home: string;
   identity: Identity;
+  /** The last one on the disk. */
+  generation: number;
   agentVersion: string;
   bootId: string;
   /** The whole truth of the node, taken anew at each connect. */
@@ -76,7 +79,7 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
     verifyServer: (text, signature) => verifyText(identity.serverKey, text, signature),
     sha256,
   };
-  let session = newSession(identity.generation);
+  let session = newSession(options.generation);
   let socket: FrameSocket | null = null;
   let retryTimer: NodeJS.Timeout | null = null;
   let phaseTimer: NodeJS.Timeout | null = null;

@@ -91,7 +91,8 @@ export function planService(terms: ServiceTerms): ServicePlan {
 }
 
 function command(terms: ServiceTerms): string[] {
-  return [terms.nodePath, terms.scriptPath, "run", ...(terms.allowRoot ? ["--allow-root"] : [])];
+  const run = [terms.scriptPath, "run", ...(terms.allowRoot ? ["--allow-root"] : [])];
+  return [terms.nodePath, ...run];
 }
 
 /** Only the agent is stopped and restarted, never its jobs: they are not the service's to kill. */
