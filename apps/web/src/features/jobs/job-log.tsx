@@ -3,7 +3,8 @@
 import type { Job } from "@nexus/shared/api/schemas";
 import { isFinal } from "@nexus/shared/machines/job";
 import { useMemo, useState } from "react";
-import { type LogRange, LogView } from "../../ui/log-view/log-view.tsx";
+import type { LogRange } from "../../ui/log-view/log-rows.tsx";
+import { LogView } from "../../ui/log-view/log-view.tsx";
 import { useApi } from "../api/api-context.tsx";
 
 type JobLogProps = { job: Pick<Job, "id" | "state" | "attempt">; size: number; ended: boolean };

@@ -1,17 +1,11 @@
 "use client";
 /**
- * A dense virtual table: 32 px rows on a wide screen, two-line rows on a narrow one. Owns the cursor (j, k, arrows), the
- * selection is the caller's. Rows keep their identity by `rowId`, so live updates never move the cursor to another thing.
+ * A dense virtual table: 32 px rows on a wide screen, two-line rows on a narrow one. Owns the cursor (j, k, arrows). The
+ * selection is the caller's, order and filters are the server's. Rows keep their identity by `rowId`, so live updates never
+ * move the cursor to another thing.
  */
-import {
-  createColumnHelper,
-  type RowSelectionState,
-  rowSelectionFeature,
-  tableFeatures,
-  useTable,
-} from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import { memo, type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Checkbox } from "../checkbox.tsx";
 import { cx } from "../cx.ts";
 import { type Command, useCommands } from "../palette/commands.ts";
@@ -44,42 +38,32 @@ export type DataTableProps<T> = {
 const ROW_PX = 32;
 const NARROW_ROW_PX = 56;
 const END_ROWS = 30;
-const features = tableFeatures({ rowSelectionFeature });
 
-export function DataTable<T extends object>(props: DataTableProps<T>) {
+export function DataTable<T>(props: DataTableProps<T>) {
   const { rows, rowId, columns, onOpen, selected, onSelect, onEnd } = props;
   const narrow = useNarrow();
   const scroller = useRef<HTMLDivElement>(null);
   const [cursorId, setCursorId] = useState<string | null>(null);
 
-  const definitions = useMemo(() => {
-    const helper = createColumnHelper<typeof features, T>();
-    return columns.map((column) =>
-      helper.display({ id: column.id, header: column.header, cell: ({ row }) => column.cell(row.original) }),
-    );
-  }, [columns]);
-  const rowSelection = useMemo<RowSelectionState>(
-    () => Object.fromEntries(Array.from(selected, (id) => [id, true as const])),
-    [selected],
-  );
-  const table = useTable({
-    features,
-    columns: definitions,
-    data: rows as T[],
-    getRowId: rowId,
-    state: { rowSelection },
-    onRowSelectionChange: (change) => {
-      const next: RowSelectionState = typeof change === "function" ? change(rowSelection) : change;
-      onSelect(new Set(Object.keys(next).filter((id) => next[id])));
-    },
-  });
-  const model = table.getRowModel().rows;
+  const latest = useRef({ selected, onSelect });
+  latest.current = { selected, onSelect };
+  const onToggle = useCallback((id: string, on: boolean) => {
+    const next = new Set(latest.current.selected);
+    if (on) next.add(id);
+    else next.delete(id);
+    latest.current.onSelect(next);
+  }, []);
+  const selectAll = (on: boolean) => onSelect(new Set(on ? rows.map(rowId) : []));
 
+  const idAt = (index: number) => {
+    const row = rows[index];
+    return row === undefined ? undefined : rowId(row);
+  };
   const virtualizer = useVirtualizer({
-    count: model.length,
+    count: rows.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => (narrow ? NARROW_ROW_PX : ROW_PX),
-    getItemKey: (index) => model[index]?.id ?? index,
+    getItemKey: (index) => idAt(index) ?? index,
     overscan: 12,
   });
   useEffect(() => {
@@ -90,35 +74,35 @@ export function DataTable<T extends object>(props: DataTableProps<T>) {
   const items = virtualizer.getVirtualItems();
   const lastIndex = items.at(-1)?.index ?? 0;
   useEffect(() => {
-    if (onEnd && lastIndex >= model.length - END_ROWS) onEnd();
-  }, [onEnd, lastIndex, model.length]);
+    if (onEnd && lastIndex >= rows.length - END_ROWS) onEnd();
+  }, [onEnd, lastIndex, rows.length]);
 
+  const cursorRow = () => rows.find((row) => rowId(row) === cursorId);
   function move(by: number): void {
-    const at = model.findIndex((row) => row.id === cursorId);
-    const next = Math.max(0, Math.min(model.length - 1, at === -1 ? 0 : at + by));
-    const row = model[next];
-    if (!row) return;
-    setCursorId(row.id);
+    const at = rows.findIndex((row) => rowId(row) === cursorId);
+    const next = Math.max(0, Math.min(rows.length - 1, at === -1 ? 0 : at + by));
+    const id = idAt(next);
+    if (id === undefined) return;
+    setCursorId(id);
     virtualizer.scrollToIndex(next);
   }
-  const cursorRow = () => model.find((row) => row.id === cursorId);
   useTableCommands({
     down: () => move(1),
     up: () => move(-1),
     open: () => {
       const row = cursorRow();
-      if (row) onOpen(row.original);
+      if (row) onOpen(row);
     },
-    toggle: () => cursorRow()?.toggleSelected(),
-    selectAll: () => table.toggleAllRowsSelected(true),
-    clear: () => (selected.size > 0 ? onSelect(new Set()) : setCursorId(null)),
+    toggle: () => cursorRow() && cursorId !== null && onToggle(cursorId, !selected.has(cursorId)),
+    selectAll: () => selectAll(true),
+    clear: () => (selected.size > 0 ? selectAll(false) : setCursorId(null)),
   });
 
   const template = `32px ${columns.map((column) => column.width).join(" ")}`;
-  const allSelected = model.length > 0 && selected.size >= model.length;
+  const allSelected = rows.length > 0 && selected.size >= rows.length;
   return (
     <div ref={scroller} className="min-h-0 flex-1 overflow-x-hidden overflow-y-auto overscroll-contain">
-      <table aria-label={props.label} aria-rowcount={model.length} className="block">
+      <table aria-label={props.label} aria-rowcount={rows.length} className="block">
         {!narrow && (
           <thead className="sticky top-0 z-10 block border-b bg-surface-0">
             <tr
@@ -129,7 +113,7 @@ export function DataTable<T extends object>(props: DataTableProps<T>) {
                 <Checkbox
                   aria-label="Select all rows"
                   checked={allSelected ? true : selected.size > 0 ? "indeterminate" : false}
-                  onCheckedChange={() => table.toggleAllRowsSelected(!allSelected)}
+                  onCheckedChange={() => selectAll(!allSelected)}
                 />
               </th>
               {columns.map((column) => (
@@ -142,48 +126,25 @@ export function DataTable<T extends object>(props: DataTableProps<T>) {
         )}
         <tbody className="relative block" style={{ height: virtualizer.getTotalSize() }}>
           {items.map((item) => {
-            const row = model[item.index];
-            if (!row) return null;
-            const isSelected = selected.has(row.id);
+            const row = rows[item.index];
+            if (row === undefined) return null;
+            const id = rowId(row);
             return (
-              <tr
-                key={row.id}
-                aria-rowindex={item.index + 1}
-                aria-selected={isSelected}
-                onClick={(event) => {
-                  if (!isControl(event.target)) onOpen(row.original);
-                }}
-                className={cx(
-                  "absolute inset-x-0 top-0 cursor-pointer border-b px-4 hover:bg-surface-2",
-                  isSelected && "bg-accent-soft",
-                  row.id === cursorId && "bg-surface-2 shadow-[inset_2px_0_0_var(--accent)]",
-                  narrow ? "block" : "grid items-center gap-3",
-                )}
-                style={{
-                  height: item.size,
-                  transform: `translateY(${item.start}px)`,
-                  gridTemplateColumns: narrow ? undefined : template,
-                }}
-              >
-                {narrow ? (
-                  <td className="flex h-full flex-col justify-center">{props.narrowRow(row.original)}</td>
-                ) : (
-                  <>
-                    <td>
-                      <Checkbox
-                        aria-label="Select row"
-                        checked={isSelected}
-                        onCheckedChange={(checked) => row.toggleSelected(checked === true)}
-                      />
-                    </td>
-                    {row.getAllCells().map((cell, index) => (
-                      <td key={cell.id} className={cx("min-w-0 truncate", alignment(columns[index]))}>
-                        <table.FlexRender cell={cell} />
-                      </td>
-                    ))}
-                  </>
-                )}
-              </tr>
+              <BodyRow
+                key={id}
+                id={id}
+                record={row}
+                index={item.index}
+                start={item.start}
+                size={item.size}
+                selected={selected.has(id)}
+                cursor={id === cursorId}
+                columns={columns}
+                template={narrow ? null : template}
+                narrowRow={props.narrowRow}
+                onOpen={onOpen}
+                onToggle={onToggle}
+              />
             );
           })}
         </tbody>
@@ -193,15 +154,72 @@ export function DataTable<T extends object>(props: DataTableProps<T>) {
   );
 }
 
-function alignment(column: { align?: "end" } | undefined): string {
-  return column?.align === "end" ? "tabular text-right" : "text-left";
+type BodyRowProps<T> = Pick<DataTableProps<T>, "columns" | "narrowRow" | "onOpen"> & {
+  id: string;
+  record: T;
+  index: number;
+  start: number;
+  size: number;
+  selected: boolean;
+  cursor: boolean;
+  /** Tracks of the grid; null where rows have two lines instead of columns. */
+  template: string | null;
+  onToggle: (id: string, on: boolean) => void;
+};
+
+/** Scrolling makes new rows and moves none, so a row is drawn once for as long as it says the same. */
+const BodyRow = memo(function BodyRow<T>(props: BodyRowProps<T>) {
+  const { record, columns, selected, template } = props;
+  return (
+    <tr
+      aria-rowindex={props.index + 1}
+      aria-selected={selected}
+      onClick={(event) => {
+        if (!isControl(event.target)) props.onOpen(record);
+      }}
+      className={cx(
+        "absolute inset-x-0 top-0 cursor-pointer border-b px-4 hover:bg-surface-2",
+        selected && "bg-accent-soft",
+        props.cursor && "bg-surface-2 shadow-[inset_2px_0_0_var(--accent)]",
+        template === null ? "block" : "grid items-center gap-3",
+      )}
+      style={{
+        height: props.size,
+        transform: `translateY(${props.start}px)`,
+        gridTemplateColumns: template ?? undefined,
+      }}
+    >
+      {template === null ? (
+        <td className="flex h-full flex-col justify-center">{props.narrowRow(record)}</td>
+      ) : (
+        <>
+          <td>
+            <Checkbox
+              aria-label="Select row"
+              checked={selected}
+              onCheckedChange={(on) => props.onToggle(props.id, on === true)}
+            />
+          </td>
+          {columns.map((column) => (
+            <td key={column.id} className={cx("min-w-0 truncate", alignment(column))}>
+              {column.cell(record)}
+            </td>
+          ))}
+        </>
+      )}
+    </tr>
+  );
+}) as <T>(props: BodyRowProps<T>) => ReactNode;
+
+function alignment(column: { align?: "end" }): string {
+  return column.align === "end" ? "tabular text-right" : "text-left";
 }
 
 function isControl(target: EventTarget): boolean {
   return target instanceof Element && target.closest("a,button,input,[role=checkbox]") !== null;
 }
 
-type TableActions = Record<"down" | "up" | "open" | "toggle" | "selectAll" | "clear", () => void>;
+type TableActions = Record<"down" | "up" | "open" | "toggle" | "selectAll" | "clear", () => unknown>;
 
 function useTableCommands(actions: TableActions): void {
   const latest = useRef(actions);

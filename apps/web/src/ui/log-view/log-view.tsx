@@ -1,37 +1,25 @@
 "use client";
 /**
- * A log as a virtual list of rows. Owns where the reader is: following the end (until a scroll up), the chosen match, the
- * picked lines. What is loaded belongs to the feed. Rows are keyed by byte offset, so loading more above keeps the place.
+ * A log to read. Owns where the reader is: following the end (until a scroll up), the search and its chosen match, wrapping.
+ * What is loaded belongs to the feed, the scrolling to the rows, the picked lines to the caller (they are in the URL).
  */
-import { useVirtualizer } from "@tanstack/react-virtual";
 import { ChevronsDown } from "lucide-react";
-import {
-  type CSSProperties,
-  type ReactNode,
-  useEffect,
-  useLayoutEffect,
-  useMemo,
-  useRef,
-  useState,
-} from "react";
+import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Button } from "../button.tsx";
 import { copyText } from "../copy-text.ts";
 import { cx } from "../cx.ts";
-import { formatCount, plural } from "../format.ts";
+import { plural } from "../format.ts";
 import { type Command, useCommands } from "../palette/commands.ts";
 import { Skeleton } from "../skeleton.tsx";
 import { useNarrow } from "../use-narrow.ts";
 import type { LogFeed, LogFeedState, LogSource } from "./log-feed.ts";
-import { LogRowView, ROW_HEIGHT } from "./log-row.tsx";
+import { type LogRange, LogRows, type LogRowsHandle } from "./log-rows.tsx";
 import { LogStatus } from "./log-status.tsx";
 import { LogToolbar } from "./log-toolbar.tsx";
 import type { LogRow } from "./row-scanner.ts";
 import { useFollow } from "./use-follow.ts";
 import { useLogFeed } from "./use-log-feed.ts";
 import { useLogSearch } from "./use-log-search.ts";
-
-/** Picked lines, as start offsets of the first and the last. */
-export type LogRange = { from: number; to: number };
 
 export type LogViewProps = {
   source: LogSource;
@@ -48,9 +36,6 @@ export type LogViewProps = {
   className?: string;
 };
 
-const EARLIER_ROWS = 60;
-const AT_END_PX = 8;
-
 export function LogView(props: LogViewProps) {
   const { feed, state } = useLogFeed(props.source, props.size, props.ended);
   return (
@@ -66,6 +51,7 @@ export function LogView(props: LogViewProps) {
 function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState }) {
   const { feed, state, picked, onPick } = props;
   const { window: log } = state;
+  const rows = useRef<LogRowsHandle>(null);
   const scroller = useRef<HTMLDivElement>(null);
   const searchBox = useRef<HTMLInputElement>(null);
   const narrow = useNarrow();
@@ -75,22 +61,6 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
   const [currentMatch, setCurrentMatch] = useState<number | null>(null);
   const search = useLogSearch(state, query);
   const follow = useFollow({ feed, state, scroller, initially: picked === null });
-
-  const virtualizer = useVirtualizer({
-    count: log.rowCount,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => ROW_HEIGHT,
-    getItemKey: (index) => log.row(index)?.start ?? index,
-    overscan: 24,
-    anchorTo: "end",
-    scrollEndThreshold: AT_END_PX,
-    useCachedMeasurements: wrap,
-  });
-
-  useLayoutEffect(() => {
-    const element = scroller.current;
-    if (follow.following && element) element.scrollTop = element.scrollHeight;
-  });
 
   // A link to lines: bring them into the window, then into view, once.
   const wanted = useRef(picked?.from ?? null);
@@ -107,40 +77,36 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
     if (state.loading) return;
     // In the next frame: the list takes its own scroll position up in this one.
     const frame = requestAnimationFrame(() => {
-      virtualizer.scrollToIndex(log.indexOf(offset), { align: "center" });
+      rows.current?.show(offset);
       wanted.current = null;
     });
     return () => cancelAnimationFrame(frame);
-  }, [feed, log, state, virtualizer]);
-
-  const items = virtualizer.getVirtualItems();
-  const firstIndex = items[0]?.index ?? 0;
-  useEffect(() => {
-    if (firstIndex < EARLIER_ROWS && !state.loading && !follow.following) feed.loadEarlier();
-  }, [feed, firstIndex, state.loading, follow.following]);
+  }, [feed, log, state]);
 
   function step(by: 1 | -1): void {
     const count = search.matches.length;
     if (count === 0) return;
     const next =
       currentMatch === null
-        ? nearest(search.matches, log.row(virtualizer.range?.startIndex ?? 0)?.start ?? 0, by)
+        ? nearest(search.matches, rows.current?.firstVisible() ?? 0, by)
         : currentMatch + by;
     const index = (next + count) % count;
     setCurrentMatch(index);
     follow.stop();
-    virtualizer.scrollToIndex(log.indexOf(search.matches[index] ?? 0), { align: "center" });
+    rows.current?.show(search.matches[index] ?? 0);
   }
 
-  function pick(row: LogRow, extend: boolean): void {
-    follow.stop();
-    if (extend && picked) {
-      onPick({ from: Math.min(picked.from, row.start), to: Math.max(picked.to, row.start) });
-    } else
-      onPick(
-        picked?.from === row.start && picked.to === row.start ? null : { from: row.start, to: row.start },
-      );
-  }
+  // Rows are drawn again only when something of theirs changed, so what they are given must stay the same.
+  const latest = useRef({ picked, onPick, stop: follow.stop, onScroll: follow.onScroll });
+  latest.current = { picked, onPick, stop: follow.stop, onScroll: follow.onScroll };
+  const pick = useCallback((row: LogRow, extend: boolean) => {
+    const { picked: before, onPick: tell, stop } = latest.current;
+    const { start } = row;
+    stop();
+    if (extend && before) tell({ from: Math.min(before.from, start), to: Math.max(before.to, start) });
+    else tell(before?.from === start && before.to === start ? null : { from: start, to: start });
+  }, []);
+  const onScroll = useCallback(() => latest.current.onScroll(), []);
 
   const pickedRows = picked ? log.indexOf(picked.to) - log.indexOf(picked.from) + 1 : 0;
   const currentOffset = currentMatch === null ? null : (search.matches[currentMatch] ?? null);
@@ -152,7 +118,7 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
     toStart: () => {
       follow.stop();
       feed.show(0);
-      virtualizer.scrollToIndex(0);
+      rows.current?.toStart();
     },
   });
   const link = props.linkTo;
@@ -181,47 +147,20 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
         onUnpick={() => onPick(null)}
       />
       <div className="relative min-h-0 flex-1 bg-surface-0">
-        <div
-          ref={scroller}
-          onScroll={follow.onScroll}
-          className="absolute inset-0 overflow-auto overscroll-contain py-1"
-          role="log"
-          aria-live="off"
-          style={gutterWidth(state)}
-        >
-          {log.rowCount === 0 ? (
-            <p className="px-4 py-3 text-content-3">{state.loading ? "Loading the log…" : props.empty}</p>
-          ) : (
-            <div className="relative w-full" style={{ height: virtualizer.getTotalSize() }}>
-              <div
-                className={cx("absolute top-0 left-0", wrap ? "w-full" : "min-w-full")}
-                style={{ transform: `translateY(${items[0]?.start ?? 0}px)` }}
-              >
-                {items.map((item) => {
-                  const row = log.row(item.index);
-                  if (!row) return null;
-                  return (
-                    <div
-                      key={item.key}
-                      data-index={item.index}
-                      ref={wrap ? virtualizer.measureElement : undefined}
-                    >
-                      <LogRowView
-                        window={log}
-                        row={row}
-                        wrap={wrap}
-                        query={query}
-                        current={row.start === currentOffset}
-                        picked={picked !== null && row.end >= picked.from && row.start <= picked.to}
-                        onPick={pick}
-                      />
-                    </div>
-                  );
-                })}
-              </div>
-            </div>
-          )}
-        </div>
+        <LogRows
+          handle={rows}
+          scroller={scroller}
+          state={state}
+          wrap={wrap}
+          query={query}
+          currentOffset={currentOffset}
+          picked={picked}
+          following={follow.following}
+          empty={props.empty}
+          onPick={pick}
+          onScroll={onScroll}
+          onStart={feed.loadEarlier}
+        />
         {!follow.following && follow.newLines > 0 && (
           <div className="pointer-events-none absolute inset-x-0 bottom-3 flex animate-fade justify-center">
             <Button
@@ -304,14 +243,6 @@ function nearest(matches: readonly number[], offset: number, by: 1 | -1): number
   const at = matches.findIndex((start) => start >= offset);
   if (by === 1) return at === -1 ? 0 : at;
   return at <= 0 ? matches.length - 1 : at - 1;
-}
-
-function gutterWidth(state: LogFeedState): CSSProperties {
-  const { window } = state;
-  const last = window.row(window.rowCount - 1);
-  const number = last && window.lineNumber(last);
-  const digits = typeof number === "number" ? Math.max(3, formatCount(number).length) : 3;
-  return { "--log-gutter": `calc(${digits}ch + 24px)` } as CSSProperties;
 }
 
 function LogSkeleton() {
