@@ -33,7 +33,7 @@ export function createServices(ctx: ServiceContext): Services {
   const agentPort = createAgentPort(ctx, { world, lane, reports, agentLog, keeper, samples, wake });
   const reader = createJobReader(ctx, world);
   const jobLogs = createJobLogs(ctx, world, reader);
-  const queues = createQueues(ctx, world, wake);
+  const queues = createQueues(ctx, world, { lane, wake });
   const changes = createTargetChanges(ctx, world, { keeper, wake });
   const submitParts = { world, loop, queues };
   let timer: NodeJS.Timeout | null = null;

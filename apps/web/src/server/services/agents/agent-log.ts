@@ -30,6 +30,8 @@ export type AgentLog = {
   stop(): void;
 };
 
+const NOTICE_CODE = "log_store_full";
+
 export function createAgentLog(ctx: ServiceContext, world: World, lane: WriteLane): AgentLog {
   const { logs, events, hub } = ctx;
   const stalled = new Map<string, { targetId: number }>();
@@ -60,10 +62,10 @@ export function createAgentLog(ctx: ServiceContext, world: World, lane: WriteLan
         if (offset !== size) return [{ type: "log_ack", attempt: id, logBytes: size, rewind: true }];
         size = await logs.append(id, offset, bytes);
       } catch (error) {
-        if (!(error instanceof NexusError) || error.code !== "disk_full") throw error;
-        stall(attempt, error.message);
+        stallIfFull(id, error);
         return [];
       }
+      clearNotice(attempt.targetId);
       const answers: ServerMessage[] = [{ type: "log_ack", attempt: id, logBytes: size, rewind: false }];
       const forget = attempt.ended ? await agentLog.close([attempt]) : [];
       if (forget.length > 0) answers.push({ type: "forget", attempts: forget });
@@ -73,8 +75,14 @@ export function createAgentLog(ctx: ServiceContext, world: World, lane: WriteLan
     async isWhole(attempt, logBytes) {
       if (logBytes === 0) return true;
       if ((await logs.size(attempt)) < logBytes) return false;
-      await logs.sync(attempt);
-      return true;
+      try {
+        await logs.sync(attempt);
+      } catch (error) {
+        stallIfFull(attempt, error);
+        return false;
+      }
+      // What could not be made durable was given up: the log may be shorter now.
+      return (await logs.size(attempt)) >= logBytes;
     },
     async close(attempts) {
       const whole: LiveAttempt[] = [];
@@ -102,16 +110,27 @@ export function createAgentLog(ctx: ServiceContext, world: World, lane: WriteLan
     events.emit("log", { teamId: attempt.teamId, job: attempt.job, attempt: attempt.id, logBytes, ended });
   }
 
-  function stall(attempt: LiveAttempt, why: string): void {
-    stalled.set(attempt.id, { targetId: attempt.targetId });
+  function stallIfFull(id: string, error: unknown): void {
+    if (!(error instanceof NexusError) || error.code !== "disk_full") throw error;
+    const attempt = world.live.attempts.get(id);
+    if (!attempt) return;
+    stalled.set(id, { targetId: attempt.targetId });
     const target = world.fleet.get(attempt.targetId);
     if (target) {
-      const message = `The control plane cannot store logs: ${why} The node keeps them and sends them later.`;
-      target.notice = { level: "error", code: "log_store_full", message, atMs: ctx.clock.nowMs() };
+      const message = `Logs of its jobs cannot be stored. ${error.message} The node keeps them and sends them later.`;
+      target.notice = { level: "error", code: NOTICE_CODE, message, atMs: ctx.clock.nowMs() };
       events.emit("target", { teamId: attempt.teamId, target: target.row.publicId, removed: false });
     }
-    ctx.log("error", "a log was not stored", { attempt: attempt.id, error: why });
+    ctx.log("error", "a log was not stored", { attempt: id, error: error.message });
     retry ??= setTimeout(askAgain, ctx.timing.logRetryMs).unref();
+  }
+
+  /** A frame found room again. */
+  function clearNotice(targetId: number): void {
+    const target = world.fleet.get(targetId);
+    if (target?.notice?.code !== NOTICE_CODE) return;
+    target.notice = null;
+    events.emit("target", { teamId: target.row.teamId, target: target.row.publicId, removed: false });
   }
 
   function askAgain(): void {

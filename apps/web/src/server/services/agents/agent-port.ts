@@ -33,7 +33,7 @@ export type AgentPortParts = {
 const PID_MAX = 2 ** 31 - 1;
 
 export function createAgentPort(ctx: ServiceContext, parts: AgentPortParts): AgentPort {
-  const { world, reports, agentLog, keeper, samples, wake } = parts;
+  const { world, lane, reports, agentLog, keeper, samples, wake } = parts;
   const { clock, events } = ctx;
 
   return {
@@ -43,7 +43,7 @@ export function createAgentPort(ctx: ServiceContext, parts: AgentPortParts): Age
     async inventory(node, inventories) {
       const target = targetOf(node);
       const last = inventories.at(-1);
-      if (target && last) await learn(target, last);
+      if (target && last) await lane.run(() => learn(target, last));
       const named = inventories.flatMap((part) => part.attempts);
       const answers = await syncNode(ctx, world, { node, named: named.map(withSanePid), parts });
       const now = targetOf(node);
@@ -57,7 +57,7 @@ export function createAgentPort(ctx: ServiceContext, parts: AgentPortParts): Age
     async facts(node, message) {
       const target = targetOf(node);
       if (!target) return;
-      await learn(target, message);
+      await lane.run(() => learn(target, message));
       changed(target);
       wake();
     },
@@ -139,7 +139,7 @@ export function createAgentPort(ctx: ServiceContext, parts: AgentPortParts): Age
     return rows.filter((row) => row.isEnded && row.targetId === node.targetId).map((row) => row.publicId);
   }
 
-  /** Writes hardware down only when it changed: nodes tell it with every connect. */
+  /** Writes hardware down only when it changed: nodes tell it with every connect. In the lane, as `refresh` is. */
   async function learn(target: LiveTarget, told: { facts: HostFacts; gpus: GpuFacts[] }): Promise<void> {
     const facts = cleanData(told.facts);
     const gpus = cleanData(told.gpus);

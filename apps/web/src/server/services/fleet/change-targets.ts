@@ -66,7 +66,7 @@ export function createTargetChanges(
         act: { action, detail },
         write: (tx) => blockGpu(tx, gpu.id, blocked),
       });
-      world.fleet.setBlocked(gpu, blocked);
+      await keeper.refresh(target.row.id);
       return shown(target);
     },
     async remove(principal, { target: idOrName, force }) {

@@ -59,20 +59,20 @@ export function createFleetKeeper(
       wake();
     },
     async refresh(targetId) {
-      const [[row], gpus] = await Promise.all([listFleet(ctx.sql, targetId), listGpus(ctx.sql, targetId)]);
-      if (row) {
-        const target = world.fleet.put(row, gpus);
-        changed(target, false);
-        wake();
-        return target;
-      }
-      const gone = world.fleet.remove(targetId);
-      if (gone) {
-        changed(gone, true);
-        await loseAll(gone);
-        wake();
-      }
-      return null;
+      // In the lane, so that a reload of the world that read before us does not undo it after us.
+      const target = await lane.run(async () => {
+        const [[row], gpus] = await Promise.all([listFleet(ctx.sql, targetId), listGpus(ctx.sql, targetId)]);
+        if (row) return world.fleet.put(row, gpus);
+        const gone = world.fleet.remove(targetId);
+        if (gone) {
+          await loseAll(gone);
+          changed(gone, true);
+        }
+        return null;
+      });
+      if (target) changed(target, false);
+      wake();
+      return target;
     },
     assumeAway() {
       const nowMs = clock.nowMs();
@@ -139,13 +139,14 @@ export function createFleetKeeper(
         );
       }
     }
+    const silenced = new Set(moves.map((move) => move.jobId));
     for (const id of world.startingUnsaved) {
       const job = world.live.jobs.get(id);
-      if (job?.state === "starting") moves.push(moveOf(job, { state: "starting", event: null, message: "" }));
+      if (job?.state !== "starting" || silenced.has(job.rowId)) continue;
+      moves.push(moveOf(job, { state: "starting", event: null, message: "" }));
     }
     world.startingUnsaved.clear();
     if (moves.length === 0) return;
-    const silenced = new Set(moves.filter((one) => one.event === "silence").map((one) => one.jobId));
     const rows = await moveJobs(ctx.sql, moves, nowMs);
     if (rows.length < moves.length) world.isStale = true;
     const jobs: LiveJob[] = [];
@@ -185,18 +186,16 @@ export function createFleetKeeper(
 
   /** Its target was revoked: nobody will ever report on these. */
   async function loseAll(target: LiveTarget): Promise<void> {
-    await lane.run(async () => {
-      const message = `${target.row.name} was removed from the fleet`;
-      const ended = activeOn(target).map((job) =>
-        endOf(job, { state: "lost", event: "lose", endReason: "lost", message }),
-      );
-      if (ended.length > 0) applyEnds(ctx, world, { ended, changed: await endAttempts(ctx.sql, ended) });
-      const rest = world.live.attemptsOn(target.row.id);
-      if (rest.length === 0) return;
-      const rows = rest.map((attempt) => attempt.rowId);
-      await closeAttempts(ctx.sql, rows, clock.nowMs());
-      for (const attempt of rest) world.live.closeAttempt(attempt);
-    });
+    const message = `${target.row.name} was removed from the fleet`;
+    const ended = activeOn(target).map((job) =>
+      endOf(job, { state: "lost", event: "lose", endReason: "lost", message }),
+    );
+    if (ended.length > 0) applyEnds(ctx, world, { ended, changed: await endAttempts(ctx.sql, ended) });
+    const rest = world.live.attemptsOn(target.row.id);
+    if (rest.length === 0) return;
+    const rows = rest.map((attempt) => attempt.rowId);
+    await closeAttempts(ctx.sql, rows, clock.nowMs());
+    for (const attempt of rest) world.live.closeAttempt(attempt);
   }
 
   function activeOn(target: LiveTarget): LiveJob[] {

@@ -55,8 +55,6 @@ export type LiveFleet = {
   move(target: LiveTarget, event: TargetEvent, nowMs: number): TargetState | null;
   setReady(target: LiveTarget, isReady: boolean): void;
   setFacts(target: LiveTarget, facts: HostFacts): void;
-  setCordon(target: LiveTarget, cordon: { cordoned: boolean; draining: boolean }): void;
-  setBlocked(gpu: LiveGpu, blocked: boolean): void;
   putSample(gpu: LiveGpu, sample: GpuSample, sampledAtMs: number): void;
 };
 
@@ -131,14 +129,6 @@ export function createLiveFleet(): LiveFleet {
     setFacts(target, facts) {
       target.row.facts = facts;
       target.view.cpuCount = facts.cpuCount;
-    },
-    setCordon(target, cordon) {
-      Object.assign(target.row, cordon);
-      target.view.cordoned = cordon.cordoned || cordon.draining;
-    },
-    setBlocked(gpu, blocked) {
-      gpu.blocked = blocked;
-      gpu.view.blocked = blocked;
     },
     putSample(gpu, sample, sampledAtMs) {
       gpu.sample = sample;

@@ -8,6 +8,7 @@ import { recordAudit } from "../record-audit.ts";
 import type { World } from "../scheduling/world.ts";
 import type { ServiceContext } from "../service-context.ts";
 import type { ParsedInput } from "../services.ts";
+import type { WriteLane } from "../write-lane.ts";
 
 export type Queues = {
   /** @throws NexusError not_found */
@@ -16,13 +17,20 @@ export type Queues = {
   put(principal: Principal, input: ParsedInput<"queues.put">): Promise<Queue>;
 };
 
-export function createQueues(ctx: ServiceContext, world: World, wake: () => void): Queues {
+export function createQueues(
+  ctx: ServiceContext,
+  world: World,
+  { lane, wake }: { lane: WriteLane; wake: () => void },
+): Queues {
   const find = (teamId: string, name: string) =>
     [...world.queues.values()].find((queue) => queue.teamId === teamId && queue.name === name);
 
+  /** In the lane, so that a reload of the world that read before us does not undo it after us. */
   async function refresh(): Promise<void> {
-    const rows = await listQueues(ctx.sql);
-    world.queues = new Map(rows.map((row) => [row.id, row]));
+    await lane.run(async () => {
+      const rows = await listQueues(ctx.sql);
+      world.queues = new Map(rows.map((row) => [row.id, row]));
+    });
   }
 
   const queues: Queues = {

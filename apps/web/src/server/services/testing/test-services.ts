@@ -95,7 +95,11 @@ export function simulatedGpus(count: number, name = "NVIDIA H100"): GpuFacts[] {
   }));
 }
 
-export async function startTestServices(timing: Partial<ServiceTiming> = {}): Promise<TestServices> {
+/** @param logFolder where logs go, when it must be a disk of its own. */
+export async function startTestServices(
+  timing: Partial<ServiceTiming> = {},
+  logFolder?: string,
+): Promise<TestServices> {
   const db = await createTestDatabase();
   const folder = mkdtempSync(join(tmpdir(), "nexus-services-"));
   const alice = await addPerson(db, "alice", "owner");
@@ -183,7 +187,7 @@ export async function startTestServices(timing: Partial<ServiceTiming> = {}): Pr
 
   async function open(): Promise<Pick<TestServices, "services" | "events" | "logs">> {
     const events = createEventBus((error) => problems.push(String(error)));
-    const logs = createSegmentLogStore({ root: folder });
+    const logs = createSegmentLogStore({ root: logFolder ?? folder });
     const services = createServices({
       db: db.db,
       sql: db.sql,
