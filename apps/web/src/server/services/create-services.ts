@@ -114,6 +114,7 @@ export function createServices(ctx: ServiceContext): Services {
     const nowMs = ctx.clock.nowMs();
     await attempt("sweep", () => keeper.sweep());
     await attempt("store samples", () => samples.flush());
+    if (!loop.hasLock()) await attempt("become the one that plans", () => loop.checkLock());
     if (nowMs - verifiedAtMs >= ctx.timing.verifyMs) {
       verifiedAtMs = nowMs;
       await attempt("hold the scheduler's lock", () => loop.checkLock());

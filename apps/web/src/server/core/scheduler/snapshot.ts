@@ -114,7 +114,7 @@ export type Reservation = { job: string; order: number; targetId: number; gpuIds
 export type Policy = {
   /** A GPU with more memory than this in use outside Nexus takes no job that wants it whole. */
   foreignMibMax: number;
-  /** Samples older than this are not trusted: two intervals of the agent's telemetry. */
+  /** Samples older than this are not trusted: two intervals, for the slowest pace of an agent (5 s; GPUs are read every 2). */
   sampleAgeMsMax: number;
   /** Reservations a team can have at once. */
   reservationsMax: number;
@@ -135,7 +135,7 @@ export type Policy = {
 
 export const DEFAULT_POLICY: Policy = {
   foreignMibMax: 512,
-  sampleAgeMsMax: 30_000,
+  sampleAgeMsMax: 10_000,
   reservationsMax: 64,
   chargeMsPerGpu: 10 * 60_000,
   cpuJobWeight: 1 / 16,

@@ -39,6 +39,12 @@ const wantsOf = (answers: Awaited<ReturnType<TestNode["connect"]>>) =>
   answers.flatMap((answer) => (answer.type === "sync" ? answer.attempts : []));
 
 describe("reports of nodes", () => {
+  test("[J4] a job for a target without GPUs gets none by default", async () => {
+    const id = await t.submit({ command: ["a"], target: "other" });
+    expect((await other.startOf(id)).gpus).toEqual([]);
+    expect((await t.services.getJob(t.alice, id)).gpus).toBe(0);
+  });
+
   test("[J15] whatever is said twice, late or out of order changes nothing the second time", async () => {
     const id = await t.submit({ command: ["a"] });
     const start = await node.startOf(id);

@@ -32,6 +32,8 @@ export type SchedulerLoop = {
   submit(submission: Submission): Promise<Set<string>>;
   /** What a round would do with this job now. */
   preview(draft: LiveJob): { placement: Placement | null; reason: WaitingReason };
+  /** False while another process plans. */
+  hasLock(): boolean;
   /** Tries to get or keep the right to plan. */
   checkLock(): Promise<void>;
   close(): Promise<void>;
@@ -96,6 +98,7 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
         reason: reasons.get(draft.id) ?? { code: "new" },
       };
     },
+    hasLock: () => lock !== null,
     async checkLock() {
       if (isClosed) return;
       if (lock && (await lock.isHeld())) return;
