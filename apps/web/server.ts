@@ -1,8 +1,7 @@
 /** Composition root of the control plane: settings → command → orderly end. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
-import packageJson from "./package.json" with { type: "json" };
 import { runMigrate } from "./src/server/commands/run-migrate.ts";
 import { runServe } from "./src/server/commands/run-serve.ts";
 import { runSignInLink } from "./src/server/commands/run-sign-in-link.ts";
@@ -12,13 +11,14 @@ import { createLogger } from "./src/server/logger/create-logger.ts";
 // From source this file stands beside `drizzle`; bundled it stands in `dist`.
 const here = import.meta.dirname;
 const appDir = existsSync(join(here, "drizzle")) ? here : dirname(here);
+const { version } = JSON.parse(readFileSync(join(appDir, "package.json"), "utf8")) as { version: string };
 
 async function main([command = "serve", ...args]: string[]): Promise<void> {
   const env = readEnv(process.env);
   const log = createLogger(env.NEXUS_LOG_LEVEL);
   switch (command) {
     case "serve":
-      return await runServe({ env, log, appDir, version: packageJson.version });
+      return await runServe({ env, log, appDir, version });
     case "migrate":
       return await runMigrate({ env, log, appDir });
     case "sign-in-link":

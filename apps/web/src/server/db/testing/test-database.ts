@@ -4,6 +4,8 @@ import { text } from "node:stream/consumers";
 import postgres from "postgres";
 import { inject } from "vitest";
 import { type Client, createDb } from "../client.ts";
+// Brings the type of what the door provides.
+import type {} from "./test-database-door.ts";
 
 export type TestDatabase = Client & {
   address: SocketAddress;
