@@ -71,7 +71,7 @@ export async function startTestSshd(options: TestSshdOptions = {}): Promise<Test
   const config = [
     ...(options.lines ?? []),
     `HostKey ${path("host_key")}`,
-    `AuthorizedKeysFile ${path("authorized_keys")}`,
+    `AuthorizedKeysFile ${path("authorized_keys")} ${home}/.ssh/authorized_keys`,
     "StrictModes no",
     "PermitRootLogin yes",
     "PidFile none",
