@@ -121,7 +121,7 @@ export function byAge(a: QueuedJob, b: QueuedJob): number {
   return a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
 
-export function addHold(slot: GpuSlot, hold: Hold): void {
+function addHold(slot: GpuSlot, hold: Hold): void {
   slot.holds.push(hold);
   if (hold.memoryMib === null) slot.heldWhole = true;
   else slot.heldMib += hold.memoryMib;

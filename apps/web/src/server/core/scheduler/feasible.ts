@@ -19,10 +19,6 @@ export function qualifies(slot: GpuSlot, shape: Shape): boolean {
   return shape.gpuMemoryMib === null || (view.memoryTotalMib ?? 0) >= shape.gpuMemoryMib;
 }
 
-export function qualifyingSlots(board: Board, shape: Shape): GpuSlot[] {
-  return board.slots.filter((slot) => qualifies(slot, shape));
-}
-
 /** Whether leases leave room; says nothing of foreign processes, stale samples and reservations. */
 export function isFreeOfLeases(slot: GpuSlot, shape: Shape): boolean {
   if (slot.heldWhole) return false;
@@ -39,7 +35,7 @@ export function isFreeOfForeign(slot: GpuSlot, shape: Shape, policy: Policy): bo
  * Whether the job may have a GPU that others claim: when its own claim is older, when its band is higher, or when it is
  * surely gone before they start.
  */
-export function mayUse(slot: GpuSlot, { job, band, nowMs }: FitQuestion): boolean {
+function mayUse(slot: GpuSlot, { job, band, nowMs }: FitQuestion): boolean {
   if (slot.claims.length === 0) return true;
   const own = slot.claims.find((claim) => claim.job.id === job.id);
   const endMs = job.timeoutMs === null ? Number.POSITIVE_INFINITY : nowMs + job.timeoutMs + job.graceMs;

@@ -93,7 +93,7 @@ export function compareFits(a: Fit, b: Fit, shape: Shape): number {
   );
 }
 
-export function weightOf(shape: { gpus: number }, policy: Policy): number {
+function weightOf(shape: { gpus: number }, policy: Policy): number {
   return shape.gpus === 0 ? policy.cpuJobWeight : shape.gpus;
 }
 

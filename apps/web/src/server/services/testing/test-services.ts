@@ -66,7 +66,7 @@ export type TestNode = {
   sample(samples: GpuSample[], agoMs?: number): void;
 };
 
-export const TEST_FACTS: HostFacts = {
+const TEST_FACTS: HostFacts = {
   hostname: "box",
   os: "Debian 12",
   kernel: "6.1",

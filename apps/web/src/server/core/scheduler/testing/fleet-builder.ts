@@ -53,7 +53,7 @@ export function queue(over: Partial<QueueView> = {}): QueueView {
   return { id: 1, name: "default", priority: 0, paused: false, runningMax: null, ...over };
 }
 
-export function shape(over: Partial<Omit<Shape, "key">> = {}): Shape {
+function shape(over: Partial<Omit<Shape, "key">> = {}): Shape {
   return shapeOf({ gpus: 1, gpuMemoryMib: null, gpuModel: null, wanted: null, labels: {}, ...over });
 }
 
