@@ -127,14 +127,20 @@ describe("a node at work", () => {
 
   it("[P37] connections that are cut again and again do not hurt a long log", async () => {
     const node = await startNode();
-    const count = 200_000;
-    send(node, shellJob("a_cut", printLines(0, count)));
-    for (const share of [0.05, 0.2, 0.5]) {
-      const bytes = lines(0, count).length * share;
-      await until(`${share} of it is stored`, async () => stored("a_cut").length > bytes);
+    const count = 300_000;
+    const part = `n=$((i+10000)); while [ $i -lt $n ]; do echo "line $i"; i=$((i+1)); done; sleep 0.1`;
+    send(node, shellJob("a_cut", `i=0; while [ $i -lt ${count} ]; do ${part}; done`));
+    for (const _cut of [1, 2, 3]) {
+      const before = stored("a_cut").length;
+      await until("more of it is stored", async () => stored("a_cut").length > before);
+      expect(plane.hub.isConnected(node.targetId)).toBe(true);
       plane.hub.disconnect(node.targetId, "silent");
     }
     await storedWhole("a_cut", lines(0, count));
+    const sessions = plane.port.records.filter(
+      (record) => record.call === "connected" && record.node.targetId === node.targetId,
+    );
+    expect(sessions).toHaveLength(4);
   });
 
   it("[P38] a start that cannot be is answered with its reason, and answered again until it is forgotten", async () => {

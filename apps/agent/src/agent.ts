@@ -53,16 +53,12 @@ const GRACE_MS = 10_000;
 export async function createAgent(options: AgentOptions): Promise<Agent> {
   const { home, driver, nowMs } = options;
   const neverRan = createNeverRan(nowMs);
+  /** Started in this connection: the control plane has none of their log yet. */
+  const fresh = new Set<string>();
   const gpusOf = new Map<string, string[]>();
+  const pids = new Map<string, number>();
   const notices = createNotices((notice) => link.send(notice));
 
-  const supervisor = await createSupervisor({
-    home,
-    baseEnv: options.baseEnv,
-    bootId: options.bootId,
-    onEvents: onAttemptEvents,
-    onNotice: ({ code, message }) => trouble(code, message),
-  });
   const logs = createLogShipper({
     onData: () => link.wake(),
     onTrouble: (attempt, error) =>
@@ -101,7 +97,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     onMessage,
     onState(state) {
       if (state.name === "connected") notices.flush();
-      else logs.detachAll();
+      else {
+        logs.detachAll();
+        fresh.clear();
+      }
       options.onState(state);
     },
     async takeInventory() {
@@ -109,8 +108,21 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       return { facts, gpus, attempts: [...supervisor.inventory(), ...neverRan.inventory()] };
     },
   });
+  // Last, since it may have events of what an earlier agent left, and they go to all of the above.
+  const supervisor = await createSupervisor({
+    home,
+    baseEnv: options.baseEnv,
+    bootId: options.bootId,
+    onEvents: onAttemptEvents,
+    onNotice: ({ code, message }) => trouble(code, message),
+  }).catch((error: unknown) => {
+    telemetry.close();
+    throw error;
+  });
   const retelling = setInterval(retell, RETELL_EVERY_MS);
-  for (const known of supervisor.inventory()) if (known.exit !== null) endLog(known.exit);
+  for (const { attempt, exit } of supervisor.inventory()) {
+    if (exit !== null) logs.end(attempt, exit.logBytes);
+  }
 
   function onMessage(message: LiveMessage): void {
     switch (message.type) {
@@ -142,7 +154,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       run(forget([attempt]));
       return;
     }
-    if (want === "unclaimed" || neverRan.get(attempt) !== null) return;
+    if (want === "unclaimed" || !supervisor.has(attempt)) return;
     logs.attach({ attempt, fence, path: supervisor.logPath(attempt) }, logBytes);
     if (want === "adopt") supervisor.resume([attempt]);
     else supervisor.stop(attempt, { reason: "cancelled", graceMs: GRACE_MS });
@@ -152,16 +164,17 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     const ended = jobs.flatMap(({ attempt }) => neverRan.get(attempt) ?? []);
     if (ended.length > 0) link.send({ type: "exited", attempts: ended });
     const wanted = jobs.filter(({ attempt }) => neverRan.get(attempt) === null);
-    for (const { attempt, gpus } of wanted) if (gpus.length > 0) gpusOf.set(attempt, gpus);
+    for (const { attempt, gpus } of wanted) {
+      if (!supervisor.has(attempt)) fresh.add(attempt);
+      if (gpus.length > 0) gpusOf.set(attempt, gpus);
+    }
     const answers = await supervisor.start(wanted);
-    for (const answer of answers) {
-      if (answer.state === "refused") continue;
-      const { attempt, fence } = answer;
-      logs.attach({ attempt, fence, path: supervisor.logPath(attempt) }, 0);
+    for (const { attempt, fence, state } of answers) {
+      if (state === "refused") fresh.delete(attempt);
+      else if (state !== "recorded" && !fresh.has(attempt)) attachLog(attempt, fence);
     }
     tellRefused(answers);
     tellKnown(answers);
-    changed();
   }
 
   function tellRefused(answers: StartAnswer[]): void {
@@ -189,7 +202,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   }
 
   function stop({ attempt, fence, reason, graceMs }: MessageOf<ServerMessage, "stop">): void {
-    if (supervisor.inventory().some((known) => known.attempt === attempt)) {
+    if (supervisor.has(attempt)) {
       supervisor.stop(attempt, { reason, graceMs });
       return;
     }
@@ -202,30 +215,44 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     for (const attempt of attempts) {
       neverRan.forget(attempt);
       logs.forget(attempt);
+      fresh.delete(attempt);
     }
     await supervisor.forget(attempts);
-    changed();
+    options.onAttempts();
   }
 
   function onAttemptEvents(events: AttemptEvent[]): void {
     const started = events.flatMap((event) => (event.type === "started" ? event : []));
     const exits = events.flatMap((event) => (event.type === "exited" ? event : []));
-    for (const exit of exits) {
-      gpusOf.delete(exit.attempt);
-      endLog(exit);
+    const ended = new Set(exits.map(({ attempt }) => attempt));
+    for (const { attempt, fence, pid } of started) {
+      pids.set(attempt, pid);
+      if (!ended.has(attempt) && fresh.delete(attempt)) attachLog(attempt, fence);
     }
+    const usedGpus = exits.filter(({ attempt }) => gpusOf.has(attempt)).length > 0;
+    for (const exit of exits) endAttempt(exit);
     if (started.length > 0) {
       link.send({ type: "started", attempts: started.map(({ type: _type, ...rest }) => rest) });
     }
     if (exits.length > 0) {
       link.send({ type: "exited", attempts: exits.map(({ type: _type, ...rest }) => rest) });
-      void driver.refresh();
     }
-    changed();
+    tellHolders();
+    // What the job leaves in its GPUs' memory should be known before the next one is placed.
+    if (usedGpus) void driver.refresh();
+    options.onAttempts();
   }
 
-  function endLog({ attempt, logBytes }: AttemptExit): void {
+  /** A job that wrote nothing has no log to send; most short ones are such. */
+  function endAttempt({ attempt, fence, logBytes }: AttemptExit): void {
+    gpusOf.delete(attempt);
+    pids.delete(attempt);
     logs.end(attempt, logBytes);
+    if (fresh.delete(attempt) && logBytes > 0) attachLog(attempt, fence);
+  }
+
+  function attachLog(attempt: string, fence: number): void {
+    logs.attach({ attempt, fence, path: supervisor.logPath(attempt) }, 0);
   }
 
   function retell(): void {
@@ -248,14 +275,14 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     options.onTrouble(message);
   }
 
-  function changed(): void {
-    const running = new Map(supervisor.inventory().map(({ attempt, pid }) => [attempt, pid]));
+  /** Simulated GPUs learn from us who uses them; real ones know. */
+  function tellHolders(): void {
+    if (driver.kind !== "simulated") return;
     driver.setHolders(
       [...gpusOf].flatMap(([attempt, uuids]) =>
-        uuids.map((uuid) => ({ uuid, attempt, pid: running.get(attempt) ?? null, memoryMib: null })),
+        uuids.map((uuid) => ({ uuid, attempt, pid: pids.get(attempt) ?? null, memoryMib: null })),
       ),
     );
-    options.onAttempts();
   }
 
   return {

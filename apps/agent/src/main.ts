@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
 import manifest from "../package.json" with { type: "json" };
 import { type CliContext, sayError } from "./cli-context.ts";
+import { refusalOfDisk } from "./exec/disk-refusal.ts";
 import { showText } from "./show-text.ts";
 
 const { stdin, stdout, stderr } = process;
@@ -53,8 +54,11 @@ async function execute(argv: string[]): Promise<void> {
 }
 
 /** @returns the exit code. */
-function tell(error: unknown): number {
-  if (isUsageEnd(error)) return error.exitCode === 0 ? 0 : ERROR_TABLE.bad_request.exit;
+function tell(thrown: unknown): number {
+  if (isUsageEnd(thrown)) return thrown.exitCode === 0 ? 0 : ERROR_TABLE.bad_request.exit;
+  const error = isDiskTrouble(thrown)
+    ? refusalOfDisk(thrown, `The agent's home ${context.home} cannot be used`)
+    : thrown;
   if (error instanceof NexusError) {
     sayError(context, `nexus-agent: ${showText(error.message)}`);
     return ERROR_TABLE[error.code].exit;
@@ -64,6 +68,11 @@ function tell(error: unknown): number {
     `nexus-agent: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
   );
   return ERROR_TABLE.internal.exit;
+}
+
+function isDiskTrouble(error: unknown): boolean {
+  const codes = ["ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM"];
+  return error instanceof Error && "code" in error && codes.includes(String(error.code));
 }
 
 /** Commander's own end of help, version and wrong usage; it has printed what there is to say. */

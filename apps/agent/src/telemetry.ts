@@ -28,6 +28,7 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
   const { driver, sampler, send } = options;
   let told = "";
   let isSampling = false;
+  let isDiskLow = false;
   const timer = driver.kind === "none" ? setInterval(() => void sample(), HOST_EVERY_MS) : null;
   const unsubscribe = driver.onSample(() => void sample());
 
@@ -44,11 +45,18 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
       const snapshot = driver.sample();
       const host = await sampler.sample();
       send({ type: "telemetry", sampledAgoMs: snapshot?.ageMs ?? 0, gpus: snapshot?.gpus ?? [], host });
-      if (host.diskFreeMib !== null && host.diskFreeMib < DISK_LOW_MIB) options.onDiskLow(host.diskFreeMib);
+      tellDisk(host.diskFreeMib);
       await tellChanges();
     } finally {
       isSampling = false;
     }
+  }
+
+  /** Once, and again only after there was room again. */
+  function tellDisk(freeMib: number | null): void {
+    const isLow = freeMib !== null && freeMib < DISK_LOW_MIB;
+    if (isLow && !isDiskLow) options.onDiskLow(freeMib);
+    isDiskLow = isLow;
   }
 
   async function tellChanges(): Promise<void> {

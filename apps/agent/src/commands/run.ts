@@ -43,7 +43,7 @@ export async function runAgent(context: CliContext, options: { allowRoot: boolea
   let agent: Agent | null = null;
 
   function writeStatus(): void {
-    status.update({
+    status.update(() => ({
       pid: process.pid,
       state: link.name,
       sinceMs,
@@ -54,7 +54,7 @@ export async function runAgent(context: CliContext, options: { allowRoot: boolea
       gpuDriver: driver.kind,
       gpuProblem: driver.problem(),
       attempts: agent?.attempts() ?? [],
-    });
+    }));
   }
 
   function onState(state: LinkState): void {

@@ -34,8 +34,8 @@ export async function readStatus(home: string): Promise<AgentStatus | null> {
 }
 
 export type StatusFile = {
-  /** Writes soon; of several changes at once the last. */
-  update(status: AgentStatus): void;
+  /** Writes soon what `read` then gives; of several changes at once the last. */
+  update(read: () => AgentStatus): void;
   close(): Promise<void>;
 };
 
@@ -43,14 +43,14 @@ const WRITE_EVERY_MS = 250;
 
 export function openStatusFile(home: string): StatusFile {
   const path = statusPath(home);
-  let next: AgentStatus | null = null;
+  let next: (() => AgentStatus) | null = null;
   let timer: NodeJS.Timeout | null = null;
   let writing: Promise<void> = Promise.resolve();
 
   async function write(): Promise<void> {
     timer = null;
     if (next === null) return;
-    const text = `${JSON.stringify(next, null, 2)}\n`;
+    const text = `${JSON.stringify(next(), null, 2)}\n`;
     next = null;
     try {
       await writeFile(`${path}.new`, text, { mode: 0o600 });
@@ -61,8 +61,8 @@ export function openStatusFile(home: string): StatusFile {
   }
 
   return {
-    update(status) {
-      next = status;
+    update(read) {
+      next = read;
       timer ??= setTimeout(() => {
         writing = writing.then(write);
       }, WRITE_EVERY_MS);
