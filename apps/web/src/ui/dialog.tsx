@@ -2,7 +2,7 @@
 import { X } from "lucide-react";
 import { Dialog as RadixDialog } from "radix-ui";
 import type { ReactNode } from "react";
-import { IconButton } from "./button.tsx";
+import { Button } from "./button.tsx";
 import { cx } from "./cx.ts";
 
 type DialogProps = {
@@ -52,9 +52,15 @@ export function Dialog({
           )}
           {/* Last, so that what opens is focused at its first field and not at its way out. */}
           <RadixDialog.Close asChild>
-            <IconButton label="Close" size="small" className="absolute! top-3.5 right-3">
+            {/* No tooltip: it would open with the focus, and take the first Escape. */}
+            <Button
+              variant="ghost"
+              size="small"
+              aria-label="Close"
+              className="absolute! top-3.5 right-3 w-7 px-0! [&_svg]:size-4"
+            >
               <X />
-            </IconButton>
+            </Button>
           </RadixDialog.Close>
         </RadixDialog.Content>
       </RadixDialog.Portal>

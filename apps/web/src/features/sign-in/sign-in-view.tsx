@@ -90,10 +90,13 @@ function NoOwner({ onRetry }: { onRetry: () => void }) {
     <div className="flex flex-col gap-3 rounded-lg border bg-surface-1 p-5">
       <h2 className="text-14 font-semibold">This server has no owner yet</h2>
       <p className="text-content-2">
-        Open the one-time link that it printed when it started. Whoever opens it first becomes the owner, so
-        no form stands open here for others. On the server this prints a new one:
+        It shows no form to become one, since anybody could. Who has a shell on the server makes a one-time
+        link there.
       </p>
+      <p className="text-12 text-content-3">Started by npm: the link is printed at each start.</p>
       <CommandBox command="npm run up" />
+      <p className="text-12 text-content-3">Started by docker compose:</p>
+      <CommandBox command="docker compose exec web node apps/web/dist/server.js sign-in-link" />
       <Button onClick={onRetry} className="self-start">
         Look again
       </Button>
