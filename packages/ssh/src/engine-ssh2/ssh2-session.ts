@@ -17,6 +17,7 @@ import type { Carrier } from "../transports/carrier.ts";
 import { remoteProcess } from "./ssh2-process.ts";
 
 const GOODBYE_MS = 2_000;
+const LISTENERS_MAX = 30;
 
 /**
  * A logged-in ssh2 client. Owns the client, its stream and the listeners of forwarded ports. After `ended` every call
@@ -156,6 +157,8 @@ export function createSsh2Session(client: Client, carrier: Carrier, facts: Sessi
 /** A stream's late error ends the stream; it must not end this process where nobody listens yet. */
 function asStream(channel: ClientChannel): Duplex {
   channel.on("error", () => undefined);
+  // Pipelines both ways and the bookkeeping each listen for the end.
+  channel.setMaxListeners(LISTENERS_MAX);
   channel.stderr.resume();
   return channel;
 }
