@@ -7,24 +7,38 @@ import { Sparkline } from "../../ui/chart/sparkline.tsx";
 import { cx } from "../../ui/cx.ts";
 import { gibNumber } from "../../ui/format.ts";
 import { Meter } from "../../ui/meter.tsx";
+import { Popover } from "../../ui/popover.tsx";
+import { GpuDetails } from "./gpu-details.tsx";
 import { gpuTenancy, type Tenancy } from "./gpu-tenancy.ts";
 
-type GpuCellProps = { gpu: Gpu; history: readonly (number | null)[] | undefined };
+type GpuCellProps = { target: string; gpu: Gpu; history: readonly (number | null)[] | undefined };
 
 /** One GPU: how busy, how full, how warm, whose. */
-export const GpuCell = memo(function GpuCell({ gpu, history }: GpuCellProps) {
+export const GpuCell = memo(function GpuCell({ target, gpu, history }: GpuCellProps) {
   const tenancy = gpuTenancy(gpu);
   const sample = gpu.sample;
   return (
     <div
-      title={`${gpu.name} · ${gpu.uuid}`}
       className={cx(
         "tabular relative flex min-w-0 flex-col gap-1.5 overflow-hidden rounded-md border bg-surface-0 p-2.5",
         gpu.blocked && "hatch",
       )}
     >
       <div className="flex items-baseline justify-between gap-2 text-11 text-content-3">
-        <span className="truncate font-medium text-content-2">GPU {gpu.index}</span>
+        <Popover
+          label={`GPU ${gpu.index}`}
+          trigger={
+            // The whole cell is its button; the tenant's link lies above it.
+            <button
+              type="button"
+              className="truncate font-medium text-content-2 after:absolute after:inset-0 after:rounded-md hover:after:bg-accent-soft"
+            >
+              GPU {gpu.index}
+            </button>
+          }
+        >
+          <GpuDetails gpu={gpu} target={target} />
+        </Popover>
         <span className="whitespace-nowrap">
           {sample?.temperatureC != null && `${Math.round(sample.temperatureC)}°`}
           {sample?.powerW != null && ` ${Math.round(sample.powerW)} W`}
@@ -86,7 +100,7 @@ function Tenant({ gpu, tenancy }: { gpu: Gpu; tenancy: Tenancy }) {
       <Link
         href={`/jobs/${holder.job}`}
         title={gpu.holders.map((one) => `${one.user}: ${one.job}`).join("\n")}
-        className="min-w-0 truncate font-medium text-active hover:underline"
+        className="relative z-10 min-w-0 truncate font-medium text-active hover:underline"
       >
         {holder.user}
         {others.length > 0 && ` +${others.length}`}

@@ -32,7 +32,7 @@ export const TargetPanel = memo(function TargetPanel({ target, history }: Target
         {target.gpus.length > 0 ? (
           <div className="grid grid-cols-[repeat(auto-fill,minmax(132px,1fr))] gap-2 narrow:grid-cols-2">
             {target.gpus.map((gpu) => (
-              <GpuCell key={gpu.uuid} gpu={gpu} history={history.get(gpu.uuid)} />
+              <GpuCell key={gpu.uuid} target={target.id} gpu={gpu} history={history.get(gpu.uuid)} />
             ))}
           </div>
         ) : (

@@ -4,9 +4,10 @@ import { Column, Page } from "../../ui/page.tsx";
 import { Segmented } from "../../ui/segmented.tsx";
 import { AccountSection } from "./account-section.tsx";
 import { ApiKeysSection } from "./api-keys-section.tsx";
+import { AuditSection } from "./audit-section.tsx";
 import { TeamSection } from "./team-section.tsx";
 
-const TABS = ["account", "team"] as const;
+const TABS = ["account", "team", "audit"] as const;
 
 export function SettingsView() {
   const [tab, setTab] = useQueryState("tab", parseAsStringLiteral(TABS).withDefault("account"));
@@ -21,20 +22,21 @@ export function SettingsView() {
           options={[
             { value: "account", label: "Account" },
             { value: "team", label: "Team" },
+            { value: "audit", label: "Audit" },
           ]}
         />
       }
     >
       <Column>
         <div className="flex flex-col gap-6">
-          {tab === "account" ? (
+          {tab === "account" && (
             <>
               <AccountSection />
               <ApiKeysSection />
             </>
-          ) : (
-            <TeamSection />
           )}
+          {tab === "team" && <TeamSection />}
+          {tab === "audit" && <AuditSection />}
         </div>
       </Column>
     </Page>

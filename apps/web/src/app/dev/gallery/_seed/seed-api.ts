@@ -99,6 +99,17 @@ export function createSeedApi(mood: Mood): Api {
             },
           ],
     "enrollTokens.list": () => tokens,
+    "audit.list": () => [
+      { atMs: nowMs - 60_000, actor: "alice", action: "job.cancel", subject: "j_9d3w8r2vyb", detail: "" },
+      { atMs: nowMs - 900_000, actor: "bjarne", action: "target.cordon", subject: "playground", detail: "" },
+      {
+        atMs: nowMs - 9e6,
+        actor: "alice",
+        action: "member.add",
+        subject: "dana",
+        detail: "as viewer, by a one-time link",
+      },
+    ],
   };
 
   type Mutations = { [P in MutationName]?: (input: InputOf<P>) => OutputOf<P> };
