@@ -13,6 +13,7 @@ import { NexusError } from "@nexus/shared/errors";
 import type { Env } from "./env.ts";
 import { routeUpgrades } from "./gateway/upgrade.ts";
 import { originsOf, reachableHosts } from "./http/reachable-origins.ts";
+import { refuseUntilReady } from "./http/refuse-until-ready.ts";
 import { serveHttp } from "./http/serve-http.ts";
 import { loadOrCreateTls } from "./http/tls.ts";
 import type { Log } from "./logger/create-logger.ts";
@@ -60,6 +61,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const hosts = reachableHosts(env.NEXUS_HOST);
     const tls = env.NEXUS_TLS === "self-signed" ? await loadOrCreateTls(env.NEXUS_HOME, hosts) : null;
     const server = tls ? createHttpsServer({ key: tls.key, cert: tls.cert }) : createHttpServer();
+    const letIn = refuseUntilReady(server);
     const port = await listen(server, env);
     undo.push(() => closeServer(server));
 
@@ -74,6 +76,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     });
 
     const { api, enroll, isReady } = runtime;
+    letIn();
     server.on("request", serveHttp({ api, enroll, isReady, pages: pages.handle, version, log }));
     routeUpgrades(server, {
       agent: runtime.gateway.upgrade,
@@ -90,7 +93,6 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   }
 }
 
-/** Requests that come before the runtime is there wait in the socket's backlog: nothing is accepted half-ready. */
 async function listen(server: Server, env: Env): Promise<number> {
   server.listen(env.NEXUS_PORT, env.NEXUS_HOST);
   try {
