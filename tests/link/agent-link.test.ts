@@ -2,9 +2,7 @@ import { cp, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AttemptExit, JobStart } from "@nexus/shared/protocol/messages";
-import { eq } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { target } from "../../apps/web/src/server/db/schema/target.ts";
 import {
   startTestControlPlane,
   type TestControlPlane,
@@ -47,8 +45,7 @@ async function startNode(): Promise<Node> {
   const running = agent.command(["run", "--allow-root"]);
   await running.says("connected to");
   const { nodeId } = JSON.parse((await commandOutput(agent, ["status", "--json"])).output).node;
-  const rows = await plane.ctx.db.select().from(target).where(eq(target.publicId, nodeId));
-  return { agent, nodeId, targetId: rows[0]?.id ?? -1, running };
+  return { agent, nodeId, targetId: (await plane.targetRow(nodeId)).id, running };
 }
 
 async function commandOutput(agent: TestAgent, args: string[]): Promise<{ code: number; output: string }> {
@@ -217,10 +214,7 @@ describe("one identity, one agent", () => {
 
   it("[P34] a node that is removed from the fleet ends with exit code 78 and keeps its identity", async () => {
     const node = await startNode();
-    await plane.ctx.db
-      .update(target)
-      .set({ revokedAt: new Date(), state: "revoked" })
-      .where(eq(target.id, node.targetId));
+    await plane.revoke(node.nodeId);
     plane.hub.disconnect(node.targetId, "revoked");
     expect(await node.running.exit()).toBe(78);
     expect(node.running.stderr).toContain("removed from the fleet");
@@ -275,8 +269,7 @@ describe("status and unenroll", () => {
     expect((await commandOutput(node.agent, ["unenroll", "--force"])).code).toBe(0);
     expect(await node.running.exit()).toBe(78);
     expect(await readdir(node.agent.home)).not.toContain("identity.json");
-    const rows = await plane.ctx.db.select().from(target).where(eq(target.id, node.targetId));
-    expect(rows[0]?.state).toBe("revoked");
+    expect((await plane.targetRow(node.nodeId)).state).toBe("revoked");
   });
 
   it("[E13] when the server cannot be told, the identity stays unless it is forced", async () => {

@@ -128,7 +128,7 @@ async function firstGpus(driver: GpuDriver): Promise<GpuFacts[]> {
   return driver.list();
 }
 
-export function describeGpus(gpus: GpuFacts[], problem: string | null): string {
+function describeGpus(gpus: GpuFacts[], problem: string | null): string {
   const byName = new Map<string, number>();
   for (const { name, schedulable } of gpus) if (schedulable) byName.set(name, (byName.get(name) ?? 0) + 1);
   const list = [...byName].map(([name, count]) => `${count} × ${showText(name)}`).join(", ");

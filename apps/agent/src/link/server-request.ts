@@ -93,7 +93,7 @@ const NETWORK_TEXT: Record<string, string> = {
   ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
 };
 
-export function describeNetworkError(cause: unknown): string {
+function describeNetworkError(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";
   if (cause.name === "TimeoutError") return "it does not answer (timeout)";

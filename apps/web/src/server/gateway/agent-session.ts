@@ -58,7 +58,7 @@ export type SessionEffect =
 export type SessionStep = { state: SessionState; effects: SessionEffect[] };
 
 /** A node may probe its GPUs before it can tell its inventory; `nvidia-smi` takes seconds on a cold driver. */
-export const INVENTORY_TIMEOUT_MS = 60_000;
+const INVENTORY_TIMEOUT_MS = 60_000;
 /** 20,000 attempts; a node forgets each as soon as its log is durable here. */
 const INVENTORY_PARTS_MAX = 40;
 const CLOSED: SessionState = { phase: "closed" };

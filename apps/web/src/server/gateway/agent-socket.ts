@@ -283,8 +283,7 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
 
   function refuse(refusal: SessionRefusal): void {
     const { close, code, message, retryAfterMs, signature } = refusal;
-    const { protocolError } = CLOSE;
-    if (CLOSE[close].code === protocolError.code) tellBroken(message);
+    if (close === "protocolError") tellBroken(message);
     log("info", "node refused", { code, message, node: nonces?.nodeId, from: options.remoteAddress });
     flush();
     write({ type: "refuse", code, message, retryAfterMs, signature });

@@ -17,8 +17,8 @@ export type UpgradeRoutes = {
   decoy: EventEmitter | null;
 };
 
-export const AGENT_PATH = "/ws/agent";
-export const UI_PATH = "/ws/ui";
+const AGENT_PATH = "/ws/agent";
+const UI_PATH = "/ws/ui";
 
 export function routeUpgrades(server: EventEmitter, routes: UpgradeRoutes): void {
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {

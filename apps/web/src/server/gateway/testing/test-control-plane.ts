@@ -9,8 +9,10 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { newId } from "@nexus/shared/ids";
 import type { CloseName } from "@nexus/shared/protocol/close-codes";
+import { eq } from "drizzle-orm";
 import { insertTeam } from "../../db/queries/insert-team.ts";
 import { insertUser } from "../../db/queries/insert-user.ts";
+import { target } from "../../db/schema/target.ts";
 import { createTestDatabase } from "../../db/testing/test-database.ts";
 import { createEnrollRoutes } from "../../http/enroll-routes.ts";
 import type { TlsFiles } from "../../http/tls.ts";
@@ -153,6 +155,16 @@ export async function startTestControlPlane(options: TestControlPlaneOptions = {
         ttlMs: 60_000,
         ...input,
       });
+    },
+    async targetRow(publicId: string) {
+      const rows = await db.select().from(target).where(eq(target.publicId, publicId));
+      if (rows[0] === undefined) throw new Error(`no target ${publicId}`);
+      return rows[0];
+    },
+    /** Only the row; the socket is told by the hub. */
+    async revoke(publicId: string): Promise<void> {
+      const gone = { revokedAt: new Date(), state: "revoked" as const };
+      await db.update(target).set(gone).where(eq(target.publicId, publicId));
     },
     /** The answer to the next POST gets lost after its work was done. */
     cutNextAnswer(): Promise<void> {
