@@ -35,7 +35,7 @@ export type Reports = {
 };
 
 /** A statement costs about a millisecond of Postgres whatever it carries, and nobody waits for these few. */
-const GAP_MS = 4;
+const GAP_MS = 10;
 
 export function createReports(
   ctx: ServiceContext,

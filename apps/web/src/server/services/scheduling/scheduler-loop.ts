@@ -46,7 +46,7 @@ type Waiting = {
 };
 
 /** The least time between rounds, so that what frees up under load is given out together. Submissions do not wait for it. */
-const ROUND_GAP_MS = 4;
+const ROUND_GAP_MS = 8;
 const RETRY_MS = 1_000;
 const REFUSED_BACKOFF_MS = 5_000;
 /** Reasons that changed are announced for this many jobs a round, the first in line: nobody reads ten thousand. */
