@@ -16,7 +16,7 @@ let scratch: string;
 const agents: TestAgent[] = [];
 
 beforeAll(async () => {
-  plane = await startTestControlPlane({ probeMs: 100 });
+  plane = await startTestControlPlane({ probeMs: 500 });
   scratch = await mkdtemp(join(tmpdir(), "nexus-link-"));
   plane.port.onInventory = (parts) => [
     {

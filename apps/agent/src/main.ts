@@ -29,6 +29,13 @@ const context: CliContext = {
   },
 };
 
+// `nexus-agent status | head`: who reads has had enough. An agent whose terminal went away goes on without its lines.
+stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+stderr.on("error", () => undefined);
+
 let exitCode = 0;
 try {
   await execute(process.argv);
@@ -60,7 +67,8 @@ function tell(thrown: unknown): number {
     ? refusalOfDisk(thrown, `The agent's home ${context.home} cannot be used`)
     : thrown;
   if (error instanceof NexusError) {
-    sayError(context, `nexus-agent: ${showText(error.message)}`);
+    const again = error.retryAfterMs === undefined ? "" : ` Try again in ${seconds(error.retryAfterMs)} s.`;
+    sayError(context, `nexus-agent: ${showText(error.message)}${again}`);
     return ERROR_TABLE[error.code].exit;
   }
   sayError(
@@ -69,6 +77,8 @@ function tell(thrown: unknown): number {
   );
   return ERROR_TABLE.internal.exit;
 }
+
+const seconds = (ms: number) => Math.max(1, Math.ceil(ms / 1000));
 
 function isDiskTrouble(error: unknown): boolean {
   const codes = ["ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM"];

@@ -26,7 +26,7 @@ let plane: TestControlPlane;
 const open: TestSocket[] = [];
 
 beforeAll(async () => {
-  plane = await startTestControlPlane({ probeMs: 40 });
+  plane = await startTestControlPlane({ probeMs: 300 });
 });
 afterAll(() => plane.close());
 afterEach(() => {
