@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { canMount, mountDisk } from "../../logs/testing/small-disk.ts";
 import { simulatedGpus, startTestServices } from "../testing/test-services.ts";
 
+// tidy-allow skip: mounts a disk, for which a machine must let its user be root
 describe.skipIf(!canMount())("a log folder on a disk that is full", () => {
   test("[L13] nothing is acked, people are told, and the node is asked again until there is room", async () => {
     const disk = mountDisk("size=1m");
