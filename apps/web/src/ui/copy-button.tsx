@@ -4,7 +4,6 @@ import { useEffect, useState } from "react";
 import { IconButton } from "./button.tsx";
 import { copyText } from "./copy-text.ts";
 import { cx } from "./cx.ts";
-import { Tooltip } from "./tooltip.tsx";
 
 const SHOWN_MS = 1500;
 
@@ -30,19 +29,27 @@ function CopyButton({ text, label = "Copy" }: { text: string; label?: string }) 
 /** An id or a path: mono, copied by a click on it. */
 export function CopyText({ text, className }: { text: string; className?: string }) {
   const [copied, copy] = useCopied(text);
+  // A title and no tooltip: in a dialog it has the first focus, with which a tooltip would open.
   return (
-    <Tooltip content={copied ? "Copied" : "Click to copy"}>
-      <button
-        type="button"
-        onClick={copy}
-        className={cx(
-          "max-w-full truncate rounded-sm text-left font-mono text-12 hover:text-accent",
-          className,
-        )}
-      >
-        {text}
-      </button>
-    </Tooltip>
+    <button
+      type="button"
+      onClick={copy}
+      title="Click to copy"
+      className={cx(
+        "relative max-w-full rounded-sm text-left font-mono text-12 hover:text-accent",
+        className,
+      )}
+    >
+      <span className="block truncate">{text}</span>
+      {copied && (
+        <span
+          role="status"
+          className="absolute inset-y-0 right-0 flex items-center gap-1 bg-overlay pl-2 text-good"
+        >
+          <Check aria-hidden className="size-3" /> Copied
+        </span>
+      )}
+    </button>
   );
 }
 

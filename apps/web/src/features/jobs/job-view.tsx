@@ -6,7 +6,6 @@ import { useRouter } from "next/navigation";
 import { useMemo, useState } from "react";
 import { Button, IconButton } from "../../ui/button.tsx";
 import { ConfirmDialog } from "../../ui/confirm-dialog.tsx";
-import { CopyText } from "../../ui/copy-button.tsx";
 import { copyText } from "../../ui/copy-text.ts";
 import { formatCommand, formatDuration } from "../../ui/format.ts";
 import { Menu, MenuItem } from "../../ui/menu.tsx";
@@ -155,9 +154,7 @@ function JobActions({ job }: { job: Job }) {
         }
         action="Cancel the job"
         onConfirm={() => cancel.mutateAsync({ jobs: [job.id] }).then(() => true, toastProblem)}
-      >
-        <CopyText text={job.id} className="text-content-3" />
-      </ConfirmDialog>
+      />
     </>
   );
 }
