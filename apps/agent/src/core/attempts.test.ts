@@ -133,6 +133,15 @@ describe("what is known of attempts", () => {
     expect(Object.fromEntries(kept.fences)).toEqual({ j_1: 1, j_3: 8 });
   });
 
+  it("[J35] fences of jobs that are gone do not pile up without end, those of known attempts stay", () => {
+    const state = fold([accepted("j_1", 3)]);
+    for (let index = 0; index < 50_000; index += 1)
+      applyEvent(state, { type: "fence", job: `j_x${index}`, fence: 1 });
+    expect(state.fences.size).toBeLessThanOrEqual(40_000);
+    expect(state.fences.get("j_1")).toBe(3);
+    expect(state.fences.get("j_x49999")).toBe(1);
+  });
+
   it("[J33] a start is let in only above every fence that its job has had here", () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 40 }), job, fence, (events, job, fence) => {

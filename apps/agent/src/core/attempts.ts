@@ -54,7 +54,10 @@ export type AttemptsState = {
   fences: Map<string, number>;
 };
 
-/** Some 60 bytes of memory and journal each. A start repeated after this many other jobs has other fences above it. */
+/**
+ * Fences of jobs of which no attempt is left, some 60 bytes each. A start is repeated within seconds; this many jobs ago
+ * nobody repeats it.
+ */
 export const FENCES_MAX = 20_000;
 
 export function noAttempts(): AttemptsState {
@@ -112,10 +115,7 @@ export function withdraw(state: AttemptsState, attempt: string, fenceBefore: num
 
 /** The shortest journal that says the same. */
 export function compactEvents(state: AttemptsState, fencesMax: number = FENCES_MAX): DurableEvent[] {
-  const fenceOfKnown = new Map<string, number>();
-  for (const { job, fence } of state.attempts.values()) {
-    fenceOfKnown.set(job, Math.max(fence, fenceOfKnown.get(job) ?? fence));
-  }
+  const fenceOfKnown = fencesOfKnown(state);
   const events: DurableEvent[] = [];
   for (const { stop, ...facts } of state.attempts.values()) {
     events.push({ type: "accepted", ...facts });
@@ -169,4 +169,19 @@ function raiseFence(state: AttemptsState, job: string, fence: number): void {
   if (before !== undefined && before >= fence) return;
   state.fences.delete(job);
   state.fences.set(job, fence);
+  if (state.fences.size > 2 * FENCES_MAX) dropOldestFences(state);
+}
+
+function dropOldestFences(state: AttemptsState): void {
+  const known = fencesOfKnown(state);
+  for (const job of state.fences.keys()) {
+    if (state.fences.size <= FENCES_MAX) return;
+    if (!known.has(job)) state.fences.delete(job);
+  }
+}
+
+function fencesOfKnown({ attempts }: AttemptsState): Map<string, number> {
+  const fences = new Map<string, number>();
+  for (const { job, fence } of attempts.values()) fences.set(job, Math.max(fence, fences.get(job) ?? fence));
+  return fences;
 }

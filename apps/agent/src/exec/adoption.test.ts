@@ -177,7 +177,7 @@ describe("an agent that is killed", () => {
   });
 
   it("[J45] while a deadline runs: the next agent keeps it, counted from the job's start", async () => {
-    const job = sh("sleep 600", { timeoutMs: 1500, graceMs: 100 });
+    const job = sh("sleep 600", { timeoutMs: 1500, graceMs: 60_000 });
     const first = await agent();
     first.send({ do: "start", jobs: [job] });
     await first.hearsEvent("started", job.attempt);

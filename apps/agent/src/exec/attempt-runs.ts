@@ -88,12 +88,9 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
   function started(live: LiveAttempt, claim: Claim | null, childPid: number | null): void {
     live.claim ??= claim;
     live.childPid ??= childPid;
-    if (live.phase === "ended" || live.phase === "ending") {
-      // Reported as never started, on a disk that took no record: it must not run now.
-      void ender.end(treeOf(live), { graceMs: 0, over: () => true });
-      return;
-    }
-    if (live.phase === "running") return;
+    // Reported as never started, on a disk that took no record: it must not run now.
+    if (live.outcome?.kind === "void") void ender.end(treeOf(live), { graceMs: 0, over: () => true });
+    if (live.phase !== "recorded") return;
     live.phase = "running";
     const { attempt, fence, timeoutMs, stop } = live.known;
     const now = nowMs();
@@ -132,16 +129,17 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
       return;
     }
     const graceMs = outcome.kind === "lost" ? 0 : (live.known.stop?.graceMs ?? live.known.graceMs);
-    const { cgroup, holdsGpus } = live.known;
-    if (isAlone && !holdsGpus && cgroup !== null && cgroupIsEmpty(cgroup)) {
+    const { cgroup, holdsGpus, stop } = live.known;
+    // A pass over all processes takes its time, and jobs that end by themselves seldom leave anything outside of their group.
+    const isHurried = isAlone && !holdsGpus && stop === null;
+    if (isHurried && cgroup !== null && cgroupIsEmpty(cgroup)) {
       removeCgroup(cgroup);
       report(live, endedAtMs, []);
       return;
     }
     const cleared = ender.end(treeOf(live), { graceMs, over: () => true });
     ender.lookSoon();
-    // What has left the group is still found and ended, but a pass over all processes takes its time.
-    if (isAlone && !holdsGpus) report(live, endedAtMs, []);
+    if (isHurried) report(live, endedAtMs, []);
     else void cleared.then((leftovers) => report(live, endedAtMs, leftovers));
   }
 

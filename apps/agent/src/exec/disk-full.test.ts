@@ -41,6 +41,7 @@ describe.skipIf(!mayMount)("on a disk that is full", () => {
       await home.end();
     } finally {
       execFileSync("umount", ["-l", disk]);
+      rmSync(disk, { recursive: true });
       rmSync(outside, { recursive: true });
     }
   });

@@ -98,7 +98,7 @@ describe.each(["off", "auto"] as const)("with cgroups %s", (cgroups) => {
 });
 
 // tidy-allow skip: only a machine where this user may make cgroups can show it; as root on Linux that is so
-it.skipIf(openJobCgroups() === null)(
+it.skipIf(openJobCgroups("/test") === null)(
   "[J43] where the agent owns a cgroup, also a process without the marker and outside of the group is ended",
   async () => {
     const supervisor = await home.open();
@@ -182,7 +182,7 @@ describe("stops", () => {
 
   it("[J45] a job that outruns its time is ended and told so", async () => {
     const supervisor = await home.open();
-    const slow = sh("sleep 600", { timeoutMs: 200, graceMs: 100 });
+    const slow = sh("sleep 600", { timeoutMs: 200, graceMs: 60_000 });
     const quick = sh("true", { timeoutMs: 60_000 });
     await supervisor.start([slow, quick]);
     expect(await supervisor.exited(quick.attempt)).toMatchObject({ exitCode: 0, reason: "exited" });

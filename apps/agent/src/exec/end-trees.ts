@@ -161,7 +161,9 @@ function membersOf(tree: Tree, index: RowIndex, found?: Map<number, string>): Pr
   }
   for (const row of index.byAttempt.get(tree.attempt) ?? []) members.set(row.pid, row);
   for (const row of tree.group === null ? [] : (index.byGroup.get(tree.group) ?? [])) {
-    if (row.session === tree.session) members.set(row.pid, row);
+    // An empty group's number may have gone to another job of the same launcher.
+    const isOther = row.attempt !== null && row.attempt !== tree.attempt;
+    if (row.session === tree.session && !isOther) members.set(row.pid, row);
   }
   for (const pid of tree.cgroup === null ? [] : cgroupPids(tree.cgroup)) {
     const row = index.byPid.get(pid);

@@ -3,11 +3,13 @@
  * and cleared its environment. Only the job is inside, never its supervisor, so `cgroup.kill` leaves the record's writer
  * alive. The job enters by itself before it becomes its command (0.05 ms; mkdir and rmdir 0.02 ms).
  */
+import { createHash } from "node:crypto";
 import {
   accessSync,
   constants,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmdirSync,
   writeFileSync,
@@ -17,19 +19,25 @@ import { join, posix } from "node:path";
 export type JobCgroups = {
   /** Makes one and gives its directory; null when it cannot be made now. */
   make(attempt: string): string | null;
+  /** Removes those of attempts that are not known any more, and the parent of none. */
+  sweep(known: { has(attempt: string): boolean }): void;
 };
 
-/** Null where there is no cgroup v2 below which this user may make groups: in most containers, and on macOS. */
-export function openJobCgroups(): JobCgroups | null {
+/**
+ * Null where there is no cgroup v2 below which this user may make groups: in most containers, and on macOS.
+ * @param home gives the parent its name, since two agents may run in one cgroup.
+ */
+export function openJobCgroups(home: string): JobCgroups | null {
   const own = ownDirectory();
   if (own === null) return null;
-  const parent = join(own, "nexus-jobs");
+  const parent = join(own, `nexus-jobs-${createHash("sha256").update(home).digest("hex").slice(0, 8)}`);
   try {
     // To move a process, its old and new group need a common ancestor whose member list this user may write.
     accessSync(join(own, "cgroup.procs"), constants.W_OK);
     mkdirSync(parent, { recursive: true });
     // Kernels before 5.14 have none.
     accessSync(join(parent, "cgroup.kill"), constants.W_OK);
+    removeCgroup(parent);
   } catch {
     return null;
   }
@@ -37,11 +45,15 @@ export function openJobCgroups(): JobCgroups | null {
     make(attempt) {
       const directory = join(parent, attempt);
       try {
-        mkdirSync(directory);
+        mkdirSync(directory, { recursive: true });
         return directory;
       } catch {
         return null;
       }
+    },
+    sweep(known) {
+      for (const attempt of groupsIn(parent)) if (!known.has(attempt)) removeCgroup(join(parent, attempt));
+      removeCgroup(parent);
     },
   };
 }
@@ -77,7 +89,16 @@ export function removeCgroup(directory: string): void {
   try {
     rmdirSync(directory);
   } catch {
-    // Busy or gone. An empty directory that stays costs a few kilobytes of kernel memory until the reboot.
+    // Busy or gone. What stays is swept at the next start.
+  }
+}
+
+function groupsIn(parent: string): string[] {
+  try {
+    const entries = readdirSync(parent, { withFileTypes: true });
+    return entries.flatMap((entry) => (entry.isDirectory() ? entry.name : []));
+  } catch {
+    return [];
   }
 }
 

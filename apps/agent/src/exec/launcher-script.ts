@@ -41,22 +41,6 @@ look_at_clock() {
   if [ "$identity" = proc ]; then read -r uptime _ </proc/uptime; fi
 }
 
-# A signal to this shell must neither end it nor be ignored by the job, so the traps run a command. Where one
-# interrupted the wait, the status is the trap's: wait again, unless the shell has reaped the child already.
-wait_for_child() {
-  while :; do
-    interrupted=
-    wait "$child"
-    status=$?
-    if [ -z "$interrupted" ]; then return; fi
-    if kill -0 "$child" 2>/dev/null; then continue; fi
-    wait "$child"
-    again=$?
-    if [ "$again" -ne 127 ]; then status=$again; fi
-    return
-  done
-}
-
 run_claimed() {
   identify
   look_at_clock
@@ -68,10 +52,14 @@ run_claimed() {
     set -m
     (. "./$1/job.sh") >&4 3>&- 4>&- &
     child=$!
+    # The job has its default signals; from here on they can be ignored. A wait that a trap interrupts may lose the
+    # child's status for good (bash 5.2 then answers -1).
+    trap '' HUP INT QUIT PIPE TERM USR1 USR2 ALRM
     set +m
     echo "child $child ." >&3
     echo "started $1 $self $start $session $uptime $child"
-    wait_for_child
+    wait "$child"
+    status=$?
     left=left
     kill -0 -- "-$child" 2>/dev/null || left=alone
   else
@@ -93,10 +81,10 @@ run_claimed() {
   done
 }
 
+# Signals must not end a supervisor. They are trapped and not ignored until the job is forked, which would inherit that.
 # set -C makes the opening of the record exclusive: of two supervisors for one attempt, one stops here.
 supervise() {
-  trap 'interrupted=1' HUP INT QUIT TERM USR1 USR2 ALRM
-  trap : PIPE
+  trap : HUP INT QUIT PIPE TERM USR1 USR2 ALRM
   claimed=
   set -C
   {

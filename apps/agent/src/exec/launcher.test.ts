@@ -70,8 +70,12 @@ function write(attempt: string, script: string): void {
   writeFileSync(join(home, "attempts", attempt, "job.sh"), jobScript(job));
 }
 
-function read(attempt: string, file: "log" | "record"): string {
-  return readFileSync(join(home, "attempts", attempt, file), "latin1");
+function file(attempt: string, name: "log" | "record"): string {
+  return join(home, "attempts", attempt, name);
+}
+
+function read(attempt: string, name: "log" | "record"): string {
+  return readFileSync(file(attempt, name), "latin1");
 }
 
 function noticed<K extends Notice["kind"]>(kind: K, attempt: string): Promise<Extract<Notice, { kind: K }>> {
@@ -149,21 +153,30 @@ describe.each(KINDS)("with $shell ($grouping)", ({ shell: name, grouping, ignore
 
   it("[J28] signals to a supervisor neither end it nor falsify the exit code, and a stopped job goes on", async () => {
     const launcher = await launch(shell());
-    write("a_1", "echo up; while [ ! -e go ]; do sleep 0.02; done; exit 7");
-    launcher.order(["a_1"]);
-    const { claim, childPid } = await noticed("started", "a_1");
-    await eventually("the job runs", () => read("a_1", "log") === "up\n");
-    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGQUIT"] as const)
-      kill(claim.pid, signal);
-    kill(childPid, "SIGSTOP");
-    const state = () => readFileSync(`/proc/${childPid}/stat`, "latin1").split(") ")[1]?.[0];
-    // Where the job shares its supervisor's group, the first process is the supervisor itself.
-    await eventually("the job is stopped", () => state() === "T");
-    kill(claim.pid, "SIGTERM");
-    kill(childPid, "SIGCONT");
+    // Many, since what a signal does to a waiting shell is a matter of moments.
+    const attempts = Array.from({ length: 12 }, (_, index) => `a_${index}`);
+    for (const attempt of attempts) write(attempt, "echo up; while [ ! -e go ]; do sleep 0.02; done; exit 7");
+    launcher.order(attempts);
+    const storm = ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGQUIT", "SIGALRM"] as const;
+    for (const attempt of attempts) {
+      const { claim, childPid } = await noticed("started", attempt);
+      await eventually(
+        "the job runs",
+        () => existsSync(file(attempt, "log")) && read(attempt, "log") === "up\n",
+      );
+      for (const signal of storm) kill(claim.pid, signal);
+      kill(childPid, "SIGSTOP");
+      const state = () => readFileSync(`/proc/${childPid}/stat`, "latin1").split(") ")[1]?.[0];
+      // Where the job shares its supervisor's group, the first process is the supervisor itself.
+      await eventually("the job is stopped", () => state() === "T");
+      kill(claim.pid, "SIGTERM");
+      kill(childPid, "SIGCONT");
+    }
     writeFileSync(join(home, "go"), "");
-    expect(await noticed("exited", "a_1")).toMatchObject({ status: 7 });
-    expect(parseRecord(read("a_1", "record")).end).toMatchObject({ kind: "exit", status: 7 });
+    for (const attempt of attempts) {
+      expect(await noticed("exited", attempt)).toMatchObject({ status: 7 });
+      expect(parseRecord(read(attempt, "record")).end).toMatchObject({ kind: "exit", status: 7 });
+    }
   });
 
   it("[J21] an attempt that is ordered twice, to two launchers at once, runs once", async () => {

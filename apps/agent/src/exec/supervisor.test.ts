@@ -72,6 +72,17 @@ describe("starting", () => {
     });
   });
 
+  it("[J26] a command that turns out not to be executable says why in its log", async () => {
+    const supervisor = await home.open();
+    const script = join(home.path, "script");
+    writeFileSync(script, "#!/no/such/interpreter\n", { mode: 0o755 });
+    const job = jobStart([script]);
+    await supervisor.start([job]);
+    const { exitCode } = await supervisor.exited(job.attempt);
+    expect([126, 127]).toContain(exitCode);
+    expect(readFileSync(supervisor.logPath(job.attempt), "utf8")).toMatch(/not found|bad interpreter/i);
+  });
+
   it("[J23] what cannot run is refused with a code and a sentence, and the rest of its batch runs", async () => {
     const supervisor = await home.open();
     writeFileSync(join(home.path, "plain"), "not a program");

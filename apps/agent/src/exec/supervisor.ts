@@ -9,7 +9,7 @@
  * Refuses: a home that another living agent uses, starts that cannot be recorded, and everything after close.
  */
 import { mkdirSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { NexusError } from "@nexus/shared/errors";
 import type { AttemptInventory, JobStart } from "@nexus/shared/protocol/messages";
 import { type AttemptsState, applyEvent, type StopReason } from "../core/attempts.ts";
@@ -77,14 +77,16 @@ const LOOK_EVERY_MS = 2000;
 
 /** Takes over what an earlier agent left in this home. */
 export async function createSupervisor(options: SupervisorOptions): Promise<Supervisor> {
+  // The launcher's working directory is another one.
+  const home = resolve(options.home);
   const table = openProcessTable(options.processes);
   const bootId = options.bootId ?? readBootId();
-  const attemptsFolder = join(options.home, "attempts");
+  const attemptsFolder = join(home, "attempts");
   makeHome(attemptsFolder);
-  const lock = lockHome(options.home, bootId, table);
+  const lock = lockHome(home, bootId, table);
   const parts: Closable[] = [{ close: () => lock.release() }];
   try {
-    return await openSupervisor({ ...options, table, bootId, attemptsFolder, parts });
+    return await openSupervisor({ ...options, home, table, bootId, attemptsFolder, parts });
   } catch (error) {
     await closeAll(parts);
     throw error;
@@ -125,6 +127,9 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
   // Before the launcher starts, so that its supervisors are not taken for an earlier agent's.
   adopt(state, attemptsFolder, runs);
 
+  const cgroups = opening.cgroups === "off" ? null : openJobCgroups(home);
+  parts.push({ close: () => cgroups?.sweep(state.attempts) });
+  cgroups?.sweep(state.attempts);
   const launcher = await startLauncher({
     home,
     attemptsFolder,
@@ -149,7 +154,7 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
     attemptsFolder,
     bootId,
     baseEnv,
-    cgroups: opening.cgroups === "off" ? null : openJobCgroups(),
+    cgroups,
     runs,
     order: launcher.order,
     onStep,
