@@ -13,6 +13,7 @@ import {
   type ProcedureName,
 } from "@nexus/shared/api/contract";
 import type { Job } from "@nexus/shared/api/schemas";
+import { trustCertificate } from "@nexus/shared/crypto/trust-certificate";
 import { isFinal } from "@nexus/shared/machines/job";
 import { Child } from "./child.ts";
 import { until } from "./until.ts";
@@ -66,6 +67,7 @@ export class Nexus {
       },
       60_000,
     );
+    if (up.certificate !== undefined) trustCertificate(up.certificate);
     this.url = up.url;
     this.signInLink = up.signInLink;
     // The agents know its address: it comes back on the same port.

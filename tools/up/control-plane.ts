@@ -1,6 +1,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { trustCertificate } from "@nexus/shared/crypto/trust-certificate";
 import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
 import { type UpFile, upFileSchema } from "@nexus/shared/up-file";
 import { stopProgram } from "./keep-running.ts";
@@ -44,12 +45,18 @@ async function tryToStart({
   rmSync(path, { force: true });
   const running = startProgram(program);
   let ended: Ended | null = null;
+  let isTrusted = false;
   void running.ended.then((how) => {
     ended = how;
   });
   const giveUpAtMs = performance.now() + READY_WAIT_MS;
   while (ended === null) {
     const up = readUpFile(path);
+    // Its own certificate is new to this process: every later call to it goes through the same trust.
+    if (up?.certificate !== undefined && !isTrusted) {
+      trustCertificate(up.certificate);
+      isTrusted = true;
+    }
     if (up && (await isReady(up.url, settings.port))) return { running, up };
     if (wish.aborted || performance.now() > giveUpAtMs) {
       await stopProgram(running, SERVER_STOP_MS);

@@ -7,6 +7,8 @@ export const DEFAULT_SERVER = "default";
 const cliServerSchema = z.looseObject({
   url: z.url({ protocol: /^https?$/ }),
   apiKey: z.string().min(1),
+  /** The server's own certificate in PEM, when no authority vouches for it. */
+  certificate: z.string().optional(),
   /** The target that `-t` means when it is not given. */
   target: z.string().min(1).optional(),
 });

@@ -5,6 +5,8 @@ export const upFileSchema = z.object({
   url: z.url({ protocol: /^https?$/ }),
   /** Signs its owner in, once. */
   signInLink: z.url(),
+  /** The server's own certificate in PEM, when it serves https with one. */
+  certificate: z.string().optional(),
   /** There when this machine is not enrolled. */
   enrollToken: z.string().optional(),
 });

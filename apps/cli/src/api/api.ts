@@ -3,6 +3,7 @@
  * are refused, since following one would hand the key to whoever the server names.
  */
 import type { InputOf, OutputOf, ProcedureName } from "@nexus/shared/api/contract";
+import { trustCertificate } from "@nexus/shared/crypto/trust-certificate";
 import { isErrorCode, NexusError } from "@nexus/shared/errors";
 import type { Connection } from "../config/cli-config.ts";
 
@@ -19,7 +20,8 @@ export type Api = {
   open(path: string, signal: AbortSignal): Promise<Response>;
 };
 
-export function createApi({ url, apiKey }: Pick<Connection, "url" | "apiKey">): Api {
+export function createApi({ url, apiKey, certificate }: Omit<Connection, "target">): Api {
+  if (certificate !== undefined) trustCertificate(certificate);
   const headers = { authorization: `Bearer ${apiKey}` };
 
   async function call<P extends ProcedureName>(name: P, input: InputOf<P>): Promise<OutputOf<P>> {
@@ -118,7 +120,7 @@ function worldSentence(cause: unknown): { text: string; next: string } {
   if (UNTRUSTED_CODES.includes(code)) {
     return {
       text: "nobody that this machine trusts signed its certificate",
-      next: "If it is your own, name it: NODE_EXTRA_CA_CERTS=/path/of/the/certificate.pem nexus …",
+      next: "If it is your own, name it: nexus login --certificate <file>, with a copy of NEXUS_HOME/tls/cert.pem from the server.",
     };
   }
   return { text: code && !inner.message.includes(code) ? `${inner.message} (${code})` : inner.message, next };

@@ -1,3 +1,5 @@
+import { X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { NexusError } from "@nexus/shared/errors";
 import type { Command } from "commander";
 import { createApi } from "../api/api.ts";
@@ -14,13 +16,19 @@ export function addLogin(program: Command, cli: Cli): void {
     .description(
       "sign this machine in with an API key, read from the terminal or from a pipe, never from the command line",
     )
-    .argument("[url]", "the server's address (default: NEXUS_URL)");
-  addJsonOption(command).action(async (address: string | undefined, options: { json?: boolean }) => {
-    await login(cli, address, options.json === true);
+    .argument("[url]", "the server's address (default: NEXUS_URL)")
+    .option(
+      "--certificate <file>",
+      "trust the server's own certificate, from NEXUS_HOME/tls/cert.pem on the server",
+    );
+  addJsonOption(command).action(async (address: string | undefined, options: LoginOptions) => {
+    await login(cli, address, options);
   });
 }
 
-async function login(cli: Cli, address: string | undefined, isJson: boolean): Promise<void> {
+type LoginOptions = { json?: boolean; certificate?: string };
+
+async function login(cli: Cli, address: string | undefined, options: LoginOptions): Promise<void> {
   const given = address ?? cli.env.NEXUS_URL;
   if (given === undefined && !cli.stdin.isTTY) {
     throw new NexusError("bad_request", { detail: "Which server? nexus login https://nexus.example.com" });
@@ -33,16 +41,35 @@ async function login(cli: Cli, address: string | undefined, isJson: boolean): Pr
   if (cli.stdin.isTTY) note(cli, `Make a key at ${url}/settings and paste it here.`);
   const apiKey = await askLine(cli, "API key: ", { isSecret: true });
   if (apiKey === "") throw new NexusError("bad_request", { detail: "No key came." });
+  const certificate = await readCertificate(options.certificate);
   const me = await withSpinner(
     cli.stderr,
     "Signing in",
-    createApi({ url, apiKey }).call("me.get", undefined),
+    createApi({ url, apiKey, certificate }).call("me.get", undefined),
   );
-  await saveServer(cli, (present) => ({ ...(present?.url === url ? present : {}), url, apiKey }));
-  if (isJson) print(cli, plainJson({ url, user: me.user, team: me.team, role: me.role }, 2));
+  await saveServer(cli, (present) => ({
+    ...(present?.url === url ? present : {}),
+    url,
+    apiKey,
+    certificate,
+  }));
+  if (options.json) print(cli, plainJson({ url, user: me.user, team: me.team, role: me.role }, 2));
   else
     print(
       cli,
       `Signed in to ${url} as ${plain(me.user.name)}, ${me.role} of ${plain(me.team.name)}. Kept in ${configPath(cli)}.`,
     );
+}
+
+async function readCertificate(path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    const text = await readFile(path, "utf8");
+    return new X509Certificate(text).toString();
+  } catch (cause) {
+    throw new NexusError("bad_request", {
+      detail: `${path} is no certificate in PEM that can be read.`,
+      cause,
+    });
+  }
 }

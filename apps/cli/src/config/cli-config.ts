@@ -10,7 +10,13 @@ import type { Cli } from "../cli.ts";
 
 const SERVER = "default";
 
-export type Connection = { url: string; apiKey: string; target: string | undefined };
+export type Connection = {
+  url: string;
+  apiKey: string;
+  target: string | undefined;
+  /** The server's own certificate in PEM, when no authority vouches for it. */
+  certificate: string | undefined;
+};
 
 export async function readConnection(cli: Cli): Promise<Connection> {
   const { NEXUS_URL: url, NEXUS_API_KEY: apiKey } = cli.env;
@@ -28,7 +34,12 @@ export async function readConnection(cli: Cli): Promise<Connection> {
       detail: `There is no key for ${found.url}. Sign in: nexus login ${found.url}`,
     });
   }
-  return { url: origin(found.url), apiKey: found.apiKey, target: found.target };
+  return {
+    url: origin(found.url),
+    apiKey: found.apiKey,
+    target: found.target,
+    certificate: server?.certificate,
+  };
 }
 
 export async function saveServer(
@@ -81,8 +92,10 @@ function isConfig(value: unknown): value is CliConfig {
 
 function isServer(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
-  const { url, apiKey, target } = value as Record<string, unknown>;
+  const { url, apiKey, target, certificate } = value as Record<string, unknown>;
   return (
-    typeof url === "string" && typeof apiKey === "string" && ["string", "undefined"].includes(typeof target)
+    typeof url === "string" &&
+    typeof apiKey === "string" &&
+    [target, certificate].every((text) => text === undefined || typeof text === "string")
   );
 }

@@ -57,10 +57,12 @@ export type RuntimeOptions = {
   /** Where this server can be dialled; the first goes into enrolment tokens and links. */
   origins: readonly string[];
   spkiPin: string | null;
+  /** Our own certificate in PEM, when we serve https with one. */
+  certificate: string | undefined;
 };
 
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const { env, log, client, masterKey, version, origins, spkiPin } = options;
+  const { env, log, client, masterKey, version, origins, spkiPin, certificate } = options;
   const { db, sql } = client;
   const url = origins[0];
   assert(url !== undefined, "a server has an address");
@@ -158,6 +160,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
       writeUpHandoff(accessCtx, {
         home: env.NEXUS_HOME,
         userName,
+        certificate,
         createEnrollToken: async (owner) => {
           if (services.fleet.find(owner.teamId, LOCAL_TARGET) !== null) return undefined;
           const token = { name: LOCAL_TARGET, labels: {}, usesMax: 1, ttlMs: LOCAL_TOKEN_TTL_MS };

@@ -67,8 +67,19 @@ export async function serve(options: ServeOptions): Promise<Serving> {
 
     const scheme = tls ? "https" : "http";
     const origins = originsOf({ publicUrl: env.NEXUS_PUBLIC_URL, scheme, hosts, port });
-    const spkiPin = env.NEXUS_PUBLIC_URL === undefined ? (tls?.spkiPin ?? null) : null;
-    const runtime = await createRuntime({ env, log, client, masterKey, version, origins, spkiPin });
+    const isDirect = env.NEXUS_PUBLIC_URL === undefined;
+    const spkiPin = isDirect && tls ? tls.spkiPin : null;
+    const certificate = isDirect ? tls?.cert : undefined;
+    const runtime = await createRuntime({
+      env,
+      log,
+      client,
+      masterKey,
+      version,
+      origins,
+      spkiPin,
+      certificate,
+    });
     // New connections are refused first: an agent that dials a closed port waits, one that meets a closing gateway asks again.
     undo.push(async () => {
       server.close();

@@ -24,7 +24,12 @@ describe("starting a server", () => {
   afterEach(() => rm(home, { recursive: true, force: true }));
 
   const handOff = (enrollToken?: string) =>
-    writeUpHandoff(api.ctx, { home, userName: "ada", createEnrollToken: async () => enrollToken });
+    writeUpHandoff(api.ctx, {
+      home,
+      userName: "ada",
+      certificate: undefined,
+      createEnrollToken: async () => enrollToken,
+    });
   const json = async (name: string) => JSON.parse(await readFile(join(home, name), "utf8"));
 
   it("[A26] the person who starts a server is signed in, in the browser by a link and in the CLI by a key", async () => {

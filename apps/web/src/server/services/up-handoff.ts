@@ -21,6 +21,8 @@ const KEY_NAME = "nexus up";
 export type UpHandoffOptions = {
   /** NEXUS_HOME. */
   home: string;
+  /** Our own certificate in PEM, when we serve https with one. */
+  certificate: string | undefined;
   /** Who started it, for the first owner's name. */
   userName: string;
   /** A token for this machine's own agent, or nothing when it is enrolled already. */
@@ -28,7 +30,7 @@ export type UpHandoffOptions = {
 };
 
 export async function writeUpHandoff(ctx: AccessContext, options: UpHandoffOptions): Promise<void> {
-  const { home } = options;
+  const { home, certificate } = options;
   const owner = await bootstrapOwner(ctx, { name: options.userName });
   const cliPath = join(home, CLI_CONFIG_FILE);
   const config = await readCliConfig(cliPath);
@@ -36,13 +38,13 @@ export async function writeUpHandoff(ctx: AccessContext, options: UpHandoffOptio
   const apiKey =
     present && (await isKeyOf(ctx, owner, present.apiKey)) ? present.apiKey : await renewKey(ctx, owner);
   const kept = present?.url === ctx.url ? present : {};
-  const servers = { ...config.servers, [DEFAULT_SERVER]: { ...kept, url: ctx.url, apiKey } };
+  const servers = { ...config.servers, [DEFAULT_SERVER]: { ...kept, url: ctx.url, apiKey, certificate } };
   await writePrivate(cliPath, { ...config, servers });
 
   const enrollToken = await options.createEnrollToken(owner);
   const signInLink = await createSignInLink(ctx, { userId: owner.userId });
   await mkdir(join(home, "run"), { recursive: true, mode: 0o700 });
-  const up: UpFile = { url: ctx.url, signInLink, enrollToken };
+  const up: UpFile = { url: ctx.url, signInLink, enrollToken, certificate };
   await writePrivate(join(home, "run", "up.json"), up);
 }
 
