@@ -1,5 +1,6 @@
 import type { Credentials } from "./auth/credentials.ts";
 import { startBudget } from "./connect-budget.ts";
+import { connectOpenSsh, type SystemIdentity } from "./engine-openssh/connect-openssh.ts";
 import { connectSsh2 } from "./engine-ssh2/connect-ssh2.ts";
 import { assertVerifier, type HostKeyVerifier } from "./host-keys/host-key-verifier.ts";
 import type { SshSession } from "./session.ts";
@@ -23,6 +24,9 @@ export type SshTarget = {
   verifier: HostKeyVerifier;
   /** In the user's order. */
   transports: readonly Transport[];
+  /** `openssh` for what ssh2 cannot do: certificates, security keys, GSSAPI, post-quantum key exchange. */
+  engine?: "ssh2" | "openssh";
+  identity?: SystemIdentity;
   /** Weak algorithms for a machine that nobody can update. */
   legacy?: boolean;
   ciphers?: readonly string[];
@@ -36,8 +40,7 @@ export type ConnectedTarget = { session: SshSession; transport: string };
 export type ConnectorOptions = {
   programs: TransportPrograms;
   nowMs: () => number;
-  /** The engine. Another one replaces it for tests and for the system's ssh. */
-  connectVia?: (target: SshTarget, transport: Transport, signal?: AbortSignal) => Promise<SshSession>;
+  sshPath?: string;
 };
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -54,16 +57,18 @@ export function createConnector(options: ConnectorOptions) {
   const recordOf = (target: SshTarget, way: Transport) =>
     records.get(keyOf(target, way)) ?? { health: UNTRIED, isBeingProbed: false };
 
-  const connectVia = options.connectVia ?? connectWithSsh2;
-
-  async function connectWithSsh2(
+  async function connectVia(
     target: SshTarget,
-    way: Transport,
+    transport: Transport,
     signal?: AbortSignal,
   ): Promise<SshSession> {
-    const budget = startBudget(target.connectTimeoutMs ?? CONNECT_TIMEOUT_MS, signal);
+    const connectTimeoutMs = target.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
+    const budget = startBudget(connectTimeoutMs, signal);
     try {
-      const carrier = await openTransport(way, { budget, programs });
+      if (target.engine === "openssh") {
+        return await connectOpenSsh({ ...options, ...target, transport, budget, connectTimeoutMs });
+      }
+      const carrier = await openTransport(transport, { budget, programs });
       return await connectSsh2(carrier, { ...target, budget });
     } finally {
       budget.end();

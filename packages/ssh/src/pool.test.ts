@@ -126,3 +126,10 @@ test("[H30] the number of connections in all is bounded", async () => {
   await expect(pool.exec(other.target, cat)).rejects.toThrow(/All 1 connections are in use/);
   await ended(child);
 });
+
+test("[H36] the pool shares a connection of the system's ssh too", async () => {
+  const { server, pool, target } = await setup();
+  const system = { ...target, engine: "openssh" as const };
+  await Promise.all([1, 2, 3].map(async () => ended(await pool.exec(system, cat))));
+  expect(server.connectionCount()).toBe(1);
+});

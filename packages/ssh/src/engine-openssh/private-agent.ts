@@ -1,0 +1,62 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import type { PrivateKey } from "../auth/credentials.ts";
+import { readPrivateKey } from "../auth/read-private-key.ts";
+import { SshError } from "../ssh-error.ts";
+
+/** An ssh-agent of our own in a private folder: keys reach ssh through it and never lie in a file. */
+export type PrivateAgent = { socketPath: string; end(): void };
+
+export type AgentOptions = {
+  folder: string;
+  keys: readonly PrivateKey[];
+  env: Readonly<Record<string, string | undefined>>;
+  signal: AbortSignal;
+};
+
+export async function startPrivateAgent({ folder, keys, env, signal }: AgentOptions): Promise<PrivateAgent> {
+  const socketPath = join(folder, "agent");
+  const agent = spawn("ssh-agent", ["-D", "-a", socketPath], {
+    env: { ...env },
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const fail = (cause?: Error) => reject(new SshError("unsupported", "ssh-agent does not start", cause));
+      agent.once("error", fail);
+      agent.once("exit", () => fail());
+      // It says where it listens once it does.
+      agent.stdout.once("data", () => resolve());
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    });
+    for (const key of keys) await addKey(key, { ...env, SSH_AUTH_SOCK: socketPath });
+    return { socketPath, end: () => void agent.kill() };
+  } catch (error) {
+    agent.kill();
+    throw error;
+  }
+}
+
+function addKey(key: PrivateKey, env: Record<string, string | undefined>): Promise<void> {
+  const read = readPrivateKey(key);
+  if ("reason" in read && /locked|passphrase/.test(read.reason)) {
+    throw new SshError(
+      "auth_failed",
+      `key ${key.label}: locked keys are for the engine ssh2, or for your own agent`,
+    );
+  }
+  return new Promise((resolve, reject) => {
+    const add = spawn("ssh-add", ["-q", "-"], { env: { ...env }, stdio: ["pipe", "ignore", "pipe"] });
+    let words = "";
+    add.stderr.on("data", (chunk) => {
+      words += chunk;
+    });
+    add.once("error", reject);
+    add.once("close", (code) => {
+      if (code === 0) resolve();
+      else reject(new SshError("auth_failed", `key ${key.label} cannot be used: ${words.trim()}`));
+    });
+    add.stdin.on("error", () => undefined);
+    add.stdin.end(key.text.endsWith("\n") ? key.text : `${key.text}\n`);
+  });
+}
