@@ -57,7 +57,7 @@ export function CopyText({ text, className }: { text: string; className?: string
 export function CommandBox({ command, prompt = true }: { command: string; prompt?: boolean }) {
   return (
     <div className="flex items-start gap-1 rounded-lg border bg-surface-0 py-1 pr-1 pl-3">
-      <code className="min-w-0 flex-1 py-1 font-mono text-12 leading-5 break-all text-content-1">
+      <code className="min-w-0 flex-1 py-1 font-mono text-12 leading-5 wrap-anywhere text-content-1">
         {prompt && <span className="text-content-3 select-none">$ </span>}
         {command}
       </code>
