@@ -58,7 +58,7 @@ export type AttemptsState = {
  * Fences of jobs of which no attempt is left, some 60 bytes each. A start is repeated within seconds; this many jobs ago
  * nobody repeats it.
  */
-export const FENCES_MAX = 20_000;
+const FENCES_MAX = 20_000;
 
 export function noAttempts(): AttemptsState {
   return { attempts: new Map(), fences: new Map() };

@@ -103,7 +103,7 @@ const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, numbe
  * Shells report an end by signal n as 128 + n. A program that exits with such a number by itself is most often a shell that
  * passes on its child's signal, so both read as the signal.
  */
-export function decodeStatus(status: number): { exitCode: number | null; signal: string | null } {
+function decodeStatus(status: number): { exitCode: number | null; signal: string | null } {
   const signal = status > 128 && status < 128 + 32 ? SIGNAL_NAMES.get(status - 128) : undefined;
   return signal === undefined ? { exitCode: status, signal: null } : { exitCode: null, signal };
 }

@@ -72,7 +72,7 @@ type ProcStat = { startTime: string; group: number; session: number; isKernel: b
 const KTHREADD = 2;
 
 /** Null for a zombie. The second field is the program's name in parentheses and may itself hold any character. */
-export function parseProcStat(text: string): ProcStat | null {
+function parseProcStat(text: string): ProcStat | null {
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const [state, ppid, group, session] = fields;
   const startTime = fields[19];

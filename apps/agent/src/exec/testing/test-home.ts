@@ -12,7 +12,7 @@ import {
 } from "../supervisor.ts";
 import { eventually } from "./eventually.ts";
 
-export const TEST_PATH = "/usr/local/bin:/usr/bin:/bin";
+const TEST_PATH = "/usr/local/bin:/usr/bin:/bin";
 export const BASE_ENV = baseEnvironment(
   { PATH: TEST_PATH, TMPDIR: tmpdir() },
   { ...userInfo(), shell: "/bin/sh" },
