@@ -1,4 +1,5 @@
-import { type ParsedKey, utils } from "ssh2";
+// A named import of `utils` fails in Node: it sees only those exports of CommonJS that stand there one by one.
+import ssh2, { type ParsedKey } from "ssh2";
 import { type PublicKey, publicKeyOfBlob } from "../host-keys/public-key.ts";
 import type { PrivateKey } from "./credentials.ts";
 
@@ -6,7 +7,7 @@ export type ReadKey = { key: ParsedKey; publicKey: PublicKey } | { reason: strin
 
 /** The key, or why it cannot be used here. The reason never holds any of the key's text. */
 export function readPrivateKey({ text, passphrase }: PrivateKey): ReadKey {
-  const parsed = utils.parseKey(text, passphrase);
+  const parsed = ssh2.utils.parseKey(text, passphrase);
   if (parsed instanceof Error) return { reason: reasonOf(parsed, text, passphrase) };
   const key = Array.isArray(parsed) ? parsed[0] : parsed;
   const publicKey = key && publicKeyOfBlob(key.getPublicSSH());
