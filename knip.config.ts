@@ -22,7 +22,9 @@ const config: KnipConfig = {
     },
     "apps/web": {
       entry: ["server.ts"],
-      project: ["server.ts", "src/**/*.{ts,tsx,css}", "*.{ts,mjs}"],
+      project: ["src/**/*.{ts,tsx,css}", "*.{ts,mjs}"],
+      // better-auth asks for them as peers; named here, so that they are pinned together.
+      ignoreDependencies: ["@better-auth/core", "@better-auth/utils", "@better-fetch/fetch", "better-call"],
     },
     "apps/agent": { entry: ["src/main.ts", "bin/*"], project: ["src/**/*.ts", "bin/*"] },
     "apps/cli": { entry: ["src/main.ts", "bin/*"], project: ["src/**/*.ts", "bin/*"] },

@@ -21,7 +21,7 @@ import { until } from "./until.ts";
 const root = join(import.meta.dirname, "../..");
 export const SERVER = join(root, "apps/web/dist/server.js");
 export const AGENT = join(root, "apps/agent/dist/nexus-agent.js");
-export const CLI = join(root, "apps/cli/dist/nexus.js");
+const CLI = join(root, "apps/cli/dist/nexus.js");
 
 /** No setting of the machine that runs the tests reaches what is tested. */
 function cleanEnv(extra: Record<string, string>): Record<string, string> {

@@ -3,10 +3,6 @@ export function assert(claim: unknown, message: string): asserts claim {
   if (!claim) throw new AssertionError(message);
 }
 
-export function assertNever(value: never, what: string): never {
-  throw new AssertionError(`unreachable ${what}: ${JSON.stringify(value)}`);
-}
-
 export class AssertionError extends Error {
   constructor(message: string) {
     super(message);

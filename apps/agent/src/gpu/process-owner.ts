@@ -10,7 +10,7 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import type { UserNames } from "./user-names.ts";
 
-export const ATTEMPT_MARKER = "NEXUS_ATTEMPT_ID";
+const ATTEMPT_MARKER = "NEXUS_ATTEMPT_ID";
 
 export type ProcessOwner = { user: string | null; command: string | null; attempt: string | null };
 

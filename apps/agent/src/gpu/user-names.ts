@@ -33,7 +33,7 @@ export function createUserNames(options: UserNamesOptions): UserNames {
 }
 
 /** @param passwd lines of `name:password:uid:…` */
-export function nameIn(passwd: string, uid: number): string | null {
+function nameIn(passwd: string, uid: number): string | null {
   for (const line of passwd.split("\n")) {
     const [name, , id] = line.split(":", 3);
     if (name !== undefined && name !== "" && id === String(uid)) return name;

@@ -38,7 +38,7 @@ const none = z.void();
 const id = z.string().min(1).max(80);
 const ok = z.object({ ok: z.literal(true) });
 
-export const jobFilterSchema = z.object({
+const jobFilterSchema = z.object({
   states: z.array(z.enum(JOB_STATES)).optional(),
   /** User id, or "me". */
   user: z.string().optional(),

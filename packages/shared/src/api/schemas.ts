@@ -32,7 +32,7 @@ export const labelsSchema = z
 
 const noNul = (text: string) => !text.includes("\0");
 
-export const commandSchema = z
+const commandSchema = z
   .array(z.string().refine(noNul, "a command cannot contain a NUL byte"))
   .min(1, "a job needs a command")
   .max(4096)
@@ -42,7 +42,7 @@ export const commandSchema = z
     "the command is too long",
   );
 
-export const envSchema = z
+const envSchema = z
   .record(
     z.string().regex(ENV_NAME, "not a name of an environment variable"),
     z.string().refine(noNul, "NUL byte"),
@@ -139,7 +139,7 @@ export const jobEventSchema = z.object({
 });
 export type JobTimelineEvent = z.infer<typeof jobEventSchema>;
 
-export const gpuHolderSchema = z.object({
+const gpuHolderSchema = z.object({
   job: z.string(),
   user: z.string(),
   gpuMemoryMib: z.int().nullable(),

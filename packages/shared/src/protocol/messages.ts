@@ -4,7 +4,7 @@
  * times travel as ages in ms (`…AgoMs`) measured on the sender's monotonic clock.
  */
 import * as z from "zod/mini";
-import { BATCH_ITEMS_MAX, COMMAND_BYTES_MAX, ENV_ITEMS_MAX, GPUS_PER_JOB_MAX } from "./limits.ts";
+import { BATCH_ITEMS_MAX, COMMAND_BYTES_MAX, GPUS_PER_JOB_MAX } from "./limits.ts";
 
 const count = z.int().check(z.nonnegative());
 const shortText = z.string().check(z.maxLength(4096));
@@ -15,10 +15,6 @@ const nullableNumber = z.nullable(z.number());
 
 export const LABEL_KEY = /^[a-zA-Z0-9]([a-zA-Z0-9._/-]{0,61}[a-zA-Z0-9])?$/;
 export const LABEL_VALUE = /^[a-zA-Z0-9._-]{0,63}$/;
-export const labelsSchema = z.record(
-  z.string().check(z.regex(LABEL_KEY)),
-  z.string().check(z.regex(LABEL_VALUE)),
-);
 export const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 export const gpuFactsSchema = z.object({
@@ -86,8 +82,7 @@ export const hostFactsSchema = z.object({
 });
 export type HostFacts = z.infer<typeof hostFactsSchema>;
 
-export const exitReasonSchema = z.enum(["exited", "cancelled", "timed_out", "vanished", "start_failed"]);
-export type ExitReason = z.infer<typeof exitReasonSchema>;
+const exitReasonSchema = z.enum(["exited", "cancelled", "timed_out", "vanished", "start_failed"]);
 
 export const attemptExitSchema = z.object({
   attempt: idText,
@@ -131,7 +126,6 @@ export const jobStartSchema = z.object({
   graceMs: count,
 });
 export type JobStart = z.infer<typeof jobStartSchema>;
-export const ENV_ITEMS_PER_JOB_MAX = ENV_ITEMS_MAX;
 
 const batch = <T extends z.core.$ZodType>(item: T) => z.array(item).check(z.maxLength(BATCH_ITEMS_MAX));
 

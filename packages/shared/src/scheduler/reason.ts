@@ -28,8 +28,6 @@ export type WaitingReason =
   /** The last placement did not start; tried again after a pause. */
   | { code: "backoff"; untilMs: number; because: string };
 
-export type WaitingCode = WaitingReason["code"];
-
 export type Need = { gpus: number; gpuMemoryMib: number | null; gpuModel: string | null };
 /** What the best target has: `free` of `total` GPUs that satisfy the need's memory and model. */
 export type Offer = { target: string; free: number; total: number };

@@ -5,7 +5,7 @@
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 
-export const NONCE_LIFE_MS = 120_000;
+const NONCE_LIFE_MS = 120_000;
 const RANDOM_BYTES = 16;
 const MAC_BYTES = 16;
 const HEAD_BYTES = 8 + RANDOM_BYTES;
