@@ -66,6 +66,7 @@ class BootstrapError extends Error {
 }
 
 /** @typedef {{ home: string, fallbackDir: string, say: (line: string) => void,
+ *   quietOnceFetched?: boolean,
  *   running?: string, packages?: typeof NODE_PACKAGES }} EnsureNodeOptions */
 
 /**
@@ -90,13 +91,16 @@ export async function runOnFitNode(options, program) {
  * @param {EnsureNodeOptions} options @returns {Promise<string | null>}
  */
 async function ensureNode(options) {
-  const { home, fallbackDir, say, running = process.versions.node, packages = NODE_PACKAGES } = options;
+  const { home, fallbackDir, say, quietOnceFetched = false } = options;
+  const { running = process.versions.node, packages = NODE_PACKAGES } = options;
   if (isNewEnough(running)) return null;
   const name = fittingPackage(packages);
   const wanted = packages[name].version;
-  say(
-    `Node ${running} is older than ${NODE_NEEDED.join(".")}; going on with Node ${wanted} from a private folder.`,
-  );
+  const tell = () =>
+    say(
+      `Node ${running} is older than ${NODE_NEEDED.join(".")}; going on with Node ${wanted} from a private folder.`,
+    );
+  if (!quietOnceFetched) tell();
   const dir = [join(home, "node24"), fallbackDir].find(isWritable);
   if (!dir)
     throw new BootstrapError(
@@ -104,6 +108,7 @@ async function ensureNode(options) {
     );
   const packageDir = join(dir, "node_modules", name);
   if (installedVersion(packageDir) !== wanted) {
+    if (quietOnceFetched) tell();
     say(`Fetching Node ${wanted} into ${dir} (once).`);
     await install(dir, name, packages[name]);
     proveThatItRuns(packageDir, wanted);

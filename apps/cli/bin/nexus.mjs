@@ -8,6 +8,8 @@ await runOnFitNode(
   {
     home,
     fallbackDir: join(tmpdir(), `nexus-node24-${userInfo().uid}`),
+    // It is called a hundred times a day; once is enough to know.
+    quietOnceFetched: true,
     say: (line) => process.stderr.write(`nexus: ${line}\n`),
   },
   () => import("../dist/nexus.js"),

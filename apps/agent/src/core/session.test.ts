@@ -123,7 +123,8 @@ describe("session of the node", () => {
   it("[P27] waits grow with full jitter from half a second to a minute, and begin anew after a minute that held", () => {
     expect(backoffMs(0, 0)).toBe(500);
     expect(backoffMs(0, 1)).toBe(500);
-    expect(backoffMs(3, 1)).toBe(4000);
+    expect(backoffMs(2, 1)).toBe(2000);
+    expect([3, 8, 9, 10].map((failures) => backoffMs(failures, 1))).toEqual([3000, 3000, 4000, 8000]);
     expect(backoffMs(50, 1)).toBe(60_000);
     void fc.assert(
       fc.property(fc.nat(100), fc.double({ min: 0, max: 1, noNaN: true }), (failures, random) => {

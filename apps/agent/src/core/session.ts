@@ -89,6 +89,9 @@ export type LiveMessage = Exclude<ServerMessage, { type: "challenge" | "welcome"
 
 const BACKOFF_MS_MIN = 500;
 const BACKOFF_MS_MAX = 60_000;
+/** A control plane that restarts is back within some 4 s; its nodes should be back within 3 s of it. */
+const BACKOFF_EARLY_MS_MAX = 3_000;
+const EARLY_FAILURES = 8;
 /** A connection that held this long makes the next loss a first one. */
 const STABLE_MS = 60_000;
 /** A server's wish is honoured up to here; beyond it would be a way to switch a fleet off. */
@@ -147,9 +150,14 @@ export function stepSession(session: Session, event: SessionEvent, config: Sessi
   }
 }
 
-/** Full jitter: anywhere between the least wait and a ceiling that doubles with each failure. */
+/** Full jitter: anywhere between the least wait and a ceiling that doubles with each failure, but stays low at first. */
 export function backoffMs(failures: number, random: number): number {
-  const ceilingMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(failures, 20));
+  const isEarly = failures <= EARLY_FAILURES;
+  const doublings = isEarly ? failures : Math.min(failures - EARLY_FAILURES + 2, 20);
+  const ceilingMs = Math.min(
+    isEarly ? BACKOFF_EARLY_MS_MAX : BACKOFF_MS_MAX,
+    BACKOFF_MS_MIN * 2 ** doublings,
+  );
   return Math.round(BACKOFF_MS_MIN + random * (ceilingMs - BACKOFF_MS_MIN));
 }
 

@@ -42,6 +42,10 @@ export function removeAttemptFolder(folder: AttemptFolder): void {
   rmSync(folder.path, { recursive: true, force: true });
 }
 
+export function removeLog(folder: AttemptFolder): void {
+  rmSync(folder.log, { force: true });
+}
+
 export function readRecord(folder: AttemptFolder): AttemptRecord {
   try {
     return parseRecord(readFileSync(folder.record, "latin1"));

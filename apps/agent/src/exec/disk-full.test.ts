@@ -106,6 +106,24 @@ describe.skipIf(!mayMount)("on a disk that is full", () => {
     expect((await readJournal(path)).fences.get("j_1")).toBe(7);
   });
 
+  it("[J38] attempts whose logs have filled the disk can be forgotten, and that makes room", async () => {
+    const supervisor = await home.open();
+    // So many that the lines which forget them do not fit into the journal's last page.
+    const quiet = Array.from({ length: 95 }, () => jobStart(["true"]));
+    const loud = sh("yes | head -c 4194304");
+    await supervisor.start(quiet);
+    for (const { attempt } of quiet) await supervisor.exited(attempt);
+    await supervisor.start([loud]);
+    await supervisor.exited(loud.attempt);
+    fill();
+    await supervisor.forget([...quiet, loud].map(({ attempt }) => attempt));
+    expect(supervisor.inventory()).toEqual([]);
+    expect(existsSync(supervisor.logPath(loud.attempt))).toBe(false);
+    const next = jobStart(["true"]);
+    expect(await supervisor.start([next])).toMatchObject([{ state: "recorded" }]);
+    await supervisor.exited(next.attempt);
+  });
+
   it("[J26] a job that ends while the disk is full still has its exit code recorded", async () => {
     const supervisor = await home.open();
     const job = sh(`while [ ! -e ${join(outside, "go")} ]; do sleep 0.02; done; exit 23`);

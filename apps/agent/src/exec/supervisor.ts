@@ -13,7 +13,7 @@ import { join, resolve } from "node:path";
 import { NexusError } from "@nexus/shared/errors";
 import type { AttemptInventory, JobStart } from "@nexus/shared/protocol/messages";
 import { type AttemptsState, applyEvent, type StopReason } from "../core/attempts.ts";
-import { attemptFolder, removeAttemptFolder } from "./attempt-folder.ts";
+import { attemptFolder, removeAttemptFolder, removeLog } from "./attempt-folder.ts";
 import { type AttemptEvent, createAttemptRuns } from "./attempt-runs.ts";
 import { refusalOfDisk } from "./disk-refusal.ts";
 import { lockHome } from "./home-lock.ts";
@@ -185,7 +185,13 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
     const lives = attempts.flatMap((attempt) => runs.live.get(attempt) ?? []);
     const ended = lives.filter(({ phase }) => phase === "ended");
     const events = ended.map(({ known }) => ({ type: "forgotten", attempt: known.attempt }) as const);
-    await journal.append(events);
+    try {
+      await journal.append(events);
+    } catch {
+      // The disk may be full of just these logs. Whoever says forget has them; a crash here makes them asked for again.
+      for (const { folder } of ended) removeLog(folder);
+      await journal.append(events);
+    }
     onStep("forgotten");
     for (const event of events) applyEvent(state, event);
     for (const { known, folder } of ended) {

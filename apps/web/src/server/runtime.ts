@@ -74,7 +74,9 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     nowMs: clock.nowMs,
     onProblem: (message, cause) => log("warn", message, { cause: String(cause) }),
   });
-  const logs = logTimes.over(createSegmentLogStore({ root: join(env.NEXUS_HOME, "logs") }));
+  const onLogProblem = (message: string, cause?: unknown) => log("error", message, { cause: String(cause) });
+  const store = createSegmentLogStore({ root: join(env.NEXUS_HOME, "logs"), onProblem: onLogProblem });
+  const logs = logTimes.over(store);
 
   // Services send through the hub and the gateway calls the services: the hub is reached once both exist.
   let gateway: AgentGateway | null = null;
