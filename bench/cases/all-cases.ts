@@ -8,6 +8,7 @@ import { nexusLogDelay, nexusLogRate, nexusSteadyLog } from "./nexus-log.ts";
 import { nodeSpawnLoop } from "./node-spawn-loop.ts";
 import { schedulerPlan } from "./scheduler-plan.ts";
 import { slurmRate, slurmStart } from "./slurm.ts";
+import { sshSpeed } from "./ssh-speed.ts";
 import { taskSpoolerRate, taskSpoolerStart } from "./task-spooler.ts";
 
 /** In the order of the table: what an idle Nexus costs, how fast one job starts, how many run in a second, logs. */
@@ -27,4 +28,5 @@ export const ALL_CASES: BenchCase[] = [
   nexusLogRate,
   nexusLogDelay,
   nexusSteadyLog,
+  ...sshSpeed,
 ];

@@ -98,6 +98,18 @@ test("[H7] a Nagle-free stream and a modern cipher carry the session", async () 
   expect(session.facts.keyExchange).toMatch(/^curve25519-sha256/);
 });
 
+test("[H7] a session goes on while its keys are renewed, and its host key is asked of no store again", async () => {
+  const server = await sshd({ lines: ["RekeyLimit 1M"] });
+  const store = memoryHostKeys();
+  const session = await connectTo(server, { verifier: await trusting(server, store) });
+  store.read = async () => {
+    throw new Error("the store is away");
+  };
+  const stdin = Buffer.alloc(6_000_000, "renewed");
+  const { stdout } = await runRemote(session, { argv: ["cat"] }, { stdin });
+  expect(stdout.equals(stdin)).toBe(true);
+});
+
 test("[H7] weak algorithms are refused, with what to do, until they are allowed for the host", async () => {
   const server = await sshd({
     lines: ["KexAlgorithms diffie-hellman-group14-sha1", "Ciphers aes256-cbc", "MACs hmac-sha1"],

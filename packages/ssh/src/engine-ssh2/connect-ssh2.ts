@@ -3,12 +3,13 @@ import { Client, type ParsedKey } from "ssh2";
 import { type Credentials, explainAttempts } from "../auth/credentials.ts";
 import type { ConnectBudget } from "../connect-budget.ts";
 import { assertVerifier, type HostKeyVerifier } from "../host-keys/host-key-verifier.ts";
-import { isSameKey, type PublicKey, publicKeyOfBlob } from "../host-keys/public-key.ts";
+import { type PublicKey, publicKeyOfBlob } from "../host-keys/public-key.ts";
 import type { SshSession } from "../session.ts";
 import { SshError } from "../ssh-error.ts";
 import { type Carrier, gatherWrites } from "../transports/carrier.ts";
 import { chooseAlgorithms, PROVABLE_TYPES } from "./algorithms.ts";
 import { AuthSequence } from "./auth-sequence.ts";
+import { keepCipherKeys } from "./keep-cipher-keys.ts";
 import { createSsh2Session } from "./ssh2-session.ts";
 
 export type Ssh2Options = {
@@ -92,6 +93,8 @@ function handshake(carrier: Carrier, prepared: Prepared): Promise<SshSession> {
       ),
     );
     client.on("handshake", (negotiated) => {
+      // The new ciphers are in place when this turn of ssh2's parser has ended.
+      queueMicrotask(() => keepCipherKeys(client));
       state.negotiated = { cipher: negotiated.cs.cipher, keyExchange: negotiated.kex };
       budget.enter("logging in");
     });
@@ -123,7 +126,11 @@ function handshake(carrier: Carrier, prepared: Prepared): Promise<SshSession> {
         username: user,
         algorithms,
         hostVerifier: (blob: Buffer, verify: (isTrusted: boolean) => void) => {
-          void judge(blob).then(verify);
+          const { hostKey } = state;
+          if (hostKey === undefined) void judge(blob).then(verify);
+          // Keys are being renewed. ssh2 must hear in the same turn, else it sends packets in the middle of the exchange;
+          // and a server that shows another key than before is not the one that was judged.
+          else verify(blob.equals(Buffer.from(hostKey.base64, "base64")));
         },
         authHandler: (offered, isPartial, next) => {
           const auth = sequence.next(offered, isPartial);
@@ -142,11 +149,9 @@ function handshake(carrier: Carrier, prepared: Prepared): Promise<SshSession> {
       settle(() => fail(error));
     }
 
-    /** Also asked at every renewal of the keys: the same key needs no store, another one is judged anew. */
     async function judge(blob: Buffer): Promise<boolean> {
       const key = publicKeyOfBlob(blob);
       if (key === undefined) return false;
-      if (state.hostKey !== undefined && isSameKey(state.hostKey, key)) return true;
       budget.enter("judging the host key");
       try {
         await budget.pauseWhile(() => verifier.verify(key));
