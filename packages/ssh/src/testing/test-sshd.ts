@@ -52,6 +52,7 @@ export function sshdPath(): string {
 /** Why password log-in cannot be tested here; undefined where it can. */
 export function whyNoPasswords(): string | undefined {
   if (process.getuid?.() !== 0) return "only root can give sshd a shadow file of its own";
+  if (spawnSync("openssl", ["version"]).status !== 0) return "openssl, which hashes the password, is missing";
   const probe = spawnSync("unshare", ["--mount", "true"]);
   return probe.status === 0 ? undefined : "mount namespaces are not allowed here";
 }
