@@ -6,7 +6,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const COMMON = `
-  import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+  import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
   import { createServer } from "node:http";
   import { dirname } from "node:path";
   const note = (home, text) => appendFileSync(home + "/events", text + "\\n");
@@ -33,7 +33,8 @@ const SERVER = `${COMMON}
     const url = "http://127.0.0.1:" + server.address().port;
     const enrollToken = existsSync(home + "/enrolled") ? undefined : "a-secret-token";
     writeFileSync(home + "/cli.json", JSON.stringify({ servers: { default: { url, apiKey: "a-key" } } }));
-    writeFileSync(home + "/run/up.json", JSON.stringify({ url, signInLink: url + "/sign-in/once", enrollToken }));
+    writeFileSync(home + "/run/draft", JSON.stringify({ url, signInLink: url + "/sign-in/once", enrollToken }));
+    renameSync(home + "/run/draft", home + "/run/up.json");
   });
 `;
 
