@@ -81,7 +81,13 @@ async function measure(): Promise<number[]> {
         });
         child.stderr.resume();
         let bytes = 0;
-        for await (const chunk of child.stdout) bytes += chunk.length;
+        // By events: an async iterator of a stream joins what has piled up, which halves the rate.
+        await new Promise((resolve) => {
+          child.stdout.on("data", (chunk: Buffer) => {
+            bytes += chunk.length;
+          });
+          child.stdout.once("end", resolve);
+        });
         if (bytes !== mib * 1024 * 1024) throw new Error(`${bytes} bytes came`);
       });
       return [(mib * 1.048576) / (ms / 1000)];

@@ -141,10 +141,14 @@ function handshake(carrier: Carrier, prepared: Prepared): Promise<SshSession> {
         readyTimeout: 0,
         keepaliveInterval: prepared.keepaliveMs ?? KEEPALIVE_MS,
         keepaliveCountMax: KEEPALIVES_MISSED_MAX,
-        debug: (line) => {
-          if (line.startsWith("Remote ident:")) state.sawGreeting = true;
-        },
       });
+      // ssh2 tells of the greeting in its debug output only, and with that switched on describes every packet in words.
+      const look = (bytes: Buffer) => {
+        if (!bytes.includes("SSH-")) return;
+        state.sawGreeting = true;
+        carrier.stream.off("data", look);
+      };
+      carrier.stream.on("data", look);
     } catch (error) {
       settle(() => fail(error));
     }
