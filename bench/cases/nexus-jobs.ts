@@ -43,9 +43,12 @@ export const nexusRate: BenchCase = {
     await nexus.call("jobs.submit", {
       jobs: Array.from({ length: JOBS }, () => ({ command: ["/bin/true"] })),
     });
+    // The first question is answered from the server's memory. Asking the database every time took a fifth of the machine.
     await until(
       "all jobs have ended",
-      async () => (await nexus.call("jobs.list", { states: open, limit: 1 })).total === 0,
+      async () =>
+        (await nexus.call("fleet.list", undefined)).targets.every(({ jobsActive }) => jobsActive === 0) &&
+        (await nexus.call("jobs.list", { states: open, limit: 1 })).total === 0,
       JOBS_LIMIT_MS,
     );
     return [JOBS / ((performance.now() - started) / 1000)];
