@@ -21,6 +21,8 @@ export default defineConfig({
   use: {
     browserName: "chromium",
     headless: true,
+    actionTimeout: deadlineMs / 4,
+    navigationTimeout: deadlineMs / 2,
     trace: "retain-on-failure",
     screenshot: "only-on-failure",
     launchOptions: {

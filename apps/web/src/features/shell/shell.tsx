@@ -52,6 +52,9 @@ function useWayOut(): void {
     if (lostSinceMs !== null) void refetch();
   }, [lostSinceMs, refetch]);
   useEffect(() => {
-    if (signedOut || isSignedOut(error)) router.replace(`/sign-in?next=${encodeURIComponent(pathname)}`);
+    if (!signedOut && !isSignedOut(error)) return;
+    // With its filters and picked lines: the address may have come from somebody else.
+    const { search, hash } = window.location;
+    router.replace(`/sign-in?next=${encodeURIComponent(pathname + search + hash)}`);
   }, [signedOut, error, router, pathname]);
 }

@@ -83,9 +83,22 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
     return () => cancelAnimationFrame(frame);
   }, [feed, log, state]);
 
+  // Enter is often pressed before the search has looked: the step is then taken once it has.
+  const awaited = useRef<1 | -1 | null>(null);
+  const searched = search.query === query && search.done;
+  useEffect(() => {
+    const by = awaited.current;
+    if (by === null || !searched) return;
+    awaited.current = null;
+    step(by);
+  });
+
   function step(by: 1 | -1): void {
-    const count = search.matches.length;
-    if (count === 0) return;
+    const count = search.query === query ? search.matches.length : 0;
+    if (count === 0) {
+      awaited.current = searched ? null : by;
+      return;
+    }
     const next =
       currentMatch === null
         ? nearest(search.matches, rows.current?.firstVisible() ?? 0, by)
@@ -131,6 +144,7 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
         onQuery={(next) => {
           setQuery(next);
           setCurrentMatch(null);
+          awaited.current = null;
         }}
         search={search}
         current={currentMatch}

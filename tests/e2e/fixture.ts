@@ -1,0 +1,118 @@
+/// <reference lib="dom" />
+/**
+ * A browser in front of a whole Nexus. Owns the Nexus of a worker (control plane, a machine without GPUs named `plain`, a
+ * machine with four simulated GPUs named `lab`), the sessions made from sign-in links, and the faults that a page reports.
+ * Tests share the Nexus, so each names what it makes. A test fails when its page reported a fault that it did not expect.
+ * What tests evaluate in the page sees a document, hence its types.
+ */
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { Role } from "@nexus/shared/roles";
+import { type Browser, test as base, expect, type Page, request } from "playwright/test";
+import { Nexus, type NexusAgent } from "../harness/nexus.ts";
+
+export { expect };
+
+/** The machine that stands in for a lab; its GPUs are simulated and say so. */
+export const GPUS = "sim:4x80GiB";
+
+type Session = Awaited<ReturnType<Awaited<ReturnType<typeof request.newContext>>["storageState"]>>;
+export const SIGNED_OUT: Session = { cookies: [], origins: [] };
+
+type World = { nexus: Nexus; plain: NexusAgent; lab: NexusAgent };
+
+type WorkerFixtures = { world: World; ownerSession: Session };
+type TestFixtures = {
+  nexus: Nexus;
+  /** Faults that this test provokes on purpose. */
+  expectedFaults: RegExp;
+  gate: Gate;
+};
+
+export const test = base.extend<TestFixtures, WorkerFixtures>({
+  world: [
+    // biome-ignore lint/correctness/noEmptyPattern: the runner reads the names of what a fixture needs from here.
+    async ({}, use) => {
+      const nexus = await Nexus.start();
+      try {
+        const plain = await nexus.addAgent({ name: "plain", labels: { role: "plain" } });
+        const lab = await nexus.addAgent({ name: "lab", env: { NEXUS_GPUS: GPUS } });
+        await use({ nexus, plain, lab });
+      } finally {
+        await nexus.dispose();
+      }
+    },
+    { scope: "worker", timeout: 120_000 },
+  ],
+  ownerSession: [
+    async ({ world }, use) => use(await openLink(world.nexus, world.nexus.signInLink)),
+    { scope: "worker" },
+  ],
+  nexus: ({ world }, use) => use(world.nexus),
+  baseURL: ({ nexus }, use) => use(nexus.url),
+  storageState: ({ ownerSession }, use) => use(ownerSession),
+  expectedFaults: [/^(?!)/, { option: true }],
+  page: async ({ page, expectedFaults }, use) => {
+    const faults = faultsOf(page);
+    await use(page);
+    expect(faults.filter((fault) => !expectedFaults.test(fault))).toEqual([]);
+  },
+  // biome-ignore lint/correctness/noEmptyPattern: the runner reads the names of what a fixture needs from here.
+  gate: async ({}, use) => {
+    const folder = await mkdtemp(join(tmpdir(), "nexus-gate-"));
+    const path = join(folder, "gate");
+    await promisify(execFile)("mkfifo", [path]);
+    await use({ wait: `read _ < ${path}`, open: () => writeFile(path, "\n") });
+    await rm(folder, { recursive: true, force: true });
+  },
+});
+
+/** A door in a job's script: the job waits at `wait` until the test has called `open`. */
+export type Gate = { wait: string; open: () => Promise<void> };
+
+/** Everything that a page reports as wrong, as it comes. */
+export function faultsOf(page: Page): string[] {
+  const faults: string[] = [];
+  page.on("pageerror", (error) => faults.push(`error: ${error.stack ?? error.message}`));
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") {
+      faults.push(`${message.type()}: ${message.text()} (${message.location().url})`);
+    }
+  });
+  return faults;
+}
+
+/** A new person with this role, and the one-time link that lets them in. */
+export async function invite(
+  nexus: Nexus,
+  name: string,
+  role: Role,
+): Promise<{ email: string; link: string }> {
+  const email = `${name}@example.com`;
+  const { link } = await nexus.call("members.add", { email, name, role });
+  return { email, link };
+}
+
+/** Redeems a one-time link without a browser. */
+async function openLink(nexus: Nexus, link: string): Promise<Session> {
+  const context = await request.newContext({ baseURL: nexus.url, extraHTTPHeaders: { origin: nexus.url } });
+  try {
+    const answer = await context.post("/api/auth/link", { data: { link: link.split("#link=")[1] } });
+    expect(answer.ok(), await answer.text()).toBe(true);
+    return await context.storageState();
+  } finally {
+    await context.dispose();
+  }
+}
+
+/** A page of its own for another person. */
+export async function pageOf(browser: Browser, nexus: Nexus, link: string): Promise<Page> {
+  const context = await browser.newContext({
+    baseURL: nexus.url,
+    storageState: await openLink(nexus, link),
+  });
+  return context.newPage();
+}

@@ -1,0 +1,67 @@
+import { expect, test } from "./fixture.ts";
+
+test("[W27] a GPU's cell is live and labelled simulated, and names who holds it", async ({ page, nexus }) => {
+  await page.goto("/");
+  const lab = page.getByRole("region", { name: "lab" });
+  await expect(lab.getByText("simulated", { exact: true })).toBeVisible();
+  await expect(lab.getByText("free", { exact: true })).toHaveCount(4);
+
+  const job = await nexus.submit({ command: ["sleep", "1000"], target: "lab", gpus: 1 });
+  const { gpuUuids } = await nexus.inState(job.id, "running");
+  expect(gpuUuids).toHaveLength(1);
+  await expect(lab.locator(`a[href="/jobs/${job.id}"]`)).toBeVisible();
+  await expect(lab.getByText("free", { exact: true })).toHaveCount(3);
+  // The memory of a GPU that was free grows on the screen, untouched.
+  await expect(lab.getByText(/: [1-9][\d.]* of 80 GiB memory used/)).toBeAttached();
+
+  await lab.getByRole("button", { name: "GPU 0" }).click();
+  const details = page.getByRole("dialog", { name: "GPU 0" });
+  await expect(details.getByText(job.id)).toBeVisible();
+  await details.getByRole("link", { name: job.id }).click();
+  await expect(page).toHaveURL(`/jobs/${job.id}`);
+
+  await nexus.call("jobs.cancel", { jobs: [job.id] });
+  await page.getByRole("link", { name: "Fleet" }).first().click();
+  await expect(lab.getByText("free", { exact: true })).toHaveCount(4);
+});
+
+test("[W27] jobs beyond the GPUs wait on the screen with their reason", async ({ page, nexus }) => {
+  const { jobs } = await nexus.call("jobs.submit", {
+    jobs: Array.from({ length: 5 }, (_, index) => ({
+      name: `crowd-${index + 1}`,
+      command: ["sleep", "1000"],
+      target: "lab",
+      gpus: 1,
+    })),
+  });
+  await page.goto("/jobs?q=crowd-");
+  const rows = page.getByRole("table", { name: "Jobs" }).locator("tbody").getByRole("row");
+  await expect(rows.getByText("Running", { exact: true })).toHaveCount(4);
+  await expect(rows.getByText("Queued", { exact: true })).toHaveCount(1);
+  await expect(rows.filter({ hasText: "Queued" })).toContainText(/GPU/);
+  const { jobs: running } = await nexus.call("jobs.list", { text: "crowd-", states: ["running"] });
+  expect(new Set(running.flatMap(({ gpuUuids }) => gpuUuids)).size).toBe(4);
+  await nexus.call("jobs.cancel", { jobs: jobs.map(({ id }) => id) });
+  await expect(rows.getByText("Cancelled", { exact: true })).toHaveCount(5);
+});
+
+test("[W28] a machine whose agent is killed turns unreachable on the screen, and comes back", async ({
+  page,
+  world,
+}) => {
+  const { nexus, lab } = world;
+  const job = await nexus.submit({ command: ["sleep", "1000"], target: "lab", gpus: 1 });
+  await nexus.inState(job.id, "running");
+  await page.goto("/");
+  const panel = page.getByRole("region", { name: "lab" });
+  await expect(panel.getByText("Connected", { exact: true })).toBeAttached();
+  await lab.kill("SIGKILL");
+  await expect(panel.getByText("Unreachable", { exact: true })).toBeAttached();
+  await expect(panel.locator(`a[href="/jobs/${job.id}"]`)).toBeVisible();
+  await nexus.inState(job.id, "unreachable");
+  lab.start();
+  await expect(panel.getByText("Connected", { exact: true })).toBeAttached();
+  expect(await nexus.inState(job.id, "running")).toMatchObject({ attemptNumber: 1 });
+  await nexus.call("jobs.cancel", { jobs: [job.id] });
+  await nexus.ended(job.id);
+});
