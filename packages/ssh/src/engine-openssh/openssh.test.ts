@@ -112,6 +112,8 @@ describe("[H36] the system's ssh behind the same interface", () => {
     await expect(child.exited).rejects.toMatchObject({ failure: "connection_lost" });
     expect(await session.ended).toMatchObject({ failure: "connection_lost" });
     await expect(session.exec({ argv: ["true"] })).rejects.toMatchObject({ failure: "connection_lost" });
+    const later = await connect(server);
+    expect((await killTree(later, child.mark, { graceMs: 1000 })).seenPids.length).toBeGreaterThan(0);
   });
 
   test("[H36] nothing of it is left: no folder, no agent, no master", async () => {

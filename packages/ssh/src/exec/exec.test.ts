@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Readable } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { METACHARACTERS } from "../testing/metacharacters.ts";
 import { connectTo, trusting } from "../testing/test-session.ts";
@@ -200,7 +200,7 @@ test("[H14] a connection cut in the middle makes the end unknown, never an exit 
     const session = await connectTo(own, { verifier: await trusting(own) });
     const child = await session.exec({ argv: ["sh", "-c", "echo started; sleep 600"] });
     for await (const _ of child.stdout) break;
-    const waiting = runRemote(session, { argv: ["sleep", "600"] });
+    const waiting = runRemote(session, { argv: ["cat"] }, { stdin: new PassThrough() });
     waiting.catch(() => undefined);
     own.cutAll();
     await expect(child.exited).rejects.toMatchObject({ failure: "connection_lost" });
