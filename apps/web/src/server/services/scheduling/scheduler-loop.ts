@@ -102,9 +102,12 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
     async checkLock() {
       if (isClosed) return;
       if (lock && (await lock.isHeld())) return;
-      await lock?.release();
-      lock = await holdSchedulerLock(ctx.sql);
-      if (!lock) return;
+      await letGo();
+      const taken = await holdSchedulerLock(ctx.sql, () => {
+        if (lock === taken) void letGo();
+      });
+      if (!taken) return;
+      lock = taken;
       world.isStale = true;
       loop.wake();
     },
@@ -115,10 +118,17 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
       await lane.idle();
       for (const one of waiting) one.reject(new NexusError("unavailable"));
       waiting = [];
-      await lock?.release();
+      await letGo();
     },
   };
   return loop;
+
+  /** From here on nothing is planned, also while the lock's connection takes its time to end. */
+  async function letGo(): Promise<void> {
+    const held = lock;
+    lock = null;
+    await held?.release();
+  }
 
   function planRound(): void {
     if (soon) clearTimeout(soon);
