@@ -18,13 +18,13 @@ import { isFinal } from "@nexus/shared/machines/job";
 import { Child } from "./child.ts";
 import { until } from "./until.ts";
 
-const root = join(import.meta.dirname, "../..");
+export const root = join(import.meta.dirname, "../..");
 export const SERVER = join(root, "apps/web/dist/server.js");
 export const AGENT = join(root, "apps/agent/dist/nexus-agent.js");
-const CLI = join(root, "apps/cli/dist/nexus.js");
+export const CLI = join(root, "apps/cli/dist/nexus.js");
 
 /** No setting of the machine that runs the tests reaches what is tested. */
-function cleanEnv(extra: Record<string, string>): Record<string, string> {
+export function cleanEnv(extra: Record<string, string>): Record<string, string> {
   const kept = ["PATH", "HOME", "USER", "LANG", "TMPDIR", "SHELL"];
   const base = Object.fromEntries(
     kept.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])),

@@ -1,0 +1,114 @@
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Child } from "../harness/child.ts";
+import { CLI, cleanEnv, root } from "../harness/nexus.ts";
+import { until } from "../harness/until.ts";
+
+describe("npm run up", () => {
+  let home: string;
+  let port: string;
+  let up: Child;
+  const start = () =>
+    new Child([process.execPath, "tools/bootstrap.mjs", "up"], {
+      cwd: root,
+      env: cleanEnv({ NEXUS_HOME: home, NEXUS_PORT: port }),
+    });
+  const nexus = (...args: string[]) =>
+    new Child([process.execPath, CLI, ...args], { env: cleanEnv({ NEXUS_HOME: home }) });
+  const works = () =>
+    until("a job runs", async () => {
+      const run = nexus("run", "--", "echo", "it works");
+      return (await run.exit()) === 0 && run.stdout.includes("it works");
+    });
+
+  beforeAll(async () => {
+    home = await mkdtemp(join(tmpdir(), "nexus-up-"));
+    port = String(await freePort());
+    up = start();
+    await up.says("Nexus is up");
+  }, 120_000);
+  afterAll(async () => {
+    await up.kill("SIGINT");
+    await rm(home, { recursive: true, force: true });
+  });
+
+  it("[W14] a second one on the same home says who holds it", async () => {
+    const second = start();
+    expect(await second.exit()).not.toBe(0);
+    expect(second.stderr + second.stdout).toMatch(/Nexus is up already: process \d+ holds this home/);
+  });
+
+  it("[W14] a job goes on through an orderly stop and through kill -9 of everything, and its log is whole", async () => {
+    await works();
+    const gate = join(home, "gate");
+    const script = `echo begin; while [ ! -e ${gate} ]; do sleep 0.05; done; echo end; exit 5`;
+    const added = nexus("add", "--json", "--", "sh", "-c", script);
+    expect(await added.exit()).toBe(0);
+    const id = /j_[0-9a-z]{10}/.exec(added.stdout)?.[0] ?? "";
+    await until("it runs", async () => {
+      const get = nexus("get", id);
+      await get.exit();
+      return get.stdout.includes("running");
+    });
+
+    expect(await up.kill("SIGINT")).toBe(0);
+    up = start();
+    await up.says("Nexus is up");
+    killAllOf(home);
+    await up.exit();
+    up = start();
+    await up.says("Nexus is up");
+    await writeFile(gate, "");
+
+    await until("it ended", async () => {
+      const get = nexus("get", id);
+      await get.exit();
+      return get.stdout.includes("failed");
+    });
+    const logs = nexus("logs", id);
+    await logs.exit();
+    expect(logs.stdout).toBe("begin\nend\n");
+    expect(await nexus("logs", "-f", id).exit()).toBe(0);
+    const get = nexus("get", id);
+    await get.exit();
+    expect(get.stdout).toMatch(/exit\s+5/);
+  }, 120_000);
+});
+
+/** Every process that `up` started for this home, but not the jobs: what a crashing machine's operator would kill. */
+function killAllOf(home: string): void {
+  const table = execFileSync("ps", ["-eo", "pid=,args="], { encoding: "utf8" });
+  const isOurs = (pid: string, args: string) =>
+    /tools\/up|tools\/bootstrap|dist\/server\.js|dist\/nexus-agent\.js/.test(args) &&
+    environmentOf(pid).includes(home);
+  for (const line of table.split("\n")) {
+    const [, pid, args] = /^\s*(\d+)\s+(.*)$/.exec(line) ?? [];
+    if (pid !== undefined && args !== undefined && isOurs(pid, args)) process.kill(Number(pid), "SIGKILL");
+  }
+}
+
+function environmentOf(pid: string): string {
+  try {
+    return execFileSync("tr", ["\\0", "\\n"], {
+      input: execFileSync("cat", [`/proc/${pid}/environ`]),
+      encoding: "utf8",
+    });
+  } catch {
+    return "";
+  }
+}
+
+/** Its agent knows the control plane by this port, so it stays the same over the starts. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
