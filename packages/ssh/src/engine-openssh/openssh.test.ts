@@ -56,10 +56,11 @@ describe("[H36] the system's ssh behind the same interface", () => {
   test("[H36] ending a tree, terminals, files and ports", async () => {
     const server = await sshd();
     const session = await connect(server);
-    const child = await session.exec({ argv: ["sh", "-c", "sleep 600 & sleep 600; wait"] });
-    await expect
-      .poll(async () => (await killTree(session, child.mark, { graceMs: 500 })).seenPids.length)
-      .toBeGreaterThan(1);
+    const child = await session.exec({ argv: ["sh", "-c", "sleep 600 & echo on; sleep 600; wait"] });
+    for await (const _ of child.stdout) break;
+    const report = await killTree(session, child.mark, { graceMs: 500 });
+    expect(report.seenPids.length).toBeGreaterThan(1);
+    expect(report.leftPids).toEqual([]);
     const terminal = await session.exec({ argv: ["stty", "size"], terminal: { columns: 91, rows: 27 } });
     expect(await text(terminal.stdout)).toMatch(/^27 91\r?\n$/);
     expect(() => terminal.resize({ columns: 1, rows: 1 })).toThrow(/at its start only/);
