@@ -13,6 +13,7 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
+import { rm, rmdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type AttemptRecord, lostLine, NO_RECORD, parseRecord, VOID_LINE } from "../core/attempt-record.ts";
 
@@ -44,6 +45,17 @@ export function removeAttemptFolder(folder: AttemptFolder): void {
 
 export function removeLog(folder: AttemptFolder): void {
   rmSync(folder.log, { force: true });
+}
+
+/** As above, for many: freeing blocks may wait for the disk, so it is not done on the event loop. */
+export async function dropAttemptFolder(folder: AttemptFolder): Promise<void> {
+  try {
+    await Promise.all([unlink(join(folder.path, "job.sh")), unlink(folder.record), unlink(folder.log)]);
+    await rmdir(folder.path);
+  } catch {
+    // It held less, or more, than it does as a rule.
+    await rm(folder.path, { recursive: true, force: true });
+  }
 }
 
 export function readRecord(folder: AttemptFolder): AttemptRecord {

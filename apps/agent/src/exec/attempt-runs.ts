@@ -15,7 +15,7 @@ import { gatherFacts, supervisorIsAlive } from "./attempt-facts.ts";
 import { readRecord, recordChangedAtMs, voidRecord, writeLost } from "./attempt-folder.ts";
 import { createDeadlines } from "./deadlines.ts";
 import { createTreeEnder, signal } from "./end-trees.ts";
-import { cgroupIsEmpty, removeCgroup } from "./job-cgroups.ts";
+import { cgroupIsEmpty, dropCgroup } from "./job-cgroups.ts";
 import type { Notice } from "./launcher-notice.ts";
 import { ageMs, exitOf, type LiveAttempt, type Outcome, treeOf } from "./live-attempt.ts";
 import type { ProcessTable } from "./process-row.ts";
@@ -133,7 +133,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
     // A pass over all processes takes its time, and jobs that end by themselves seldom leave anything outside of their group.
     const isHurried = isAlone && !holdsGpus && stop === null;
     if (isHurried && cgroup !== null && cgroupIsEmpty(cgroup)) {
-      removeCgroup(cgroup);
+      void dropCgroup(cgroup);
       report(live, endedAtMs, []);
       return;
     }

@@ -12,12 +12,36 @@ const WORD_BYTES_MAX = 128 * 1024;
 const WORDS_BYTES_MAX = 1024 * 1024 - 64 * 1024;
 const SAFE_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** Answers that starts of one batch share. Asynchronous, since a directory may be on a network disk that hangs. */
+/**
+ * Answers that starts share for a moment: a job meets what was true when it was checked in any case. Asynchronous, since a
+ * directory may be on a network disk that hangs.
+ */
 export type StartChecks = { check(job: JobStart, base: Record<string, string>): Promise<{ cwd: string }> };
 
-export function createStartChecks(): StartChecks {
-  const folders = new Map<string, Promise<string | null>>();
-  const programs = new Map<string, Promise<string | null>>();
+type Answers = Map<string, { answer: Promise<string | null>; goodUntilMs: number }>;
+
+/** Good answers only; who was refused and tries again is looked at again. */
+const ANSWER_GOOD_FOR_MS = 2_000;
+const ANSWERS_MAX = 1_000;
+
+export function createStartChecks(nowMs: () => number): StartChecks {
+  const folders: Answers = new Map();
+  const programs: Answers = new Map();
+
+  async function once(
+    answers: Answers,
+    key: string,
+    ask: () => Promise<string | null>,
+  ): Promise<string | null> {
+    const known = answers.get(key);
+    if (known && nowMs() < known.goodUntilMs) return known.answer;
+    if (answers.size >= ANSWERS_MAX) answers.clear();
+    const answer = ask();
+    answers.set(key, { answer, goodUntilMs: nowMs() + ANSWER_GOOD_FOR_MS });
+    const problem = await answer;
+    if (problem !== null && answers.get(key)?.answer === answer) answers.delete(key);
+    return problem;
+  }
 
   return {
     async check(job, base) {
@@ -25,12 +49,14 @@ export function createStartChecks(): StartChecks {
       const home = base.HOME ?? homedir();
       const cwd = job.cwd === null ? home : job.cwd.replace(/^~(?=\/|$)/, home);
       if (!isAbsolute(cwd)) throw refuse("bad_request", `The working directory "${cwd}" is not absolute.`);
-      const folderProblem = await once(folders, cwd, () => problemOfFolder(cwd));
-      if (folderProblem !== null) throw refuse("not_found", folderProblem);
       const [program = ""] = job.command;
       const path = job.env.PATH ?? base.PATH ?? "";
       const key = program.includes("/") ? `${cwd}\0${program}` : `${path}\0${program}`;
-      const programProblem = await once(programs, key, () => problemOfProgram(program, cwd, path));
+      const [folderProblem, programProblem] = await Promise.all([
+        once(folders, cwd, () => problemOfFolder(cwd)),
+        once(programs, key, () => problemOfProgram(program, cwd, path)),
+      ]);
+      if (folderProblem !== null) throw refuse("not_found", folderProblem);
       if (programProblem !== null) throw refuse("not_found", programProblem);
       return { cwd };
     },
@@ -69,8 +95,10 @@ function checkWords(job: JobStart): void {
 
 async function problemOfFolder(cwd: string): Promise<string | null> {
   try {
-    if (!(await stat(cwd)).isDirectory()) return `The working directory "${cwd}" is not a directory.`;
-    await access(cwd, constants.X_OK);
+    const [found, entered] = await Promise.allSettled([stat(cwd), access(cwd, constants.X_OK)]);
+    if (found.status === "rejected") throw found.reason;
+    if (!found.value.isDirectory()) return `The working directory "${cwd}" is not a directory.`;
+    if (entered.status === "rejected") throw entered.reason;
     return null;
   } catch (error) {
     const isDenied = error instanceof Error && "code" in error && error.code === "EACCES";
@@ -93,24 +121,11 @@ async function problemOfProgram(program: string, cwd: string, path: string): Pro
 
 async function isProgram(path: string): Promise<boolean> {
   try {
-    await access(path, constants.X_OK);
-    return (await stat(path)).isFile();
+    const [found] = await Promise.all([stat(path), access(path, constants.X_OK)]);
+    return found.isFile();
   } catch {
     return false;
   }
-}
-
-async function once(
-  answers: Map<string, Promise<string | null>>,
-  key: string,
-  ask: () => Promise<string | null>,
-): Promise<string | null> {
-  let answer = answers.get(key);
-  if (answer === undefined) {
-    answer = ask();
-    answers.set(key, answer);
-  }
-  return answer;
 }
 
 function refuse(code: "bad_request" | "not_found" | "too_large", detail: string): NexusError {

@@ -14,6 +14,7 @@ import {
   rmdirSync,
   writeFileSync,
 } from "node:fs";
+import { rmdir } from "node:fs/promises";
 import { join, posix } from "node:path";
 
 export type JobCgroups = {
@@ -99,6 +100,16 @@ function groupsIn(parent: string): string[] {
     return entries.flatMap((entry) => (entry.isDirectory() ? entry.name : []));
   } catch {
     return [];
+  }
+}
+
+/** As above, off the event loop: the kernel may make the caller wait for its own clearing up. */
+export async function dropCgroup(directory: string | null): Promise<void> {
+  if (directory === null || !existsSync(directory)) return;
+  try {
+    await rmdir(directory);
+  } catch {
+    // See above.
   }
 }
 

@@ -15,7 +15,7 @@ import {
   makeAttemptFolder,
   removeAttemptFolder,
 } from "./attempt-folder.ts";
-import { createStartChecks } from "./check-start.ts";
+import type { StartChecks } from "./check-start.ts";
 import { refusalOfDisk } from "./disk-refusal.ts";
 import { type JobCgroups, removeCgroup } from "./job-cgroups.ts";
 import { jobEnvironment } from "./job-environment.ts";
@@ -34,6 +34,7 @@ export type StartContext = {
   attemptsFolder: string;
   bootId: string;
   baseEnv: Record<string, string>;
+  checks: StartChecks;
   cgroups: JobCgroups | null;
   onStep(step: StartStep): void;
 };
@@ -44,11 +45,10 @@ type Prepared = { job: JobStart; folder: AttemptFolder; event: Accepted; fenceBe
 /** @param jobs none of them known, and none twice. */
 export async function recordStarts(jobs: JobStart[], context: StartContext): Promise<Preparation[]> {
   const { state, journal } = context;
-  const checks = createStartChecks();
   const prepared = await Promise.all(
     jobs.map(async (job) => {
       try {
-        return await prepare(job, context, checks);
+        return await prepare(job, context);
       } catch (error) {
         return { job, refusal: refusalOf(error) };
       }
@@ -66,12 +66,8 @@ export async function recordStarts(jobs: JobStart[], context: StartContext): Pro
   }
 }
 
-async function prepare(
-  job: JobStart,
-  context: StartContext,
-  checks: ReturnType<typeof createStartChecks>,
-): Promise<Prepared> {
-  const { state, attemptsFolder, baseEnv, cgroups, bootId } = context;
+async function prepare(job: JobStart, context: StartContext): Promise<Prepared> {
+  const { state, checks, attemptsFolder, baseEnv, cgroups, bootId } = context;
   const { cwd } = await checks.check(job, baseEnv);
   // Checked and known in one turn: no other start of this job can come between.
   const admission = admit(state, job);

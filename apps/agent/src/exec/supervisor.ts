@@ -13,11 +13,13 @@ import { join, resolve } from "node:path";
 import { NexusError } from "@nexus/shared/errors";
 import type { AttemptInventory, JobStart } from "@nexus/shared/protocol/messages";
 import { type AttemptsState, applyEvent, type StopReason } from "../core/attempts.ts";
-import { attemptFolder, removeAttemptFolder, removeLog } from "./attempt-folder.ts";
+import { attemptFolder, removeAttemptFolder } from "./attempt-folder.ts";
 import { type AttemptEvent, createAttemptRuns } from "./attempt-runs.ts";
+import { createStartChecks } from "./check-start.ts";
 import { refusalOfDisk } from "./disk-refusal.ts";
+import { createForgetting } from "./forget-attempts.ts";
 import { lockHome } from "./home-lock.ts";
-import { openJobCgroups, removeCgroup } from "./job-cgroups.ts";
+import { openJobCgroups } from "./job-cgroups.ts";
 import { openJournal } from "./journal.ts";
 import { SHELLS, startLauncher, writeLauncherScript } from "./launcher.ts";
 import { inventoryOf, inventoryOfStart, liveAttempt } from "./live-attempt.ts";
@@ -154,11 +156,20 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
     attemptsFolder,
     bootId,
     baseEnv,
+    checks: createStartChecks(() => performance.now()),
     cgroups,
     runs,
     order: launcher.order,
     onStep,
   });
+
+  const forgetting = createForgetting({
+    state,
+    journal,
+    live: runs.live,
+    onForgotten: () => onStep("forgotten"),
+  });
+  parts.push({ close: forgetting.settled });
 
   function recordStop(attempt: string, { reason, graceMs }: StopOptions): void {
     const event = { type: "stop", attempt, reason, graceMs } as const;
@@ -181,26 +192,6 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
     runs.stop(live, options.graceMs);
   }
 
-  async function forget(attempts: string[]): Promise<void> {
-    const lives = attempts.flatMap((attempt) => runs.live.get(attempt) ?? []);
-    const ended = lives.filter(({ phase }) => phase === "ended");
-    const events = ended.map(({ known }) => ({ type: "forgotten", attempt: known.attempt }) as const);
-    try {
-      await journal.append(events);
-    } catch {
-      // The disk may be full of just these logs. Whoever says forget has them; a crash here makes them asked for again.
-      for (const { folder } of ended) removeLog(folder);
-      await journal.append(events);
-    }
-    onStep("forgotten");
-    for (const event of events) applyEvent(state, event);
-    for (const { known, folder } of ended) {
-      runs.live.delete(known.attempt);
-      removeAttemptFolder(folder);
-      if (known.cgroup !== null) removeCgroup(known.cgroup);
-    }
-  }
-
   isOpen = true;
   return {
     async start(jobs) {
@@ -209,7 +200,7 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
     },
     resume: batches.resume,
     stop,
-    forget,
+    forget: forgetting.forget,
     inventory() {
       const known = [...runs.live.values()].map((live) => inventoryOf(live, performance.now()));
       return [...known, ...batches.allUnderWay().map(inventoryOfStart)];
