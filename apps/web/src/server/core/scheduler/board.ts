@@ -47,6 +47,7 @@ export type GpuSlot = {
   heldMib: number;
   heldWhole: boolean;
   foreignMib: number;
+  foreignUsers: readonly string[];
   isStale: boolean;
   /** Whom it is kept for, in no order. */
   claims: Claim[];
@@ -76,6 +77,7 @@ export function buildBoards(team: TeamSnapshot, nowMs: number, policy: Policy): 
       cpuJobsMax: cpuJobsMax(target, policy),
     });
   }
+  const leased = new Map<GpuSlot, Set<string>>();
   for (const job of team.active.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
     const endMs = endOf(job, nowMs);
     const hold = { job: job.id, userId: job.userId, userName: job.userName, endMs, sinceMs: job.sinceMs };
@@ -83,6 +85,7 @@ export function buildBoards(team: TeamSnapshot, nowMs: number, policy: Policy): 
     for (const lease of job.gpus) {
       const slot = slotsById.get(lease.gpuId);
       if (!slot) continue;
+      leased.set(slot, (leased.get(slot) ?? new Set()).add(job.attempt));
       const usedMib = slot.view.use?.attemptMib.get(job.attempt) ?? 0;
       addHold(slot, {
         ...hold,
@@ -90,6 +93,7 @@ export function buildBoards(team: TeamSnapshot, nowMs: number, policy: Policy): 
       });
     }
   }
+  for (const slot of slotsById.values()) addStrays(slot, leased.get(slot));
   return [...boards.values()];
 
   function slotOf(view: GpuView): GpuSlot {
@@ -101,6 +105,7 @@ export function buildBoards(team: TeamSnapshot, nowMs: number, policy: Policy): 
       heldMib: 0,
       heldWhole: false,
       foreignMib: isFresh && view.use ? view.use.foreignMib : 0,
+      foreignUsers: view.use?.foreignUsers ?? [],
       isStale: !isFresh && !view.simulated,
       claims: [],
     };
@@ -125,6 +130,20 @@ function addHold(slot: GpuSlot, hold: Hold): void {
   slot.holds.push(hold);
   if (hold.memoryMib === null) slot.heldWhole = true;
   else slot.heldMib += hold.memoryMib;
+}
+
+/**
+ * What survived the end of its attempt, belongs to an attempt that this control plane does not know, or uses a GPU that it was
+ * not given, is as much in the way as any other process.
+ */
+function addStrays(slot: GpuSlot, leased: ReadonlySet<string> | undefined): void {
+  const { use, freedAtMs } = slot.view;
+  if (slot.isStale || !use || use.sampledAtMs < freedAtMs) return;
+  for (const [attempt, memoryMib] of use.attemptMib) {
+    if (leased?.has(attempt)) continue;
+    slot.foreignMib += memoryMib;
+    slot.foreignUsers = [...slot.foreignUsers, `what is left of ${attempt}`];
+  }
 }
 
 /** Writes a placement down, so that the rest of the plan sees it. */

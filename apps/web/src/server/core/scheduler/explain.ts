@@ -94,7 +94,7 @@ function keeperOf(slots: readonly GpuSlot[], job: string): Claim | undefined {
 }
 
 function foreignUsers(slots: readonly GpuSlot[]): string[] {
-  const users = slots.flatMap((slot) => (slot.foreignMib > 0 ? (slot.view.use?.foreignUsers ?? []) : []));
+  const users = slots.flatMap((slot) => (slot.foreignMib > 0 ? slot.foreignUsers : []));
   const names = [...new Set(users)].sort();
   return names.length > 0 ? names : ["an unknown process"];
 }

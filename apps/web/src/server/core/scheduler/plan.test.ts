@@ -127,6 +127,19 @@ describe("placing", () => {
     expect(reason(small, "j_whole")).toEqual({ code: "foreign", target: "node1", users: ["carol"] });
   });
 
+  test("[S7] what an attempt uses without a lease is in the way, unless the sample is older than its end", () => {
+    const attemptMib = new Map([["a_j_gone", 60 * GIB]]);
+    const queued = [job("j_whole"), job("j_small", { gpuMemoryMib: 20 * GIB })];
+    const left = gpu(100, { use: use({ attemptMib }) });
+    const result = planOf({ targets: [target(1, [left])], queued });
+    expect(placed(result)).toEqual([["j_small", 1, [100]]]);
+    const users = ["what is left of a_j_gone"];
+    const alone = planOf({ targets: [target(1, [left])], queued: queued.slice(0, 1) });
+    expect(reason(alone, "j_whole")).toEqual({ code: "foreign", target: "node1", users });
+    const settling = gpu(100, { use: use({ attemptMib }), freedAtMs: NOW_MS });
+    expect(placed(planOf({ targets: [target(1, [settling])], queued }))).toEqual([["j_whole", 1, [100]]]);
+  });
+
   test("[S7] a little foreign memory, such as a desktop's, is no obstacle", () => {
     const desktop = gpu(100, { use: use({ foreignMib: policy.foreignMibMax }) });
     expect(placed(planOf({ targets: [target(1, [desktop])], queued: [job("j_a")] }))).toHaveLength(1);

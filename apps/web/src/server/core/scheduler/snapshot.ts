@@ -43,6 +43,8 @@ export type GpuView = {
   blocked: boolean;
   /** Not in the node's latest inventory. */
   missing: boolean;
+  /** When an attempt of ours left it last: an older sample still shows that attempt. */
+  freedAtMs: number;
   use: GpuUse | null;
 };
 
@@ -52,7 +54,7 @@ export type GpuUse = {
   /** Memory of processes outside Nexus, and memory that no visible process explains. */
   foreignMib: number;
   foreignUsers: readonly string[];
-  /** Memory in use by attempt, for those that overrun what they named. */
+  /** Memory in use by attempt: for those that overrun what they named, and those that hold no lease on it. */
   attemptMib: ReadonlyMap<string, number>;
 };
 

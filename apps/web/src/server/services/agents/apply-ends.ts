@@ -31,7 +31,7 @@ export function applyEnds(
     const target = fleet.get(attempt.targetId);
     for (const { uuid } of attempt.gpus) {
       const gpu = target?.gpus.get(uuid);
-      if (gpu) gpu.freedAtMs = nowMs;
+      if (gpu) gpu.view.freedAtMs = nowMs;
     }
     targets.add(attempt.targetId);
     live.endAttempt(attempt, end.logBytes ?? 0);

@@ -23,8 +23,6 @@ export type LiveGpu = {
   sampledAtMs: number | null;
   /** When a sample of it was stored last. */
   storedAtMs: number;
-  /** When one of our jobs left it last: older samples still show that job. */
-  freedAtMs: number;
   view: Mutable<GpuView>;
 };
 
@@ -133,7 +131,7 @@ export function createLiveFleet(): LiveFleet {
     putSample(gpu, sample, sampledAtMs) {
       gpu.sample = sample;
       gpu.sampledAtMs = sampledAtMs;
-      gpu.view.use = gpuUseOf(sample, { sampledAtMs, isSettled: sampledAtMs >= gpu.freedAtMs });
+      gpu.view.use = gpuUseOf(sample, { sampledAtMs, isSettled: sampledAtMs >= gpu.view.freedAtMs });
     },
   };
   return fleet;
@@ -157,6 +155,7 @@ function gpuFrom(row: GpuRow, before: LiveGpu | undefined): LiveGpu {
   const view = {
     ...{ id: row.id, uuid, index, name, memoryTotalMib, simulated, schedulable, blocked },
     missing: isMissing,
+    freedAtMs: before?.view.freedAtMs ?? 0,
     use: before?.view.use ?? null,
   };
   return {
@@ -164,6 +163,5 @@ function gpuFrom(row: GpuRow, before: LiveGpu | undefined): LiveGpu {
     sample: before?.sample ?? null,
     sampledAtMs: before?.sampledAtMs ?? null,
     storedAtMs: before?.storedAtMs ?? 0,
-    freedAtMs: before?.freedAtMs ?? 0,
   };
 }

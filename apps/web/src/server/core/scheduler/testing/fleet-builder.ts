@@ -26,6 +26,7 @@ export function gpu(id: number, over: Partial<GpuView> = {}): GpuView {
     schedulable: true,
     blocked: false,
     missing: false,
+    freedAtMs: 0,
     use: use(),
     ...over,
   };
