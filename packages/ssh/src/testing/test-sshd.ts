@@ -57,6 +57,11 @@ export function whyNoPasswords(): string | undefined {
   return probe.status === 0 ? undefined : "mount namespaces are not allowed here";
 }
 
+/** Why terminals cannot be tested here: sshd gives a terminal to the group `tty`, which only root may. */
+export function whyNoTerminals(): string | undefined {
+  return process.getuid?.() === 0 ? undefined : "an sshd of a normal user cannot give out terminals";
+}
+
 export async function startTestSshd(options: TestSshdOptions = {}): Promise<TestSshd> {
   const folder = mkdtempSync(join(tmpdir(), "nexus-sshd-"));
   const path = (name: string) => join(folder, name);
