@@ -3,7 +3,10 @@ import type { QueryRunner } from "../query-runner.ts";
 export type StartedAttempt = { attemptId: number; pid: number; startedAtMs: number; targetName: string };
 export type ChangedJob = { publicId: string; version: number };
 
-/** Only the latest attempt of a job that waits for it counts; everything else changes nothing. */
+/**
+ * Only the latest attempt of a job that waits for it counts; everything else changes nothing. A job can be `running` before its
+ * start is told: its node came back with the attempt and had not begun it.
+ */
 export async function recordStarted(sql: QueryRunner, started: StartedAttempt[]): Promise<ChangedJob[]> {
   return await sql<ChangedJob[]>`
     with input as materialized (
@@ -14,7 +17,8 @@ export async function recordStarted(sql: QueryRunner, started: StartedAttempt[])
       update job set state = 'running', version = job.version + 1, started_at = coalesce(job.started_at, i.at),
         unreachable_since = null
       from input i
-      where job.attempt_id = i."attemptId" and job.state in ('assigned', 'starting', 'unreachable')
+      where job.attempt_id = i."attemptId" and (job.state in ('assigned', 'starting', 'unreachable')
+        or (job.state = 'running' and job.started_at is null))
       returning job.id, job.public_id, job.version, job.attempt_id
     ), attempts as (
       update attempt set pid = i.pid, started_at = coalesce(attempt.started_at, i.at)

@@ -230,6 +230,37 @@ describe("what can go wrong in between", () => {
     expect(await t.db.sql`select * from gpu_lease`).toHaveLength(0);
   });
 
+  test("[J11] a cancel that no socket took is sent again, and a job whose start never left ends without one", async () => {
+    const running = await t.submit({ command: ["a"], graceMs: 7 });
+    const start = await node.startOf(running);
+    await node.started(start);
+    node.setStuck(true);
+    const unsent = await t.submit({ command: ["b"] });
+    await t.services.cancelJobs(t.alice, { jobs: [running, unsent] });
+    await t.until(async () => (await stateOf(unsent)) === "cancelled");
+    node.setStuck(false);
+    const stop = await t.until(() =>
+      node.sent.find((message) => message.type === "stop" && message.attempt === start.attempt),
+    );
+    expect(stop).toMatchObject({ graceMs: 7 });
+    await node.exited(start, { reason: "cancelled", exitCode: null });
+    expect(await stateOf(running)).toBe("cancelled");
+    expect(node.starts().some((one) => one.job === unsent)).toBe(false);
+  });
+
+  test("[J17] one that its node had accepted and not begun when it came back is recorded when it begins", async () => {
+    const id = await t.submit({ command: ["a"] });
+    const start = await node.startOf(id);
+    await node.disconnect();
+    await t.until(async () => (await stateOf(id)) === "unreachable");
+    await node.connect([inventoryOf(start, { state: "recorded", pid: null, startedAgoMs: null })]);
+    await node.started(start);
+    const job = await t.services.getJob(t.alice, id);
+    expect(job.state).toBe("running");
+    expect(job.startedAtMs).not.toBeNull();
+    await node.exited(start);
+  });
+
   test("[J19] a start that no socket took is sent again, and placed elsewhere when its node leaves before", async () => {
     node.setStuck(true);
     const id = await t.submit({ command: ["a"] });

@@ -182,6 +182,7 @@ function stopsOf(world: World, wants: WantedAttempt[]): ServerMessage[] {
   return wants.flatMap(({ attempt, fence, want }): ServerMessage[] => {
     if (want !== "stop") return [];
     const job = world.live.jobs.get(world.live.attempts.get(attempt)?.job ?? "");
+    if (job?.cancel) job.cancel.isAsked = true;
     return [
       {
         type: "stop",

@@ -15,6 +15,7 @@ import { type JobMove, moveJobs } from "../../db/queries/move-jobs.ts";
 import { setTargetStates } from "../../db/queries/set-target-states.ts";
 import { applyEnds } from "../agents/apply-ends.ts";
 import type { NodeSession } from "../ports.ts";
+import { askToEnd } from "../scheduling/ask-to-end.ts";
 import type { LiveJob } from "../scheduling/live-jobs.ts";
 import { readStarts, sendStarts } from "../scheduling/send-starts.ts";
 import type { World } from "../scheduling/world.ts";
@@ -121,6 +122,7 @@ export function createFleetKeeper(
       await writeMoves();
       await takeBackUnsent();
       await resend();
+      askAgainToEnd();
     } catch (error) {
       world.isStale = true;
       throw error;
@@ -164,9 +166,13 @@ export function createFleetKeeper(
   async function takeBackUnsent(): Promise<void> {
     const ended: EndedAttempt[] = [];
     for (const target of world.fleet.targets()) {
-      if (target.isReady) continue;
       for (const job of activeOn(target)) {
-        if (job.attempt && !job.attempt.maybeSent && job.state === "assigned") {
+        if (job.attempt?.maybeSent || job.state !== "assigned") continue;
+        if (job.cancel) {
+          ended.push(
+            endOf(job, { state: "cancelled", event: "cancel", endReason: "cancelled", message: null }),
+          );
+        } else if (!target.isReady) {
           const message = `${target.row.name} left before it heard of it`;
           ended.push(endOf(job, { state: "queued", event: "unplace", endReason: "unplaced", message }));
         }
@@ -179,9 +185,21 @@ export function createFleetKeeper(
 
   async function resend(): Promise<void> {
     const attempts = [...world.live.attempts.values()].filter(
-      (attempt) => attempt.needsSend && !attempt.ended && world.fleet.get(attempt.targetId)?.isReady,
+      (attempt) =>
+        attempt.needsSend &&
+        !attempt.ended &&
+        !world.live.jobs.get(attempt.job)?.cancel &&
+        world.fleet.get(attempt.targetId)?.isReady,
     );
     sendStarts(ctx, world, await readStarts(ctx, world, attempts));
+  }
+
+  /** A node that is away is asked when it is back; one whose socket took no more is asked here. */
+  function askAgainToEnd(): void {
+    for (const { attempt, cancel } of world.live.jobs.values()) {
+      if (!attempt || !cancel || cancel.isAsked || !world.fleet.get(attempt.targetId)?.isReady) continue;
+      askToEnd(ctx, attempt, cancel);
+    }
   }
 
   /** Its target was revoked: nobody will ever report on these. */

@@ -5,6 +5,7 @@ import { cancelJobs as cancelRows } from "../../db/queries/cancel-jobs.ts";
 import { findJobs } from "../../db/queries/find-jobs.ts";
 import type { JobRow } from "../../db/queries/job-row.ts";
 import type { Principal } from "../ports.ts";
+import { askToEnd } from "../scheduling/ask-to-end.ts";
 import type { LiveJob } from "../scheduling/live-jobs.ts";
 import type { World } from "../scheduling/world.ts";
 import type { ServiceContext } from "../service-context.ts";
@@ -57,7 +58,7 @@ export async function cancelJobs(
         world.live.move(job, "cancel", version);
       } else {
         job.version = version;
-        job.cancel = { graceMs: graceMs ?? job.cancel?.graceMs ?? job.graceMs };
+        job.cancel = { graceMs: graceMs ?? job.cancel?.graceMs ?? job.graceMs, isAsked: false };
       }
       results.set(publicId, { job: publicId, ok: true, message: messageOf(job, isFinal(state)) });
     }
@@ -67,16 +68,10 @@ export async function cancelJobs(
 
   function messageOf(job: LiveJob | undefined, isOver: boolean): string {
     if (isOver || !job?.attempt || !job.cancel) return "cancelled";
-    const { id: attempt, fence, targetId } = job.attempt;
-    const target = world.fleet.get(targetId)?.row.name ?? "its node";
-    const isAsked = ctx.hub.send(targetId, {
-      type: "stop",
-      attempt,
-      fence,
-      reason: "cancelled",
-      graceMs: job.cancel.graceMs,
-    });
-    return isAsked ? `asked ${target} to end it` : `${target} is away; it ends when ${target} is back`;
+    const target = world.fleet.get(job.attempt.targetId)?.row.name ?? "its node";
+    return askToEnd(ctx, job.attempt, job.cancel)
+      ? `asked ${target} to end it`
+      : `${target} is away; it ends when ${target} is back`;
   }
 }
 

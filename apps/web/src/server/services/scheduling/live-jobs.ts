@@ -17,7 +17,8 @@ export type LiveJob = QueuedJob & {
   state: JobState;
   version: number;
   reason: WaitingReason;
-  cancel: { graceMs: number } | null;
+  /** Somebody wants it ended. `isAsked`: its node was told so, in the latest words. */
+  cancel: { graceMs: number; isAsked: boolean } | null;
   attempt: LiveAttempt | null;
   /** What the planner sees of it while it is active. */
   activeView: ActiveJob | null;

@@ -111,7 +111,9 @@ function jobFrom(row: LiveJobRow, known: LiveJob | undefined): LiveJob {
     shape: shapeOf({ gpus, gpuMemoryMib, gpuModel, labels, wanted }),
     backoff: known?.backoff ?? null,
     reason: known?.reason ?? { code: "new" },
-    cancel: row.isCancelRequested ? { graceMs: row.cancelGraceMs ?? graceMs } : null,
+    cancel: row.isCancelRequested
+      ? { graceMs: row.cancelGraceMs ?? graceMs, isAsked: known?.cancel?.isAsked ?? false }
+      : null,
     attempt: null,
     activeView: null,
   };
