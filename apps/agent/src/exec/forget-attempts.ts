@@ -2,10 +2,10 @@
  * Lets go of attempts that have ended: their lines in the journal, their folders with the logs, their cgroups.
  *
  * Owns: the attempts that are to be forgotten next. States: idle; planned (whoever comes now joins); in a round. Invariants:
- * at most one round at a time; an attempt is gone from memory only when that is durable; a folder that a crash leaves behind
- * is removed at the next start. It refuses attempts that have not ended: they stay.
+ * at most one round at a time; an attempt is gone from memory only when the journal has it; a folder that a crash leaves
+ * behind is removed at the next start. It refuses attempts that have not ended: they stay.
  *
- * Nobody waits for it, so short jobs share rounds: one sync and one pass over the disk for all that came meanwhile.
+ * Nobody waits for it, so short jobs share rounds.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { type AttemptsState, applyEvent } from "../core/attempts.ts";

@@ -6,6 +6,8 @@
  * again, gets out of it.
  * Invariants: events become durable in the order in which they were given; events given together are durable together or
  * not at all; what arrives while a write is under way shares the next one (one write and one fdatasync for all).
+ * Only what is forgotten does not wait for the disk: it becomes durable with the next event that does. An agent that dies
+ * loses none of it, and after a power cut the control plane, which has everything of these attempts, says forget again.
  */
 import { type FileHandle, open, rename, stat } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -39,7 +41,12 @@ export async function openJournal(
     while (waiting.length > 0) {
       const batch = waiting;
       waiting = [];
-      const failure = broken ?? (await write(Buffer.concat(batch.map(({ bytes }) => bytes))));
+      const failure =
+        broken ??
+        (await write(
+          Buffer.concat(batch.map(({ bytes }) => bytes)),
+          batch.some(({ events }) => events.some(mustBeDurable)),
+        ));
       for (const { events, done } of batch) {
         if (failure) done.reject(failure);
         else {
@@ -53,7 +60,7 @@ export async function openJournal(
     writing = null;
   }
 
-  async function write(bytes: Buffer): Promise<Error | null> {
+  async function write(bytes: Buffer, mustSync: boolean): Promise<Error | null> {
     try {
       await writeAt(file, bytes, size);
     } catch (error) {
@@ -62,7 +69,7 @@ export async function openJournal(
       return refusal;
     }
     try {
-      await file.datasync();
+      if (mustSync) await file.datasync();
     } catch (error) {
       // The kernel may have dropped the pages: a second try would report success for lost lines.
       broken = refusalOfDisk(error, `The journal ${path} cannot be made durable`);
@@ -135,6 +142,10 @@ async function writeAt(file: FileHandle, bytes: Buffer, position: number): Promi
 async function isAt(path: string, file: FileHandle): Promise<boolean> {
   const [named, held] = await Promise.allSettled([stat(path), file.stat()]);
   return named.status === "fulfilled" && held.status === "fulfilled" && named.value.ino === held.value.ino;
+}
+
+function mustBeDurable({ type }: DurableEvent): boolean {
+  return type !== "forgotten";
 }
 
 function encode(events: DurableEvent[]): Buffer {
