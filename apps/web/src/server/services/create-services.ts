@@ -23,7 +23,10 @@ const EXPIRE_EVERY_MS = 3_600_000;
 
 export function createServices(ctx: ServiceContext): Services {
   const world = createWorld(ctx);
-  const lane = createWriteLane();
+  const lane = createWriteLane(() => {
+    world.isStale = true;
+    loop.wake();
+  });
   const loop = createSchedulerLoop(ctx, world, lane);
   const { wake } = loop;
   const keeper = createFleetKeeper(ctx, world, { lane, wake });

@@ -11,6 +11,8 @@ export function applyEnds(
   { ended, changed }: { ended: EndedAttempt[]; changed: ChangedJob[] },
 ): void {
   const { live, fleet } = world;
+  // Each was the latest attempt of an active job when it was asked for: somebody else was first.
+  if (changed.length < ended.length) world.isStale = true;
   const nowMs = ctx.clock.nowMs();
   const versions = new Map(changed.map((row) => [row.publicId, row.version]));
   const jobs: { teamId: string; id: string }[] = [];

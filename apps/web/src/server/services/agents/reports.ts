@@ -69,16 +69,10 @@ export function createReports(
       endOf(world, attempt, { report, start: starts.get(attempt) }),
     );
     for (const attempt of exits.keys()) starts.delete(attempt);
-    try {
-      await writeStarts(starts);
-      if (ends.length === 0) return;
-      applyEnds(ctx, world, { ended: ends, changed: await endAttempts(ctx.sql, ends) });
-      wake();
-    } catch (error) {
-      world.isStale = true;
-      wake();
-      throw error;
-    }
+    await writeStarts(starts);
+    if (ends.length === 0) return;
+    applyEnds(ctx, world, { ended: ends, changed: await endAttempts(ctx.sql, ends) });
+    wake();
   }
 
   async function writeStarts(starts: Map<LiveAttempt, StartReport>): Promise<void> {

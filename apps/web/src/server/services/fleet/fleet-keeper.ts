@@ -118,15 +118,10 @@ export function createFleetKeeper(
       wake();
       return;
     }
-    try {
-      await writeMoves();
-      await takeBackUnsent();
-      await resend();
-      askAgainToEnd();
-    } catch (error) {
-      world.isStale = true;
-      throw error;
-    }
+    await writeMoves();
+    await takeBackUnsent();
+    await resend();
+    askAgainToEnd();
   }
 
   async function writeMoves(): Promise<void> {

@@ -42,14 +42,8 @@ export async function cancelJobs(
 
   async function cancelInLane(jobIds: number[]): Promise<Map<string, Result>> {
     const results = new Map<string, Result>();
-    let written: Awaited<ReturnType<typeof cancelRows>>;
-    try {
-      const options = { actor: principal.userName, graceMs, nowMs: ctx.clock.nowMs() };
-      written = await cancelRows(ctx.sql, jobIds, options);
-    } catch (error) {
-      world.isStale = true;
-      throw error;
-    }
+    const options = { actor: principal.userName, graceMs, nowMs: ctx.clock.nowMs() };
+    const written = await cancelRows(ctx.sql, jobIds, options);
     for (const { publicId, state, version } of written) {
       const job = world.live.jobs.get(publicId);
       if (!job) {

@@ -2,7 +2,7 @@
  * Everything that scheduling knows, in one place: live jobs, live fleet, queues, fair share, and what the last plan kept.
  * Owns: the loading of it. Invariants: after `load` memory says what the database said at one moment between the calls of
  * the write lane; what only memory knows (sessions, samples, sent starts, reservations) survives a reload. When the outcome
- * of a write is not known, `isStale` is set, and nothing is planned until a reload.
+ * of a write is not known (a piece of the write lane failed), `isStale` is set, and nothing is planned until a reload.
  */
 import type { Reservation } from "../../core/scheduler/snapshot.ts";
 import { shapeOf } from "../../core/scheduler/snapshot.ts";
