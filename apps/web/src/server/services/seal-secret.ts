@@ -23,6 +23,7 @@ export function openSecret(masterKey: Uint8Array, purpose: string, sealedText: s
       "aes-256-gcm",
       keyFor(masterKey, purpose),
       Buffer.from(nonce, "base64url"),
+      { authTagLength: TAG_BYTES },
     );
     decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES));
     const plain = [decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES)), decipher.final()];
