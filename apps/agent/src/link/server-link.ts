@@ -64,8 +64,6 @@ export type ServerLink = {
 const GREETING_TIMEOUT_MS = 30_000;
 /** From the inventory to the server's `sync`. */
 const SYNC_TIMEOUT_MS = 60_000;
-/** Until the server told its own. */
-const FIRST_HEARTBEAT_MS = 15_000;
 
 export function createServerLink(options: ServerLinkOptions): ServerLink {
   const { home, identity, nowMs, random } = options;
@@ -205,7 +203,7 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
     beatTimer = null;
     if (!isProven(phase)) return;
     heartbeat = beginHeartbeat(nowMs());
-    const intervalMs = Math.max(phase.heartbeatMs, 1) || FIRST_HEARTBEAT_MS;
+    const intervalMs = Math.max(phase.heartbeatMs, 1);
     beatTimer = setInterval(() => listen(intervalMs), intervalMs);
   }
 
