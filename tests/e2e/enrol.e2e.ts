@@ -7,7 +7,6 @@ import { expect, test } from "./fixture.ts";
 
 test("[W26] a machine enrolled with the command of the page appears there while one watches", async ({
   page,
-  nexus,
 }) => {
   await page.goto("/enroll");
   await page.getByLabel("Name").fill("by-hand");
@@ -16,7 +15,7 @@ test("[W26] a machine enrolled with the command of the page appears there while 
   const command = page.getByText(/^\$ npx nexus-agent enroll \S+$/);
   await expect(command).toBeVisible();
   await expect(page.getByText("Waiting for the machine to dial in…")).toBeVisible();
-  const [token = ""] = (await command.innerText()).split(" ").slice(-1);
+  const [token = ""] = ((await command.textContent()) ?? "").split(" ").slice(-1);
   await page.evaluate(() => {
     document.body.dataset.sameDocument = "yes";
   });
@@ -59,7 +58,7 @@ test("[W26] a token is revoked on the page, and then worth nothing", async ({ pa
   await page.getByLabel("Name").fill("never-came");
   await page.getByRole("button", { name: "Make an enrolment token" }).click();
   const command = page.getByText(/^\$ npx nexus-agent enroll \S+$/);
-  const [token = ""] = (await command.innerText()).split(" ").slice(-1);
+  const [token = ""] = ((await command.textContent()) ?? "").split(" ").slice(-1);
   await rowOf(page, "never-came").getByRole("button", { name: "Revoke" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Revoke it" }).click();
   await expect(page.getByText("The token was revoked.")).toBeVisible();

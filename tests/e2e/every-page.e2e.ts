@@ -13,7 +13,8 @@ const PAGES = [
   { path: "/settings?tab=audit", heading: "Settings" },
 ];
 
-const BUTTONS_MAX = 40;
+/** A table's rows are alike: those that follow say nothing new. */
+const BUTTONS_MAX = 24;
 
 let jobId = "";
 test.beforeAll(async ({ world: { nexus } }) => {
@@ -87,7 +88,7 @@ test("[W33] pressing every button of every page reports no fault", async ({ page
     await open(page, one);
     const address = page.url();
     const buttons = page.getByRole("main").locator("button:visible, summary:visible");
-    // Pressing one may add or take away others; the table's rows are alike.
+    // Pressing one may add or take away others.
     for (let index = 0; index < Math.min(await buttons.count(), BUTTONS_MAX); index++) {
       const button = buttons.nth(index);
       if ((await button.textContent())?.trim() === "Sign out") continue;

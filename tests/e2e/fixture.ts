@@ -16,9 +16,6 @@ import { Nexus, type NexusAgent } from "../harness/nexus.ts";
 
 export { expect };
 
-/** The machine that stands in for a lab; its GPUs are simulated and say so. */
-export const GPUS = "sim:4x80GiB";
-
 type Session = Awaited<ReturnType<Awaited<ReturnType<typeof request.newContext>>["storageState"]>>;
 export const SIGNED_OUT: Session = { cookies: [], origins: [] };
 
@@ -39,7 +36,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
       const nexus = await Nexus.start();
       try {
         const plain = await nexus.addAgent({ name: "plain", labels: { role: "plain" } });
-        const lab = await nexus.addAgent({ name: "lab", env: { NEXUS_GPUS: GPUS } });
+        const lab = await nexus.addAgent({ name: "lab", env: { NEXUS_GPUS: "sim:4x80GiB" } });
         await use({ nexus, plain, lab });
       } finally {
         await nexus.dispose();
@@ -74,7 +71,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
 export type Gate = { wait: string; open: () => Promise<void> };
 
 /** Everything that a page reports as wrong, as it comes. */
-export function faultsOf(page: Page): string[] {
+function faultsOf(page: Page): string[] {
   const faults: string[] = [];
   page.on("pageerror", (error) => faults.push(`error: ${error.stack ?? error.message}`));
   page.on("console", (message) => {

@@ -45,6 +45,9 @@ describe("submit form", () => {
     [`echo "a && b"`, false],
     ["echo \\$HOME", false],
     ["cp a b > log", true],
+    [`sh -c 'echo "$GREETING, $0"' reader`, false],
+    [`echo "it's $HOME"`, true],
+    ['echo "\\$HOME"', false],
   ])("%s needs a shell: %s", (command, needs) => {
     expect("command" in (form({ command }).errors ?? {})).toBe(needs);
   });

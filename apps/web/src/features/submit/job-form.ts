@@ -140,10 +140,14 @@ const FIELD_OF: Record<string, keyof JobForm> = {
   priority: "priority",
 };
 
-/** Things that only a shell does, outside of quotes. */
+/** Things that only a shell does: anything outside of quotes, and $variables within double ones. */
 function looksLikeShell(command: string): boolean {
-  const bare = command.replace(/'[^']*'|"(?:\\.|[^"\\])*"|\\./g, "");
-  return /[|&;<>`]|\$[({\w]/.test(bare) || /"[^"]*\$[({\w]/.test(command);
+  let doubleQuoted = "";
+  const bare = command.replace(/'[^']*'|"(?:\\.|[^"\\])*"|\\./g, (part) => {
+    if (part.startsWith('"')) doubleQuoted += part.replace(/\\./g, "");
+    return "";
+  });
+  return /[|&;<>`]|\$[({\w]/.test(bare) || /\$[({\w]/.test(doubleQuoted);
 }
 
 function whole(text: string): number | undefined | null {
