@@ -15,7 +15,7 @@ import { gatherFacts, supervisorIsAlive } from "./attempt-facts.ts";
 import { readRecord, recordChangedAtMs, voidRecord, writeLost } from "./attempt-folder.ts";
 import { createDeadlines } from "./deadlines.ts";
 import { createTreeEnder, signal } from "./end-trees.ts";
-import { cgroupIsEmpty, dropCgroup } from "./job-cgroups.ts";
+import { cgroupIsEmpty, dropCgroup, enterCgroup } from "./job-cgroups.ts";
 import type { Notice } from "./launcher-notice.ts";
 import { ageMs, exitOf, type LiveAttempt, type Outcome, treeOf } from "./live-attempt.ts";
 import type { ProcessTable } from "./process-row.ts";
@@ -60,6 +60,9 @@ const MESSAGE = {
   cancelled: "It was stopped before it started.",
 } as const;
 
+/** Short jobs are over by then. */
+const ENTER_AFTER_MS = 20;
+
 export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
   const { table, bootId, nowMs } = options;
   const all = new Map<string, LiveAttempt>();
@@ -68,6 +71,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
   const deadlines = createDeadlines(nowMs, (attempt) => withLive(attempt, timeOut));
   const lookTimer = setInterval(lookAtAll, options.lookEveryMs);
   let events: AttemptEvent[] = [];
+  let isClosed = false;
 
   function withLive(attempt: string, act: (live: LiveAttempt) => void): void {
     const live = all.get(attempt);
@@ -103,8 +107,18 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
       startedAgoMs: ageMs(live.startedAtMs, now),
     });
     if (!live.isOrdered) watches.watch(attempt, live.folder.record);
+    if (live.known.cgroup !== null && !live.known.holdsGpus) setTimeout(enter, ENTER_AFTER_MS, live).unref();
     if (timeoutMs !== null) deadlines.set(attempt, live.startedAtMs + timeoutMs);
     if (stop) stopRunning(live, stop.graceMs);
+  }
+
+  /** Not every job is worth a cgroup: see job-cgroups.ts. */
+  async function enter(live: LiveAttempt): Promise<void> {
+    const { cgroup } = live.known;
+    const pid = live.childPid;
+    const isSame = all.get(live.known.attempt) === live && live.phase === "running" && !isClosed;
+    if (cgroup === null || pid === null || !isSame || !supervisorLives(live)) return;
+    live.isInCgroup = await enterCgroup(cgroup, pid);
   }
 
   /** How long ago the machine's uptime was `uptimeMs`; on systems without it the record's own age tells. */
@@ -132,7 +146,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
     const { cgroup, holdsGpus, stop } = live.known;
     // A pass over all processes takes its time, and jobs that end by themselves seldom leave anything outside of their group.
     const isHurried = isAlone && !holdsGpus && stop === null;
-    if (isHurried && cgroup !== null && cgroupIsEmpty(cgroup)) {
+    if (isHurried && live.isInCgroup && cgroup !== null && cgroupIsEmpty(cgroup)) {
       void dropCgroup(cgroup);
       report(live, endedAtMs, []);
       return;
@@ -262,6 +276,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
     stop,
     look,
     close() {
+      isClosed = true;
       clearInterval(lookTimer);
       ender.close();
       watches.close();

@@ -1,7 +1,11 @@
 /**
  * A cgroup (v2) per job where this user may make them: the one way to end a process that has left the job's process group
  * and cleared its environment. Only the job is inside, never its supervisor, so `cgroup.kill` leaves the record's writer
- * alive. The job enters by itself before it becomes its command (0.05 ms; mkdir and rmdir 0.02 ms).
+ * alive.
+ *
+ * A process that changes its group waits for a grace period of the kernel: 10 to 20 ms, unless another did so just before.
+ * A job that holds GPUs takes that time and enters by itself before it becomes its command. Any other starts at once and is
+ * moved a moment later, with what it has forked; one that is over by then needs no group.
  */
 import { createHash } from "node:crypto";
 import {
@@ -14,10 +18,12 @@ import {
   rmdirSync,
   writeFileSync,
 } from "node:fs";
-import { rmdir } from "node:fs/promises";
+import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 
 export type JobCgroups = {
+  /** Where that of an attempt is, once it is made. */
+  directoryOf(attempt: string): string;
   /** Makes one and gives its directory; null when it cannot be made now. */
   make(attempt: string): string | null;
   /** Removes those of attempts that are not known any more, and the parent of none. */
@@ -42,9 +48,11 @@ export function openJobCgroups(home: string): JobCgroups | null {
   } catch {
     return null;
   }
+  const directoryOf = (attempt: string) => join(parent, attempt);
   return {
+    directoryOf,
     make(attempt) {
-      const directory = join(parent, attempt);
+      const directory = directoryOf(attempt);
       try {
         mkdirSync(directory, { recursive: true });
         return directory;
@@ -57,6 +65,30 @@ export function openJobCgroups(home: string): JobCgroups | null {
       removeCgroup(parent);
     },
   };
+}
+
+/**
+ * Moves a process that runs, and all that descends from it, into a group that is made for them. False when the process had
+ * ended, or may not be moved.
+ */
+export async function enterCgroup(directory: string, pid: number): Promise<boolean> {
+  try {
+    await mkdir(directory, { recursive: true });
+    await moveTree(directory, pid);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The parent first: what it forks from then on is inside by birth. */
+async function moveTree(directory: string, pid: number): Promise<void> {
+  await writeFile(join(directory, "cgroup.procs"), String(pid));
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, "latin1").catch(() => "");
+  // A child that has ended meanwhile needs no move.
+  for (const child of children.split(" ").filter(Boolean)) {
+    await moveTree(directory, Number(child)).catch(() => undefined);
+  }
 }
 
 /** Kills all inside with SIGKILL, atomically against forks. */

@@ -22,6 +22,8 @@ export type LiveAttempt = {
   phase: "recorded" | "running" | "ending" | "ended";
   /** This agent has ordered it, so its supervisor tells this agent. */
   isOrdered: boolean;
+  /** It and all that it forked are in its cgroup. */
+  isInCgroup: boolean;
   claim: Claim | null;
   childPid: number | null;
   startedAtMs: number | null;
@@ -35,6 +37,7 @@ export function liveAttempt(known: KnownAttempt, folder: AttemptFolder): LiveAtt
     folder,
     phase: "recorded",
     isOrdered: false,
+    isInCgroup: false,
     claim: null,
     childPid: null,
     startedAtMs: null,

@@ -75,11 +75,12 @@ async function prepare(job: JobStart, context: StartContext): Promise<Prepared> 
     throw passed(job, admission.kind === "fence_passed" ? admission.fence : job.fence);
   const { attempt, fence, timeoutMs, graceMs } = job;
   const fenceBefore = state.fences.get(job.job);
-  const cgroup = cgroups?.make(attempt) ?? null;
+  const holdsGpus = job.gpus.length > 0;
+  const cgroup = (holdsGpus ? cgroups?.make(attempt) : cgroups?.directoryOf(attempt)) ?? null;
   const event: Accepted = {
     type: "accepted",
     attempt,
-    holdsGpus: job.gpus.length > 0,
+    holdsGpus,
     job: job.job,
     fence,
     bootId,
@@ -91,7 +92,7 @@ async function prepare(job: JobStart, context: StartContext): Promise<Prepared> 
   const folder = attemptFolder(attemptsFolder, attempt);
   const prepared = { job, folder, event, fenceBefore };
   try {
-    const cgroupProcs = cgroup === null ? null : `${cgroup}/cgroup.procs`;
+    const cgroupProcs = cgroup === null || !holdsGpus ? null : `${cgroup}/cgroup.procs`;
     makeAttemptFolder(
       folder,
       jobScript({ command: job.command, env: jobEnvironment(job), cwd, cgroupProcs }),
