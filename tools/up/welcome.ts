@@ -1,3 +1,4 @@
+import { userInfo } from "node:os";
 import type { UpFile } from "@nexus/shared/up-file";
 import type { Settings } from "./settings.ts";
 
@@ -11,6 +12,7 @@ export function welcome({
   up: UpFile;
   tookMs: number;
 }): string {
+  const isRoot = userInfo().uid === 0;
   const nexus = settings.isDefaultHome ? "npx nexus" : `NEXUS_HOME=${quote(settings.home)} npx nexus`;
   return `
 Nexus is up (${(tookMs / 1_000).toFixed(1)} s).
@@ -26,6 +28,7 @@ Try next, in a second shell in this folder:
   ${nexus} add -- hostname && ${nexus} queue
 
 Data and logs are in ${settings.home}. Ctrl-C stops Nexus; running jobs go on.
+Jobs on this machine run as ${userInfo().username}${isRoot ? ", who can read everything here: share it only with people you trust, or run Nexus as another user" : " and can read what that user can, Nexus's own files too"}.
 `;
 }
 

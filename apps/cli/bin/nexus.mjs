@@ -1,4 +1,5 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --
+// The dashes keep Node from reading the command's own --env-file as its own.
 import { homedir, tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { runOnFitNode } from "./ensure-node.mjs";

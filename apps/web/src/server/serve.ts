@@ -88,7 +88,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
 
     const { api, enroll, isReady } = runtime;
     letIn();
-    server.on("request", serveHttp({ api, enroll, isReady, pages: pages.handle, version, log }));
+    server.on(
+      "request",
+      serveHttp({ api, enroll, isReady, pages: pages.handle, pagePolicy: pages.policy, version, log }),
+    );
     routeUpgrades(server, {
       agent: runtime.gateway.upgrade,
       ui: (request, socket, head) => runtime.uiSockets.handleUiUpgrade(request, socket, head),

@@ -6,12 +6,19 @@
 import * as z from "zod/mini";
 import { BATCH_ITEMS_MAX, COMMAND_BYTES_MAX, GPUS_PER_JOB_MAX } from "./limits.ts";
 
-const count = z.int().check(z.nonnegative());
+/** Fits the database's integer: a node's nonsense must not become ours. */
+const count = z.int().check(z.nonnegative(), z.lte(2_000_000_000));
+/** Bytes, ms and sequence numbers. */
+const amount = z.int().check(z.nonnegative());
 const shortText = z.string().check(z.maxLength(4096));
 const idText = z.string().check(z.regex(/^[a-z]{1,3}_[0-9a-z]{1,32}$/));
 const gpuUuid = z.string().check(z.regex(/^[A-Za-z0-9_./-]{1,96}$/));
 const base64url = z.string().check(z.regex(/^[A-Za-z0-9_-]{1,1024}$/));
-const nullableNumber = z.nullable(z.number());
+/** What a driver read; a value that cannot be is as good as none. */
+const reading = (min: number, max: number) =>
+  z.catch(z.nullable(z.number().check(z.gte(min), z.lte(max))), null);
+const memoryMib = reading(0, 1_000_000_000);
+const percent = reading(0, 100);
 
 export const LABEL_KEY = /^[a-zA-Z0-9]([a-zA-Z0-9._/-]{0,61}[a-zA-Z0-9])?$/;
 export const LABEL_VALUE = /^[a-zA-Z0-9._-]{0,63}$/;
@@ -31,12 +38,17 @@ export const gpuFactsSchema = z.object({
   schedulable: z.boolean(),
 });
 export type GpuFacts = z.infer<typeof gpuFactsSchema>;
+const gpuListSchema = z
+  .array(gpuFactsSchema)
+  .check(
+    z.refine((gpus) => new Set(gpus.map(({ uuid }) => uuid)).size === gpus.length, "a GPU is named twice"),
+  );
 
 export const gpuProcessSchema = z.object({
   pid: count,
   user: z.nullable(shortText),
   command: z.nullable(shortText),
-  memoryMib: nullableNumber,
+  memoryMib: memoryMib,
   /** The attempt whose marker the process or an ancestor carries; null for processes outside Nexus. */
   attempt: z.nullable(idText),
 });
@@ -44,21 +56,21 @@ export type GpuProcess = z.infer<typeof gpuProcessSchema>;
 
 export const gpuSampleSchema = z.object({
   uuid: gpuUuid,
-  memoryUsedMib: nullableNumber,
-  utilizationPct: nullableNumber,
-  temperatureC: nullableNumber,
-  powerW: nullableNumber,
-  powerLimitW: nullableNumber,
+  memoryUsedMib: memoryMib,
+  utilizationPct: percent,
+  temperatureC: reading(-300, 1_000),
+  powerW: reading(0, 100_000),
+  powerLimitW: reading(0, 100_000),
   processes: z.array(gpuProcessSchema),
 });
 export type GpuSample = z.infer<typeof gpuSampleSchema>;
 
 export const hostSampleSchema = z.object({
-  cpuPct: nullableNumber,
-  load1: nullableNumber,
-  memoryUsedMib: nullableNumber,
-  memoryTotalMib: nullableNumber,
-  diskFreeMib: nullableNumber,
+  cpuPct: percent,
+  load1: reading(0, 1_000_000),
+  memoryUsedMib: memoryMib,
+  memoryTotalMib: memoryMib,
+  diskFreeMib: memoryMib,
 });
 export type HostSample = z.infer<typeof hostSampleSchema>;
 
@@ -94,10 +106,10 @@ export const attemptExitSchema = z.object({
   /** A sentence for people: why it could not start, what vanished. */
   message: z.nullable(shortText),
   /** Final size of the log in bytes. */
-  logBytes: count,
-  ranMs: z.nullable(count),
+  logBytes: amount,
+  ranMs: z.nullable(amount),
   /** How long ago it ended, on the sender's clock. */
-  endedAgoMs: count,
+  endedAgoMs: amount,
   /** Processes that survived the kill ladder. */
   leftovers: z.array(z.object({ pid: count, command: shortText })),
 });
@@ -108,8 +120,8 @@ export const attemptInventorySchema = z.object({
   fence: count,
   state: z.enum(["recorded", "running", "exited"]),
   pid: z.nullable(count),
-  startedAgoMs: z.nullable(count),
-  logBytes: count,
+  startedAgoMs: z.nullable(amount),
+  logBytes: amount,
   exit: z.nullable(attemptExitSchema),
 });
 export type AttemptInventory = z.infer<typeof attemptInventorySchema>;
@@ -122,8 +134,8 @@ export const jobStartSchema = z.object({
   env: z.record(z.string().check(z.regex(ENV_NAME)), z.string().check(z.maxLength(COMMAND_BYTES_MAX))),
   cwd: z.nullable(z.string().check(z.maxLength(4096))),
   gpus: z.array(gpuUuid).check(z.maxLength(GPUS_PER_JOB_MAX)),
-  timeoutMs: z.nullable(count),
-  graceMs: count,
+  timeoutMs: z.nullable(amount),
+  graceMs: amount,
 });
 export type JobStart = z.infer<typeof jobStartSchema>;
 
@@ -151,22 +163,22 @@ export const agentMessageSchema = z.discriminatedUnion("type", [
     type: z.literal("inventory"),
     generation: count,
     facts: hostFactsSchema,
-    gpus: z.array(gpuFactsSchema),
+    gpus: gpuListSchema,
     attempts: batch(attemptInventorySchema),
     last: z.boolean(),
   }),
   /** Hardware changed while connected. */
-  z.object({ type: z.literal("facts"), facts: hostFactsSchema, gpus: z.array(gpuFactsSchema) }),
+  z.object({ type: z.literal("facts"), facts: hostFactsSchema, gpus: gpuListSchema }),
   z.object({
     type: z.literal("started"),
-    attempts: batch(z.object({ attempt: idText, fence: count, pid: count, startedAgoMs: count })),
+    attempts: batch(z.object({ attempt: idText, fence: count, pid: count, startedAgoMs: amount })),
   }),
   z.object({ type: z.literal("exited"), attempts: batch(attemptExitSchema) }),
   /** Payload: bytes of the attempt's log from `offset`. */
-  z.object({ type: z.literal("log"), attempt: idText, fence: count, offset: count }),
+  z.object({ type: z.literal("log"), attempt: idText, fence: count, offset: amount }),
   z.object({
     type: z.literal("telemetry"),
-    sampledAgoMs: count,
+    sampledAgoMs: amount,
     gpus: z.array(gpuSampleSchema),
     host: hostSampleSchema,
   }),
@@ -177,7 +189,7 @@ export const agentMessageSchema = z.discriminatedUnion("type", [
     code: z.string().check(z.regex(/^[a-z_]{1,64}$/)),
     message: shortText,
   }),
-  z.object({ type: z.literal("heartbeat"), seq: count }),
+  z.object({ type: z.literal("heartbeat"), seq: amount }),
 ]);
 export type AgentMessage = z.infer<typeof agentMessageSchema>;
 
@@ -189,7 +201,7 @@ export const serverMessageSchema = z.discriminatedUnion("type", [
     protocol: count,
     /** The generation that the node must write down before its inventory confirms it. */
     generation: count,
-    heartbeatMs: count,
+    heartbeatMs: amount,
     /** Ed25519 of the server's identity key over the transcript. */
     signature: base64url,
   }),
@@ -197,7 +209,7 @@ export const serverMessageSchema = z.discriminatedUnion("type", [
     type: z.literal("refuse"),
     code: z.string().check(z.maxLength(64)),
     message: shortText,
-    retryAfterMs: z.nullable(count),
+    retryAfterMs: z.nullable(amount),
     /**
      * Set when the refusal is final (revoked, cloned): signed, so that nobody in between can talk a node out of its fleet.
      */
@@ -212,7 +224,7 @@ export const serverMessageSchema = z.discriminatedUnion("type", [
         fence: count,
         /** `adopt`: go on, log from `logBytes`. `stop`: end it. `forget`: all is durable here. `unclaimed`: leave it alone. */
         want: z.enum(["adopt", "stop", "forget", "unclaimed"]),
-        logBytes: count,
+        logBytes: amount,
       }),
     ),
   }),
@@ -222,12 +234,12 @@ export const serverMessageSchema = z.discriminatedUnion("type", [
     attempt: idText,
     fence: count,
     reason: z.enum(["cancelled", "timed_out"]),
-    graceMs: count,
+    graceMs: amount,
   }),
   z.object({ type: z.literal("forget"), attempts: batch(idText) }),
   /** The log is stored up to `logBytes`. With `rewind` the sender goes back there. */
-  z.object({ type: z.literal("log_ack"), attempt: idText, logBytes: count, rewind: z.boolean() }),
-  z.object({ type: z.literal("heartbeat"), seq: count }),
+  z.object({ type: z.literal("log_ack"), attempt: idText, logBytes: amount, rewind: z.boolean() }),
+  z.object({ type: z.literal("heartbeat"), seq: amount }),
 ]);
 export type ServerMessage = z.infer<typeof serverMessageSchema>;
 

@@ -39,7 +39,7 @@ export function gpuMemoryText({ sample, memoryTotalMib }: Gpu): string {
 export function gpuBar({ sample, memoryTotalMib }: Gpu): Cell {
   const used = sample?.memoryUsedMib ?? null;
   if (used === null || !memoryTotalMib) return { text: "··········", ink: "dim" };
-  const share = Math.min(1, used / memoryTotalMib);
+  const share = Math.max(0, Math.min(1, used / memoryTotalMib));
   const full = Math.round(share * 10);
   const ink = share > 0.9 ? "red" : share > 0.6 ? "yellow" : "green";
   return { text: "█".repeat(full) + "░".repeat(10 - full), ink };

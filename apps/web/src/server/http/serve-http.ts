@@ -13,6 +13,8 @@ export type HttpParts = {
   /** Whether the database answers and the services run. */
   isReady: () => Promise<boolean>;
   version: string;
+  /** What a page of ours may load and run. */
+  pagePolicy: string;
   log: Log;
 };
 
@@ -21,6 +23,7 @@ export function serveHttp(parts: HttpParts): RequestListener {
     res.setHeader("x-content-type-options", "nosniff");
     res.setHeader("x-frame-options", "DENY");
     res.setHeader("referrer-policy", "same-origin");
+    res.setHeader("content-security-policy", parts.pagePolicy);
     answer(parts, req, res).catch((cause: unknown) => {
       parts.log("error", "request failed", { path: pathOf(req), cause: String(cause) });
       if (!res.headersSent) res.writeHead(500, { "content-type": "text/plain" });
