@@ -10,6 +10,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { ACTIVE_JOB_STATES } from "@nexus/shared/machines/job";
 import type { Role } from "@nexus/shared/roles";
 import { type Browser, test as base, expect, type Page, request } from "playwright/test";
 import { Nexus, type NexusAgent } from "../harness/nexus.ts";
@@ -38,6 +39,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
         const plain = await nexus.addAgent({ name: "plain", labels: { role: "plain" } });
         const lab = await nexus.addAgent({ name: "lab", env: { NEXUS_GPUS: "sim:4x80GiB" } });
         await use({ nexus, plain, lab });
+        await endJobs(nexus);
       } finally {
         await nexus.dispose();
       }
@@ -66,6 +68,14 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     await rm(folder, { recursive: true, force: true });
   },
 });
+
+/** Jobs outlive their agents: those of a test that failed must not outlive the tests. */
+async function endJobs(nexus: Nexus): Promise<void> {
+  const { jobs } = await nexus.call("jobs.list", { states: ["queued", ...ACTIVE_JOB_STATES], limit: 1000 });
+  if (jobs.length === 0) return;
+  await nexus.call("jobs.cancel", { jobs: jobs.map(({ id }) => id) });
+  for (const { id } of jobs) await nexus.ended(id);
+}
 
 /** A door in a job's script: the job waits at `wait` until the test has called `open`. */
 export type Gate = { wait: string; open: () => Promise<void> };
