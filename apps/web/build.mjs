@@ -24,4 +24,5 @@ await build({
 });
 
 const next = spawnSync("next", ["build"], { stdio: "inherit" });
+if (next.error) process.stderr.write(`next build did not run: ${next.error.message}\n`);
 process.exit(next.status ?? 1);

@@ -5,6 +5,7 @@ import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
 import { runMigrate } from "./src/server/commands/run-migrate.ts";
 import { runServe } from "./src/server/commands/run-serve.ts";
 import { runSignInLink } from "./src/server/commands/run-sign-in-link.ts";
+import { withoutParameters } from "./src/server/core/without-parameters.ts";
 import { readEnv } from "./src/server/env.ts";
 import { createLogger } from "./src/server/logger/create-logger.ts";
 
@@ -32,6 +33,7 @@ async function main([command = "serve", ...args]: string[]): Promise<void> {
 
 main(process.argv.slice(2)).catch((cause: unknown) => {
   const refusal = cause instanceof NexusError ? cause : null;
-  process.stderr.write(`${refusal?.message ?? (cause instanceof Error ? cause.stack : String(cause))}\n`);
+  const said = refusal?.message ?? (cause instanceof Error ? cause.stack : undefined) ?? String(cause);
+  process.stderr.write(`${withoutParameters(said)}\n`);
   process.exit(refusal ? ERROR_TABLE[refusal.code].exit : ERROR_TABLE.internal.exit);
 });

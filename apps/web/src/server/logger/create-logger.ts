@@ -1,4 +1,5 @@
 import { pino } from "pino";
+import { withoutParameters } from "../core/without-parameters.ts";
 
 export type Log = (
   level: "debug" | "info" | "warn" | "error",
@@ -30,5 +31,13 @@ export function createLogger(level: "debug" | "info" | "warn" | "error"): Log {
     },
     pino.destination({ sync: true }),
   );
-  return (at, message, facts = {}) => logger[at](facts, message);
+  return (at, message, facts = {}) => logger[at](safe(facts), message);
+}
+
+function safe(facts: Record<string, unknown>): Record<string, unknown> {
+  const entries = Object.entries(facts).map(([name, value]) => [
+    name,
+    typeof value === "string" ? withoutParameters(value) : value,
+  ]);
+  return Object.fromEntries(entries);
 }
