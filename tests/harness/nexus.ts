@@ -55,7 +55,7 @@ export class Nexus {
 
   async startServer(): Promise<void> {
     await rm(join(this.home, "run/up.json"), { force: true });
-    const server = new Child([process.execPath, SERVER], {
+    const server = new Child([process.execPath, "--max-semi-space-size=2", SERVER], {
       env: cleanEnv({ NEXUS_HOME: this.home, NEXUS_PORT: this.#port, NEXUS_UP: "1", ...this.#env }),
     });
     this.#server = server;

