@@ -3,18 +3,21 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Child } from "../harness/child.ts";
-import { CLI, cleanEnv, root } from "../harness/nexus.ts";
+import { AGENT, CLI, cleanEnv, root, SERVER } from "../harness/nexus.ts";
 import { until } from "../harness/until.ts";
+
+const PROGRAMS = [relative(root, SERVER), relative(root, AGENT)];
 
 describe("npm run up", () => {
   let home: string;
   let port: string;
   let up: Child;
+  // What `npm run up` does after its build, which the tests' own run has made: a build under way would spoil the others.
   const start = () =>
-    new Child([process.execPath, "tools/bootstrap.mjs", "up"], {
+    new Child([process.execPath, "tools/up/testing/up-program.ts", root, ...PROGRAMS], {
       cwd: root,
       env: cleanEnv({ NEXUS_HOME: home, NEXUS_PORT: port }),
     });
