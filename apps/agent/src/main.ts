@@ -64,7 +64,10 @@ async function execute(argv: string[]): Promise<void> {
 function tell(thrown: unknown): number {
   if (isUsageEnd(thrown)) return thrown.exitCode === 0 ? 0 : ERROR_TABLE.bad_request.exit;
   const error = isDiskTrouble(thrown)
-    ? refusalOfDisk(thrown, `The agent's home ${context.home} cannot be used`)
+    ? refusalOfDisk(
+        thrown,
+        `The agent's home ${context.home} cannot be used (NEXUS_AGENT_HOME names another folder)`,
+      )
     : thrown;
   if (error instanceof NexusError) {
     const again = error.retryAfterMs === undefined ? "" : ` Try again in ${seconds(error.retryAfterMs)} s.`;

@@ -1,5 +1,5 @@
 /** `nexus-agent enroll [token]`: this machine becomes a node. Asks once, then is done; `--run` goes on into `run`. */
-import { hostname, userInfo } from "node:os";
+import { hostname } from "node:os";
 import { showPin } from "@nexus/shared/crypto/fingerprint";
 import { NexusError } from "@nexus/shared/errors";
 import { decodeEnrollToken } from "@nexus/shared/protocol/enroll-token";
@@ -9,6 +9,7 @@ import type { Command } from "commander";
 import { type CliContext, say } from "../cli-context.ts";
 import type { GpuDriver } from "../gpu/driver.ts";
 import { readHostFacts } from "../host/facts.ts";
+import { jobUser, loginUser } from "../job-user.ts";
 import { enrollAt, meetServer } from "../link/enroll.ts";
 import { readIdentity } from "../link/identity-store.ts";
 import { openGpuDriver } from "../open-gpu-driver.ts";
@@ -44,6 +45,7 @@ async function enroll(context: CliContext, given: string | undefined, options: E
   refuseRoot(context, options.allowRoot);
   await refuseSecondIdentity(context, options.force === true);
   const token = decodeEnrollToken(await readToken(context, given));
+  const user = await jobUser(loginUser(context.env), context.home);
   const driver = await openGpuDriver(context, hostname());
   try {
     const [met, gpus] = await Promise.all([meetServer(token), firstGpus(driver)]);
@@ -54,7 +56,10 @@ async function enroll(context: CliContext, given: string | undefined, options: E
     say(context, `Control plane  ${token.origin}${isLoopbackOrigin(token.origin) ? " (this machine)" : ""}`);
     say(context, `  identity     ${showPin(token.identityPin)}, as the token says`);
     say(context, `Name           ${options.name ?? "from the token, or the hostname"} (${hostname()})`);
-    say(context, `Jobs run as    ${userInfo().username}`);
+    say(context, `Jobs run as    ${user.username}`);
+    if (user.homeProblem !== null) {
+      say(context, `  begin in     ${user.homedir}, their HOME too, since ${user.homeProblem}`);
+    }
     say(context, `GPUs           ${describeGpus(gpus, driver.problem())}`);
     if (!(await isConfirmed(context, options))) {
       throw new NexusError("conflict", {

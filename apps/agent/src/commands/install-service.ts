@@ -1,14 +1,17 @@
 /** `nexus-agent install-service`: keeps the agent running by the system's own service manager. */
 import { chmod, copyFile, mkdir, rename, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { NexusError } from "@nexus/shared/errors";
 import type { Command } from "commander";
 import { type CliContext, say } from "../cli-context.ts";
+import { refusalOfDisk } from "../exec/disk-refusal.ts";
+import { shellQuote } from "../exec/shell-quote.ts";
+import { problemOfHome } from "../job-user.ts";
 import { requireIdentity } from "../link/identity-store.ts";
 import { refuseRoot } from "../refuse-root.ts";
 import { runningAgent } from "../running-agent.ts";
 import { runCommand } from "../service/run-command.ts";
-import { planService, type ServicePlan } from "../service/service-plan.ts";
+import { planService, type ServicePlan, type ServiceTerms } from "../service/service-plan.ts";
 import { type ServiceOptions, serviceTerms, stableScript } from "../service/service-terms.ts";
 
 export function addInstallService(program: Command, context: CliContext): void {
@@ -36,9 +39,10 @@ async function installService(
     return;
   }
   await requireIdentity(context.home);
+  if (options.system !== true) await refuseWithoutHome(terms);
   const pid = await runningAgent(context.home);
   await copyProgram(context);
-  await writeUnit(plan);
+  await writeUnit(context, plan, options);
   say(context, `Program  ${terms.scriptPath} (${context.version}), run by ${terms.nodePath}`);
   say(context, `Unit     ${plan.file}`);
   if (pid !== null) {
@@ -66,14 +70,36 @@ async function copyProgram(context: CliContext): Promise<void> {
   await rename(`${to}.new`, to);
 }
 
-async function writeUnit(plan: ServicePlan): Promise<void> {
+/** A user's own services are kept in the user's home. */
+async function refuseWithoutHome({ user, userHome }: ServiceTerms): Promise<void> {
+  const problem = await problemOfHome(userHome);
+  if (problem === null) return;
+  throw new NexusError("invalid_state", {
+    detail: `The services of ${user} would be kept in the home folder, but ${problem}. Install it as a service of the machine instead: nexus-agent install-service --system`,
+  });
+}
+
+async function writeUnit(context: CliContext, plan: ServicePlan, options: ServiceOptions): Promise<void> {
   try {
     await mkdir(dirname(plan.file), { recursive: true });
     await writeFile(plan.file, plan.text, { mode: 0o644 });
   } catch (cause) {
+    const { message } = refusalOfDisk(cause, `${plan.file} cannot be written`);
     throw new NexusError("forbidden", {
-      detail: `${plan.file} cannot be written (${cause instanceof Error ? cause.message : cause}). Print the unit with --print and let an administrator put it there, or install it for this user without --system.`,
+      detail: `${message} ${options.system === true ? await adviceForAdministrator(context, plan) : "To install it as a service of the machine: nexus-agent install-service --system"}`,
       cause,
     });
   }
+}
+
+/** The agent's user need not be one who may become root: what that one has to do is left ready. */
+async function adviceForAdministrator(context: CliContext, plan: ServicePlan): Promise<string> {
+  const draft = join(dirname(stableScript(context.home)), basename(plan.file));
+  await writeFile(draft, plan.text, { mode: 0o644 });
+  const commands = [["install", "-m", "644", draft, plan.file], ...plan.start];
+  return `An administrator has to do the rest, as it is: ${commands.map((argv) => `sudo ${argv.map(shellWord).join(" ")}`).join(" && ")}`;
+}
+
+function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : shellQuote(word);
 }

@@ -1,5 +1,4 @@
 /** `nexus-agent run`: the agent in the foreground, until a signal or the control plane's signed word ends it. */
-import { userInfo } from "node:os";
 import { NexusError } from "@nexus/shared/errors";
 import type { Command } from "commander";
 import { type Agent, createAgent } from "../agent.ts";
@@ -7,6 +6,7 @@ import { type CliContext, sayError } from "../cli-context.ts";
 import type { Problem } from "../core/session.ts";
 import { baseEnvironment } from "../exec/job-environment.ts";
 import { readBootId } from "../host/facts.ts";
+import { jobUser, loginUser, makeJobHome } from "../job-user.ts";
 import { readGeneration } from "../link/generation-file.ts";
 import { requireIdentity } from "../link/identity-store.ts";
 import type { LinkState } from "../link/server-link.ts";
@@ -69,7 +69,8 @@ export async function runAgent(context: CliContext, options: { allowRoot: boolea
     writeStatus();
   }
 
-  const { username, homedir, shell } = userInfo();
+  const user = await jobUser(loginUser(context.env), context.home);
+  await makeJobHome(user);
   try {
     agent = await createAgent({
       home,
@@ -77,7 +78,7 @@ export async function runAgent(context: CliContext, options: { allowRoot: boolea
       generation,
       agentVersion: context.version,
       bootId: await readBootId(),
-      baseEnv: baseEnvironment(context.env, { username, homedir, shell }),
+      baseEnv: baseEnvironment(context.env, user),
       driver,
       onState,
       onTrouble: log,
@@ -89,7 +90,8 @@ export async function runAgent(context: CliContext, options: { allowRoot: boolea
     await driver.close();
     throw error;
   }
-  log(`nexus-agent ${context.version} for ${identity.origin}, home ${home}, jobs run as ${username}`);
+  log(`nexus-agent ${context.version} for ${identity.origin}, home ${home}, jobs run as ${user.username}`);
+  if (user.homeProblem !== null) log(`jobs begin in ${user.homedir}, since ${user.homeProblem}`);
   const running = agent;
   const end = await untilEnd(context, running);
   const active = running.attempts().filter(({ state }) => state !== "exited").length;

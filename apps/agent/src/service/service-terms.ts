@@ -1,7 +1,7 @@
-import { userInfo } from "node:os";
 import { join } from "node:path";
 import { NexusError } from "@nexus/shared/errors";
 import type { CliContext } from "../cli-context.ts";
+import { loginUser } from "../job-user.ts";
 import type { ServiceKind, ServiceTerms } from "./service-plan.ts";
 
 export type ServiceOptions = { system?: boolean; allowRoot?: boolean };
@@ -12,13 +12,13 @@ export function stableScript(agentHome: string): string {
 }
 
 export function serviceTerms(context: CliContext, options: ServiceOptions): ServiceTerms {
-  const me = userInfo();
+  const me = loginUser(context.env);
   const { NEXUS_GPUS } = context.env;
   return {
     kind: kindOf(context.platform, options.system === true),
     user: me.username,
     userHome: me.homedir,
-    uid: me.uid,
+    uid: context.uid ?? 0,
     nodePath: context.nodePath,
     scriptPath: stableScript(context.home),
     agentHome: context.home,
