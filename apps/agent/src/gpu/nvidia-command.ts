@@ -45,10 +45,10 @@ export async function askList(command: string): Promise<{ gpus: ListedGpu[]; los
   return { gpus: parseList(result.stdout), lostBusIds };
 }
 
-/** @returns "13.1", or null: older versions of nvidia-smi do not know `--version` */
+/** @returns "13.1", or null: older versions of nvidia-smi do not know `--version`. Since 610 the name is "CUDA UMD version". */
 export async function askCudaVersion(command: string): Promise<string | null> {
   const result = await runOnce(command, ["--version"], ANSWER_DEADLINE_MS);
-  return /^CUDA Version\s*:\s*(\d[\d.]*)/m.exec(result.stdout)?.[1] ?? null;
+  return /^CUDA (?:UMD )?version\s*:\s*(\d[\d.]*)/im.exec(result.stdout)?.[1] ?? null;
 }
 
 export async function askGpus(
