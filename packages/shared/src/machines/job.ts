@@ -22,6 +22,7 @@ export const JOB_EVENTS = [
   "send",
   "start",
   "refuse",
+  "decline",
   "silence",
   "return",
   "succeed",
@@ -35,7 +36,8 @@ export type JobEvent = (typeof JOB_EVENTS)[number];
 
 /**
  * `place`: a lease was committed. `unplace`: it was withdrawn before the agent heard of it. `send`: the start frame left.
- * `start`: the agent reports a process. `refuse`: the agent could not start it. `silence`/`return`: its node went quiet or
+ * `start`: the agent reports a process. `refuse`: it cannot start, by its own fault. `decline`: its node cannot start anything now, and the job waits for another
+ * place; that is no try of it. `silence`/`return`: its node went quiet or
  * came back. `lose`: its lease was given up. `requeue`: a person or the retry policy puts it back in the line.
  * An exit may arrive in any active state, since the agent reports what happened, not what we last heard.
  */
@@ -46,6 +48,7 @@ export const JOB_TRANSITIONS: Record<JobState, Partial<Record<JobEvent, JobState
     unplace: "queued",
     start: "running",
     refuse: "failed",
+    decline: "queued",
     silence: "unreachable",
     succeed: "succeeded",
     fail: "failed",
@@ -57,6 +60,7 @@ export const JOB_TRANSITIONS: Record<JobState, Partial<Record<JobEvent, JobState
     start: "running",
     unplace: "queued",
     refuse: "failed",
+    decline: "queued",
     silence: "unreachable",
     succeed: "succeeded",
     fail: "failed",
@@ -78,6 +82,7 @@ export const JOB_TRANSITIONS: Record<JobState, Partial<Record<JobEvent, JobState
     start: "running",
     unplace: "queued",
     refuse: "failed",
+    decline: "queued",
     silence: "unreachable",
     succeed: "succeeded",
     fail: "failed",

@@ -22,7 +22,9 @@ describe("the job machine", () => {
       // What is over stays over unless somebody queues it again, and nothing but a placement makes a job active.
       if (isFinal(state)) expect([event, next]).toEqual(["requeue", "queued"]);
       if (state === "queued") expect(["assigned", "cancelled"]).toContain(next);
-      if (isActive(state)) expect(isActive(next) || isFinal(next) || event === "unplace").toBe(true);
+      if (isActive(state))
+        expect(isActive(next) || isFinal(next) || ["unplace", "decline"].includes(event)).toBe(true);
+      if (event === "decline") expect(next).toBe("queued");
       if (event === "start") expect(next).toBe("running");
     },
   );

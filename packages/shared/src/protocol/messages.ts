@@ -94,6 +94,14 @@ export const hostFactsSchema = z.object({
 });
 export type HostFacts = z.infer<typeof hostFactsSchema>;
 
+/**
+ * Something wrong with the node and with no job: while it lasts, nothing starts there. `message` reads on from "gpu1 refuses
+ * starts: " and says what to do.
+ */
+const nodeFaultSchema = z.object({ code: z.string().check(z.regex(/^[a-z_]{1,64}$/)), message: shortText });
+export type NodeFault = z.infer<typeof nodeFaultSchema>;
+const faultList = z.array(nodeFaultSchema).check(z.maxLength(16));
+
 const exitReasonSchema = z.enum(["exited", "cancelled", "timed_out", "vanished", "start_failed"]);
 
 export const attemptExitSchema = z.object({
@@ -112,6 +120,8 @@ export const attemptExitSchema = z.object({
   endedAgoMs: amount,
   /** Processes that survived the kill ladder. */
   leftovers: z.array(z.object({ pid: count, command: shortText })),
+  /** Of `start_failed`: it never began, and not for a fault of its own. */
+  nodeFault: z.optional(nodeFaultSchema),
 });
 export type AttemptExit = z.infer<typeof attemptExitSchema>;
 
@@ -165,6 +175,8 @@ export const agentMessageSchema = z.discriminatedUnion("type", [
     facts: hostFactsSchema,
     gpus: gpuListSchema,
     attempts: batch(attemptInventorySchema),
+    /** As `faults` would say now. */
+    faults: z.optional(faultList),
     last: z.boolean(),
   }),
   /** Hardware changed while connected. */
@@ -189,6 +201,8 @@ export const agentMessageSchema = z.discriminatedUnion("type", [
     code: z.string().check(z.regex(/^[a-z_]{1,64}$/)),
     message: shortText,
   }),
+  /** All that keeps this node from starting jobs at present; none says that starts may be sent again. */
+  z.object({ type: z.literal("faults"), faults: faultList }),
   z.object({ type: z.literal("heartbeat"), seq: amount }),
 ]);
 export type AgentMessage = z.infer<typeof agentMessageSchema>;

@@ -13,6 +13,8 @@ export type WaitingReason =
   | { code: "offline"; targets: string[] }
   /** All that match are cordoned or draining. */
   | { code: "cordoned"; targets: string[] }
+  /** All that match refuse starts, by faults of their own (see `NodeFault`); the job waits until one is well again. */
+  | { code: "held"; targets: { target: string; fault: string; message: string }[] }
   /** Could never run on what matches: more GPUs, memory or another model than any has. */
   | { code: "impossible"; need: Need; best: Offer | null }
   /** Would fit, but what it needs is in use. */
@@ -47,6 +49,8 @@ export function explainReason(reason: WaitingReason): string {
       return `not connected: ${list(reason.targets)}`;
     case "cordoned":
       return `cordoned: ${list(reason.targets)}`;
+    case "held":
+      return heldText(reason.targets);
     case "impossible":
       return `needs ${needText(reason.need)}; ${
         reason.best
@@ -70,6 +74,16 @@ export function explainReason(reason: WaitingReason): string {
     case "backoff":
       return `waits before another try: ${reason.because}`;
   }
+}
+
+function heldText(targets: { target: string; message: string }[]): string {
+  const [first, ...rest] = targets;
+  if (!first) return "no node takes starts now";
+  const more =
+    rest.length === 0
+      ? ""
+      : `; neither ${rest.length === 1 ? "does" : "do"} ${list(rest.map(({ target }) => target))}`;
+  return `node ${first.target} refuses starts: ${first.message}${more}`;
 }
 
 function needText(need: Need): string {

@@ -251,6 +251,8 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
         return port.telemetry(self, message);
       case "notice":
         return port.notice(self, message);
+      case "faults":
+        return port.faults(self, message);
     }
   }
 

@@ -76,15 +76,15 @@ export function createServices(ctx: ServiceContext): Services {
         world.fleet
           .inTeam(teamId)
           .sort((a, b) => (a.row.name < b.row.name ? -1 : 1))
-          .map((target) => targetView(target, world.live)),
+          .map((target) => targetView(target, world.live, ctx.clock.nowMs())),
       get(teamId, idOrName) {
         const target = world.fleet.byName(teamId, idOrName);
         if (!target) throw new NexusError("not_found", { detail: `There is no target ${idOrName}.` });
-        return targetView(target, world.live);
+        return targetView(target, world.live, ctx.clock.nowMs());
       },
       find(teamId, idOrName) {
         const target = world.fleet.byName(teamId, idOrName);
-        return target ? targetView(target, world.live) : null;
+        return target ? targetView(target, world.live, ctx.clock.nowMs()) : null;
       },
     },
     renameTarget: changes.rename,

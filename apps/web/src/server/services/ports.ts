@@ -41,6 +41,8 @@ export type AgentPort = {
   ): Promise<ServerMessage[]>;
   telemetry(node: NodeSession, message: MessageOf<AgentMessage, "telemetry">): void;
   notice(node: NodeSession, message: MessageOf<AgentMessage, "notice">): void;
+  /** What keeps the node from starting anything, as it stands now. */
+  faults(node: NodeSession, message: MessageOf<AgentMessage, "faults">): void;
   disconnected(node: NodeSession, why: string): Promise<void>;
 };
 

@@ -8,6 +8,7 @@ import {
   type ActiveJob,
   cpuJobsMax,
   type GpuView,
+  isHeld,
   type Placement,
   type Policy,
   type QueuedJob,
@@ -71,7 +72,7 @@ export function buildBoards(team: TeamSnapshot, nowMs: number, policy: Policy): 
     for (const slot of slots) slotsById.set(slot.view.id, slot);
     boards.set(target.id, {
       target,
-      isUsable: target.connected && !target.cordoned,
+      isUsable: target.connected && !target.cordoned && !isHeld(target, nowMs),
       slots,
       cpuHolds: [],
       cpuJobsMax: cpuJobsMax(target, policy),

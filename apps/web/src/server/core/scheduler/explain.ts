@@ -23,8 +23,10 @@ export function explain(job: { id: string; shape: Shape }, context: ExplainConte
   }
   const connected = capable.filter(({ board }) => board.target.connected);
   if (connected.length === 0) return { code: "offline", targets: namesOf(capable) };
-  const usable = connected.filter(({ board }) => board.isUsable);
-  if (usable.length === 0) return { code: "cordoned", targets: namesOf(connected) };
+  const open = connected.filter(({ board }) => !board.target.cordoned);
+  if (open.length === 0) return { code: "cordoned", targets: namesOf(connected) };
+  const usable = open.filter(({ board }) => board.isUsable);
+  if (usable.length === 0) return { code: "held", targets: holdsOf(open) };
 
   // The place that is nearest to a fit tells why: each of these would be the last thing in the way.
   for (const view of usable) {
@@ -109,6 +111,16 @@ function needOf(shape: Shape): Need {
 
 function namesOf(views: View[]): string[] {
   return views.map(({ board }) => board.target.name).sort();
+}
+
+function holdsOf(views: View[]): { target: string; fault: string; message: string }[] {
+  return views
+    .flatMap(({ board: { target } }) =>
+      target.hold === null
+        ? []
+        : [{ target: target.name, fault: target.hold.code, message: target.hold.message }],
+    )
+    .sort((a, b) => (a.target < b.target ? -1 : 1));
 }
 
 function wantedText(shape: Shape): string {

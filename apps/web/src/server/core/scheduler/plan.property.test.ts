@@ -7,6 +7,7 @@ import {
   DEFAULT_POLICY,
   type FleetSnapshot,
   type GpuView,
+  isHeld,
   type Plan,
   type QueuedJob,
   type Reservation,
@@ -32,6 +33,15 @@ const arbitrary = {
       use({ sampledAtMs: 0 }),
     ),
   }),
+  hold: fc.constantFrom(
+    null,
+    null,
+    null,
+    null,
+    { code: "disk_full", message: "its disk is full", sinceMs: 0, untilMs: null },
+    { code: "disk_full", message: "its disk is full", sinceMs: 0, untilMs: NOW_MS + 1000 },
+    { code: "disk_full", message: "its disk is full", sinceMs: 0, untilMs: NOW_MS },
+  ),
   label: fc.constantFrom<Record<string, string>[]>({}, {}, { role: "train" }, { role: "infer" }),
   timeoutMs: fc.constantFrom(null, 60_000, 3_600_000),
 };
@@ -48,6 +58,7 @@ const teams: fc.Arbitrary<TeamSnapshot> = fc
         gpus: fc.array(arbitrary.gpu, { maxLength: 5 }),
         connected: oftenTrue(),
         cordoned: oftenTrue().map((value) => !value),
+        hold: arbitrary.hold,
         labels: arbitrary.label,
       }),
       { maxLength: 4 },
@@ -169,7 +180,7 @@ describe("whatever the fleet and the line look like", () => {
     );
   });
 
-  test("[S1] [S2] [S5] [S6] [S7] [S8] [S10] placements never break a promise", () => {
+  test("[S1] [S2] [S5] [S6] [S7] [S8] [S10] [S19] placements never break a promise", () => {
     check(
       fc.property(teams, (snapshot) => {
         const result = plan(asFleet(snapshot), NOW_MS, policy);
@@ -185,6 +196,7 @@ describe("whatever the fleet and the line look like", () => {
           const of = snapshot.queued.find((one) => one.id === placement.job) as QueuedJob;
           const where = snapshot.targets.find((one) => one.id === placement.targetId);
           expect(where).toMatchObject({ connected: true, cordoned: false, labels: of.shape.labels });
+          expect(where && isHeld(where, NOW_MS)).toBe(false);
           if (of.shape.wanted) expect(where?.id).toBe(of.shape.wanted.id);
           expect(placement.gpus).toHaveLength(of.shape.gpus);
           for (const { gpuId } of placement.gpus) {

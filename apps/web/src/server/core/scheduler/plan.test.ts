@@ -1,4 +1,4 @@
-import { explainReason } from "@nexus/shared/scheduler/reason";
+import { explainReason, type WaitingReason } from "@nexus/shared/scheduler/reason";
 import { describe, expect, test } from "vitest";
 import { plan } from "./plan.ts";
 import { DEFAULT_POLICY, type Plan, type TeamSnapshot } from "./snapshot.ts";
@@ -84,6 +84,30 @@ describe("placing", () => {
     ]);
     expect(reason(result, "j_cordoned")).toEqual({ code: "cordoned", targets: ["node3"] });
     expect(reason(result, "j_offline")).toEqual({ code: "offline", targets: ["node4"] });
+  });
+
+  test("[S19] [S23] nothing is placed on a target that is held, each waiting job says why, and time alone ends a pause", () => {
+    const fault = { code: "disk_full", message: "its disk is full; free space there", sinceMs: 0 };
+    const held = target(1, 1, { hold: { ...fault, untilMs: null } });
+    const paused = target(2, 1, { hold: { ...fault, untilMs: NOW_MS + 4000 } });
+    const queued = [job("j_a"), job("j_named", { wanted: { id: 1, name: "node1" } })];
+    const both = planOf({ targets: [paused, held], queued });
+    expect(both.placements).toEqual([]);
+    expect(reason(both, "j_a")).toEqual({
+      code: "held",
+      targets: [
+        { target: "node1", fault: "disk_full", message: fault.message },
+        { target: "node2", fault: "disk_full", message: fault.message },
+      ],
+    });
+    expect(explainReason(both.reasons.get("j_named") as WaitingReason)).toBe(
+      "node node1 refuses starts: its disk is full; free space there",
+    );
+    expect(both.wakeAtMs).toBe(NOW_MS + 4000);
+    const over = { ...paused, hold: { ...fault, untilMs: NOW_MS } };
+    expect(placed(planOf({ targets: [held, over], queued }))).toEqual([["j_a", 2, [200]]]);
+    const busy = planOf({ targets: [held, target(3, 1)], queued: [job("j_wide"), job("j_b")] });
+    expect(reason(busy, "j_b")).toMatchObject({ code: "busy", best: { target: "node3" } });
   });
 
   test("[S5] a job stays in its team's fleet", () => {

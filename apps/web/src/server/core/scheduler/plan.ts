@@ -63,7 +63,7 @@ function planTeam(team: TeamSnapshot, { nowMs, policy, result }: TeamContext): R
     if (held) {
       result.line.push(job.id);
       result.reasons.set(job.id, held);
-      if (held.code === "backoff") result.wakeAtMs = Math.min(result.wakeAtMs ?? held.untilMs, held.untilMs);
+      if (held.code === "backoff") wakeAt(held.untilMs);
       continue;
     }
     line.charge(job);
@@ -82,6 +82,10 @@ function planTeam(team: TeamSnapshot, { nowMs, policy, result }: TeamContext): R
     keepGpus(job, state);
   }
 
+  for (const { hold } of result.line.length > 0 ? team.targets : []) {
+    const untilMs = hold?.untilMs ?? null;
+    if (untilMs !== null && untilMs > nowMs) wakeAt(untilMs);
+  }
   for (const { waiting } of shapes.values()) {
     const [first] = waiting;
     if (!first) continue;
@@ -89,6 +93,10 @@ function planTeam(team: TeamSnapshot, { nowMs, policy, result }: TeamContext): R
     for (const job of waiting) result.reasons.set(job.id, reason);
   }
   return reservations;
+
+  function wakeAt(atMs: number): void {
+    result.wakeAtMs = Math.min(result.wakeAtMs ?? atMs, atMs);
+  }
 
   function bandOf(job: QueuedJob): Band {
     return { queuePriority: queues.get(job.queueId)?.queue.priority ?? 0, priority: job.priority };

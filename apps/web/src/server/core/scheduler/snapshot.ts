@@ -25,10 +25,18 @@ export type TargetView = {
   connected: boolean;
   /** Cordoned or draining. */
   cordoned: boolean;
+  /** Why it takes no starts, when its node is at fault. `untilMs` null: until the node says that it is well. */
+  hold: TargetHold | null;
   labels: Readonly<Record<string, string>>;
   cpuCount: number;
   gpus: readonly GpuView[];
 };
+
+export type TargetHold = { code: string; message: string; sinceMs: number; untilMs: number | null };
+
+export function isHeld({ hold }: TargetView, nowMs: number): boolean {
+  return hold !== null && (hold.untilMs === null || hold.untilMs > nowMs);
+}
 
 export type GpuView = {
   id: number;
@@ -159,7 +167,7 @@ export type Plan = {
   /** The waiting jobs in the order they will be taken, as far as it can be told now. */
   line: string[];
   reservations: Map<string, Reservation[]>;
-  /** When time alone changes something: the next pause that ends. */
+  /** When time alone changes something: the next pause or hold that ends. */
   wakeAtMs: number | null;
 };
 

@@ -48,6 +48,7 @@ export function createAgentPort(ctx: ServiceContext, parts: AgentPortParts): Age
       const answers = await syncNode(ctx, world, { node, named: named.map(withSanePid), parts });
       const now = targetOf(node);
       if (now?.sessionId === node.sessionId) {
+        world.fleet.setFaults(now, cleanData(last?.faults ?? []), clock.nowMs());
         world.fleet.setReady(now, true);
         changed(now);
         wake();
@@ -110,6 +111,13 @@ export function createAgentPort(ctx: ServiceContext, parts: AgentPortParts): Age
       const { level, code } = message;
       target.notice = { level, code, message: cleanText(message.message), atMs: clock.nowMs() };
       changed(target);
+    },
+    faults(node, { faults }) {
+      const target = targetOf(node);
+      if (!target) return;
+      world.fleet.setFaults(target, cleanData(faults), clock.nowMs());
+      changed(target);
+      wake();
     },
     async disconnected(node, why) {
       await keeper.leave(node, why);

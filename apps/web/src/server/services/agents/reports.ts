@@ -11,7 +11,7 @@ import type { AttemptExit } from "@nexus/shared/protocol/messages";
 import { type EndedAttempt, endAttempts } from "../../db/queries/end-attempts.ts";
 import { recordStarted } from "../../db/queries/record-started.ts";
 import { createBatcher } from "../batcher.ts";
-import { cleanText } from "../clean-text.ts";
+import { cleanData, cleanText } from "../clean-text.ts";
 import type { LiveAttempt, LiveJob } from "../scheduling/live-jobs.ts";
 import type { World } from "../scheduling/world.ts";
 import type { ServiceContext } from "../service-context.ts";
@@ -71,8 +71,15 @@ export function createReports(
     for (const attempt of exits.keys()) starts.delete(attempt);
     await writeStarts(starts);
     if (ends.length === 0) return;
+    for (const { targetId, exit } of exits.values()) pauseTarget(targetId, exit);
     applyEnds(ctx, world, { ended: ends, changed: await endAttempts(ctx.sql, ends) });
     wake();
+  }
+
+  /** Before the line is planned again, or the same place would be taken again at once. */
+  function pauseTarget(targetId: number, { nodeFault }: AttemptExit): void {
+    const target = nodeFault ? world.fleet.get(targetId) : undefined;
+    if (nodeFault && target) world.fleet.decline(target, cleanData(nodeFault), ctx.clock.nowMs());
   }
 
   async function writeStarts(starts: Map<LiveAttempt, StartReport>): Promise<void> {
@@ -135,7 +142,7 @@ function endOf(
       attempt: attempt.id,
       state,
       event,
-      endReason: exit.reason,
+      endReason: event === "decline" ? "declined" : exit.reason,
       actor: world.fleet.get(attempt.targetId)?.row.name ?? "agent",
       message: messageOf(exit),
       exitCode: exit.exitCode !== null && exit.exitCode <= 255 ? exit.exitCode : null,
@@ -144,7 +151,7 @@ function endOf(
       startedAtMs: startedAtMs === null ? null : Math.min(startedAtMs, endedAtMs),
       endedAtMs,
       pid: start?.pid ?? null,
-      isClosed: report.isLogWhole,
+      isClosed: report.isLogWhole || event === "decline",
     },
   ];
 }
@@ -160,6 +167,8 @@ function eventOf(exit: AttemptExit, job: LiveJob): JobEvent {
     case "vanished":
       return "fail";
     case "start_failed":
+      if (exit.nodeFault && job.cancel) return "cancel";
+      if (exit.nodeFault && nextJobState(job.state, "decline")) return "decline";
       return nextJobState(job.state, "refuse") ? "refuse" : "fail";
   }
 }
@@ -167,7 +176,7 @@ function eventOf(exit: AttemptExit, job: LiveJob): JobEvent {
 function messageOf(exit: AttemptExit): string | null {
   const left = exit.leftovers.length;
   const parts = [
-    exit.message,
+    exit.nodeFault ? `it refuses starts: ${exit.nodeFault.message}` : exit.message,
     left > 0
       ? `${left} process${left === 1 ? "" : "es"} survived the kill: ${exit.leftovers.map((one) => `${one.pid} ${one.command}`).join(", ")}`
       : null,

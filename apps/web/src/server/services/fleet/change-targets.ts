@@ -130,7 +130,7 @@ export function createTargetChanges(
   function shown(target: LiveTarget): Target {
     ctx.events.emit("target", { teamId: target.row.teamId, target: target.row.publicId, removed: false });
     wake();
-    return targetView(target, world.live);
+    return targetView(target, world.live, ctx.clock.nowMs());
   }
 }
 

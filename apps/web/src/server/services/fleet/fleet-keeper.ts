@@ -90,6 +90,10 @@ export function createFleetKeeper(
         if (target.sessionId) target.row.lastSeenAtMs = nowMs;
         else await ageAway(target, nowMs - target.awaySinceMs);
       }
+      for (const target of world.fleet.endPauses(nowMs)) {
+        changed(target, false);
+        wake();
+      }
       await lane.run(settle);
     },
   };

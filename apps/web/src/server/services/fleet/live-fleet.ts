@@ -8,8 +8,8 @@
 import type { Target } from "@nexus/shared/api/schemas";
 import { assert } from "@nexus/shared/assert";
 import { nextTargetState, type TargetEvent, type TargetState } from "@nexus/shared/machines/target";
-import type { GpuFacts, GpuSample, HostFacts, HostSample } from "@nexus/shared/protocol/messages";
-import type { GpuView, TargetView } from "../../core/scheduler/snapshot.ts";
+import type { GpuFacts, GpuSample, HostFacts, HostSample, NodeFault } from "@nexus/shared/protocol/messages";
+import type { GpuView, TargetHold, TargetView } from "../../core/scheduler/snapshot.ts";
 import type { TargetRow } from "../../db/queries/list-fleet.ts";
 import type { GpuRow } from "../../db/queries/list-gpus.ts";
 import { gpuUseOf } from "./gpu-use.ts";
@@ -31,6 +31,10 @@ export type LiveTarget = {
   gpus: Map<string, LiveGpu>;
   host: HostSample | null;
   notice: Target["notice"];
+  /** What its node said last of what keeps it from starting jobs. */
+  faults: readonly NodeFault[];
+  /** Its last refusal of a start by such a fault, and how many pauses followed each other. */
+  declined: { fault: NodeFault; atMs: number; untilMs: number; pauses: number } | null;
   /** The session that brought it here; null while it is away. */
   sessionId: string | null;
   /** Its inventory was worked through: starts may be sent. */
@@ -53,8 +57,21 @@ export type LiveFleet = {
   move(target: LiveTarget, event: TargetEvent, nowMs: number): TargetState | null;
   setReady(target: LiveTarget, isReady: boolean): void;
   setFacts(target: LiveTarget, facts: HostFacts): void;
+  setFaults(target: LiveTarget, faults: readonly NodeFault[], nowMs: number): void;
+  /** It refused a start by a fault of its own. */
+  decline(target: LiveTarget, fault: NodeFault, nowMs: number): void;
+  /** Ends pauses that time ended. @returns whose. */
+  endPauses(nowMs: number): LiveTarget[];
   putSample(gpu: LiveGpu, sample: GpuSample, sampledAtMs: number): void;
 };
+
+/**
+ * How long a node that refused a start gets no other, doubled with each time it does so again: one that is well only between
+ * two refusals costs a job a start a minute, not a loop.
+ */
+const PAUSE_MS_MIN = 1_000;
+const PAUSE_MS_MAX = 60_000;
+const DECLINES_FORGOTTEN_MS = 300_000;
 
 export function createLiveFleet(): LiveFleet {
   const targets = new Map<number, LiveTarget>();
@@ -76,6 +93,8 @@ export function createLiveFleet(): LiveFleet {
         gpus: new Map(),
         host: null,
         notice: null,
+        faults: [],
+        declined: null,
         sessionId: null,
         isReady: false,
         awaySinceMs: row.stateSinceMs,
@@ -92,7 +111,11 @@ export function createLiveFleet(): LiveFleet {
             }
           : {};
       target.row = { ...row, ...kept };
-      Object.assign(target.view, viewOf(target.row), { connected: target.isReady, gpus: target.view.gpus });
+      Object.assign(target.view, viewOf(target.row), {
+        connected: target.isReady,
+        gpus: target.view.gpus,
+        hold: target.view.hold,
+      });
       targets.set(row.id, target);
       fleet.putGpus(target, gpus);
       return target;
@@ -128,6 +151,29 @@ export function createLiveFleet(): LiveFleet {
       target.row.facts = facts;
       target.view.cpuCount = facts.cpuCount;
     },
+    setFaults(target, faults, nowMs) {
+      const sinceMs = faults.length > 0 ? (target.view.hold?.sinceMs ?? nowMs) : nowMs;
+      target.faults = faults;
+      target.view.hold = holdOf(target, sinceMs);
+    },
+    decline(target, fault, nowMs) {
+      const before = target.declined;
+      // What was on its way when it began to refuse says nothing new.
+      if (before === null || before.untilMs <= nowMs) {
+        const isFirst = before === null || nowMs - before.untilMs > DECLINES_FORGOTTEN_MS;
+        const pauses = isFirst ? 1 : before.pauses + 1;
+        const untilMs = nowMs + Math.min(PAUSE_MS_MIN * 2 ** (pauses - 1), PAUSE_MS_MAX);
+        target.declined = { fault, atMs: nowMs, untilMs, pauses };
+      }
+      target.view.hold = holdOf(target, target.view.hold?.sinceMs ?? nowMs);
+    },
+    endPauses(nowMs) {
+      const over = [...targets.values()].filter(
+        ({ view: { hold } }) => hold !== null && hold.untilMs !== null && hold.untilMs <= nowMs,
+      );
+      for (const target of over) target.view.hold = null;
+      return over;
+    },
     putSample(gpu, sample, sampledAtMs) {
       gpu.sample = sample;
       gpu.sampledAtMs = sampledAtMs;
@@ -137,12 +183,20 @@ export function createLiveFleet(): LiveFleet {
   return fleet;
 }
 
+/** The node's word counts while it stands; after that, what is left of the pause. */
+function holdOf({ faults, declined }: LiveTarget, sinceMs: number): TargetHold | null {
+  const [told] = faults;
+  if (told) return { ...told, sinceMs, untilMs: null };
+  return declined === null ? null : { ...declined.fault, sinceMs, untilMs: declined.untilMs };
+}
+
 function viewOf(row: TargetRow): Mutable<TargetView> {
   return {
     id: row.id,
     name: row.name,
     connected: false,
     cordoned: row.cordoned || row.draining,
+    hold: null,
     labels: row.labels,
     cpuCount: row.facts?.cpuCount ?? 1,
     gpus: [],

@@ -1,9 +1,10 @@
 import type { Target } from "@nexus/shared/api/schemas";
+import { isHeld } from "../../core/scheduler/snapshot.ts";
 import type { LiveJobs } from "../scheduling/live-jobs.ts";
 import type { LiveTarget } from "./live-fleet.ts";
 
 /** A target as the API shows it. */
-export function targetView(target: LiveTarget, live: LiveJobs): Target {
+export function targetView(target: LiveTarget, live: LiveJobs, nowMs: number): Target {
   const { row } = target;
   const attempts = live.attemptsOn(row.id).filter((attempt) => attempt.ended === null);
   const holders = new Map<number, Target["gpus"][number]["holders"]>();
@@ -37,8 +38,15 @@ export function targetView(target: LiveTarget, live: LiveJobs): Target {
         holders: holders.get(gpu.id) ?? [],
       })),
     jobsActive: attempts.length,
-    notice: target.notice,
+    notice: noticeOf(target, nowMs),
     lastSeenAtMs: row.lastSeenAtMs,
     createdAtMs: row.createdAtMs,
   };
+}
+
+/** That it takes no starts comes before whatever else it had to say. */
+function noticeOf({ notice, view }: LiveTarget, nowMs: number): Target["notice"] {
+  if (view.hold === null || !isHeld(view, nowMs)) return notice;
+  const { code, message, sinceMs } = view.hold;
+  return { level: "error", code, message: `It refuses starts: ${message}.`, atMs: sinceMs };
 }

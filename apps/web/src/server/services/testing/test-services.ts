@@ -15,6 +15,7 @@ import type {
   GpuSample,
   HostFacts,
   JobStart,
+  NodeFault,
   ServerMessage,
 } from "@nexus/shared/protocol/messages";
 import { DEFAULT_POLICY } from "../../core/scheduler/snapshot.ts";
@@ -53,7 +54,7 @@ export type TestServices = {
 export type TestNode = {
   session: NodeSession;
   sent: ServerMessage[];
-  connect(attempts?: AttemptInventory[]): Promise<ServerMessage[]>;
+  connect(attempts?: AttemptInventory[], faults?: NodeFault[]): Promise<ServerMessage[]>;
   disconnect(): Promise<void>;
   /** Whether frames reach it. */
   setStuck(isStuck: boolean): void;
@@ -63,6 +64,7 @@ export type TestNode = {
   started(start: JobStart, over?: { pid?: number; fence?: number }): Promise<void>;
   exited(start: Pick<JobStart, "attempt" | "fence">, over?: Partial<AttemptExit>): Promise<ServerMessage[]>;
   log(start: Pick<JobStart, "attempt" | "fence">, offset: number, text: string): Promise<ServerMessage[]>;
+  faults(faults: NodeFault[]): void;
   sample(samples: GpuSample[], agoMs?: number): void;
 };
 
@@ -214,7 +216,7 @@ export async function startTestServices(
     const node: TestNode = {
       session: { ...self, sessionId: "s_0" },
       sent: state.sent,
-      async connect(attempts = []) {
+      async connect(attempts = [], faults = []) {
         sessions += 1;
         node.session = { ...self, sessionId: `s_${sessions}` };
         state.isOpen = true;
@@ -226,6 +228,7 @@ export async function startTestServices(
           facts: TEST_FACTS,
           gpus,
           attempts,
+          faults,
           last: true,
         } as const;
         const answers = await port.inventory(node.session, [part]);
@@ -257,6 +260,9 @@ export async function startTestServices(
           { type: "log", attempt, fence, offset },
           bytes,
         );
+      },
+      faults(faults) {
+        test.services.agentPort.faults(node.session, { type: "faults", faults });
       },
       sample(samples, agoMs = 0) {
         const host = { cpuPct: 1, load1: 0, memoryUsedMib: 1, memoryTotalMib: 2, diskFreeMib: 3 };

@@ -43,6 +43,7 @@ export function target(id: number, gpus: GpuView[] | number, over: Partial<Targe
     name: `node${id}`,
     connected: true,
     cordoned: false,
+    hold: null,
     labels: {},
     cpuCount: 8,
     gpus: list,
