@@ -392,6 +392,41 @@ describe("what reaches the terminal", () => {
   });
 });
 
+describe("a log that wants the terminal", () => {
+  const EVIL_LOG = "a\x1b]52;c;ZXZpbA==\x07b\x1b[2J\x1b[31mred\n";
+  beforeEach(() => {
+    jobEndsAs({ state: "succeeded", exitCode: 0 });
+    server.log = (_req, res) => {
+      res.writeHead(200, { "x-log-offset": "0", "x-log-size": String(EVIL_LOG.length), "x-log-end": "1" });
+      res.end(EVIL_LOG);
+    };
+  });
+
+  it.each([
+    ["run", "--", "true"],
+    ["logs", "j_1"],
+    ["logs", "-f", "j_1"],
+  ])("[N6] `%s %s` shows text and colours alone on a terminal", async (...args) => {
+    const cli = startCli(args, { home, onTerminal: true });
+    await cli.exit;
+    expect(cli.stdout()).toContain("ab\x1b[31mred\r\n\x1b[0m");
+    expect(cli.stdout()).not.toMatch(/52;c|\[2J/);
+  });
+
+  it("[N6] with --raw a terminal gets all of it, and so does a pipe", async () => {
+    for (const args of [
+      ["run", "--raw", "--", "true"],
+      ["logs", "--raw", "j_1"],
+    ]) {
+      const cli = startCli(args, { home, onTerminal: true });
+      await cli.exit;
+      expect(cli.stdout()).toContain(EVIL_LOG.replace("\n", "\r\n"));
+    }
+    expect((await nexus(["logs", "j_1"])).stdout).toBe(EVIL_LOG);
+    expect((await nexus(["run", "--", "true"])).stdout).toBe(EVIL_LOG);
+  });
+});
+
 describe("for scripts", () => {
   it("[N8] --json is one document, and JSON lines while following", async () => {
     server.answers["jobs.list"] = () => ({ jobs: [standInJob()], next: null, total: 1 });
@@ -423,6 +458,78 @@ describe("for scripts", () => {
   });
 
   it.each([
+    [["run", "--json"], "missing required argument"],
+    [["frobnicate", "--json"], "unknown command 'frobnicate'"],
+    [["get", "--json", "--bogus"], "unknown option '--bogus'"],
+    [["targets", "rename", "--json", "a"], "missing required argument 'name'"],
+    [["add", "--json", "--timeout", "soon", "--", "true"], "90s, 10m"],
+  ])("[N8] %j: wrong usage is JSON too, once", async (args, sentence) => {
+    const { code, stderr, stdout } = await nexus(args);
+    expect([code, stdout]).toEqual([64, ""]);
+    const { error } = JSON.parse(stderr);
+    expect(error.code).toBe("bad_request");
+    expect(error.message).toContain(sentence);
+  });
+
+  it("[N8] the --json of a job's own command is not ours", async () => {
+    server.answers["jobs.submit"] = () => {
+      throw new NexusError("not_found", { detail: "There is no queue night." });
+    };
+    expect((await nexus(["add", "tool", "--json"])).stderr).toBe("nexus: There is no queue night.\n");
+  });
+
+  it("[N9] a job's field that the server refuses goes by the name of its option", async () => {
+    server.answers["jobs.submit"] = () => {
+      throw new NexusError("bad_request", { detail: "jobs[0].queue: 1 to 63 of a-z; jobs[0].labels.a: no" });
+    };
+    const { stderr } = await nexus(["add", "-q", "Bad!", "--", "true"]);
+    expect(stderr).toBe("nexus: --queue: 1 to 63 of a-z; --label.a: no\n");
+  });
+
+  it("[N9] a filter that names nothing there is refused, and not answered with an empty list", async () => {
+    server.answers["jobs.list"] = () => ({ jobs: [], next: null, total: 0 });
+    server.answers["queues.list"] = () => [
+      { name: "default", priority: 0, paused: false, runningMax: null, queued: 0, running: 0 },
+    ];
+    server.answers["targets.get"] = () => {
+      throw new NexusError("not_found", { detail: "There is no target gpu9." });
+    };
+    for (const args of [
+      ["queue", "-t", "gpu9"],
+      ["history", "-t", "gpu9"],
+    ]) {
+      expect(await nexus(args)).toMatchObject({ code: 66, stderr: "nexus: There is no target gpu9.\n" });
+    }
+    const { code, stderr } = await nexus(["queue", "-q", "night"]);
+    expect([code, stderr]).toEqual([66, "nexus: There is no queue night. There is: default.\n"]);
+  });
+
+  it.each([
+    [{ NEXUS_URL: "nonsense" }, 64, 'NEXUS_URL: "nonsense" is no address'],
+    [{ NEXUS_URL: "::", NEXUS_API_KEY: "x" }, 64, 'NEXUS_URL: "::" is no address'],
+    [{ NEXUS_URL: "ftp://x.example", NEXUS_API_KEY: "x" }, 64, "https://nexus.example.com"],
+    [{ NEXUS_API_KEY: "two\nlines-s3cret" }, 77, "NEXUS_API_KEY is no API key"],
+    [{ NEXUS_API_KEY: "ключ-s3cret" }, 77, "NEXUS_API_KEY is no API key"],
+  ])(
+    "[N9] with %j it says which setting is wrong, and does not repeat a key",
+    async (env, code, sentence) => {
+      const result = await nexus(["get", "j_1"], { env: env as unknown as Record<string, string> });
+      expect(result.code).toBe(code);
+      expect(result.stderr).toContain(sentence);
+      expect(result.stderr).not.toContain("s3cret");
+      expect(server.requests).toEqual([]);
+    },
+  );
+
+  it("[N10] a file of variables with a line that is none is refused with file and line", async () => {
+    const file = join(home, "job.env");
+    writeFileSync(file, "A=1\nnonsense s3cret\n");
+    const { code, stderr } = await nexus(["add", "--env-file", file, "--", "true"]);
+    expect([code, stderr.includes(`${file}, line 2:`), stderr.includes("s3cret")]).toEqual([64, true, false]);
+    expect(server.calls).toEqual([]);
+  });
+
+  it.each([
     [["run"], 64, "missing required argument"],
     [["frobnicate"], 64, "unknown command"],
     [["add", "--timeout", "soon", "--", "true"], 64, "90s, 10m"],
@@ -430,6 +537,15 @@ describe("for scripts", () => {
     [["add", "-e", "NOT_SET_HERE", "--", "true"], 64, "NOT_SET_HERE"],
     [["add", "-l", "nope", "--", "true"], 64, "key=value"],
     [["history", "("], 64, "regular expression"],
+    [["history", "-n", "0"], 64, "--limit: from 1 to"],
+    [["add", "--timeout", "0", "--", "true"], 64, "--timeout: from 1s to 366d"],
+    [["add", "-p", "5000", "--", "true"], 64, "--priority: from -1000 to 1000"],
+    [["add", "-g", "5000", "--", "true"], 64, "--gpus: from 0 to 1024"],
+    [["add", "-C", "here", "--", "true"], 64, "begin it with / or ~/"],
+    [["add", "-e", "1A=x", "--", "true"], 64, "cannot name a variable"],
+    [["kill", "--grace", "2h"], 64, "--grace: from 0s to 1h"],
+    [["targets", "add", "--ttl", "1s"], 64, "--ttl: from 1m to 30d"],
+    [["logs", "-n", "1", "--since", "1m"], 64, "not both"],
   ])("[N9] %j ends with %i and says how it is done", async (args, code, sentence) => {
     const result = await nexus(args as string[]);
     expect(result.code).toBe(code);

@@ -9,7 +9,7 @@ import { createProgram } from "./program.ts";
 import { createPaint } from "./terminal/paint.ts";
 import { plain, plainJson } from "./terminal/plain.ts";
 
-const COLUMNS_MIN = 40;
+const COLUMNS_MIN = 20;
 
 const { env, stdin, stdout, stderr } = process;
 const cli: Cli = {
@@ -31,8 +31,15 @@ stdout.on("error", (cause: NodeJS.ErrnoException) => {
   throw cause;
 });
 
+let isJson = asksForJson(process.argv.slice(2));
+
 try {
-  await createProgram(cli, manifest.version).parseAsync(process.argv);
+  const program = createProgram(cli, { version: manifest.version, isJson: () => isJson });
+  // In `nexus run tool --json` the option is the tool's.
+  program.hook("preAction", (_program, command) => {
+    isJson = command.opts().json === true;
+  });
+  await program.parseAsync(process.argv);
 } catch (cause) {
   cli.exitCode = tell(cause);
 }
@@ -41,21 +48,34 @@ process.exit(cli.exitCode);
 
 /** @returns the exit code. */
 function tell(cause: unknown): number {
-  if (cause instanceof CommanderError) return cause.exitCode === 0 ? 0 : ERROR_TABLE.bad_request.exit;
+  if (cause instanceof CommanderError) {
+    if (cause.exitCode === 0) return 0;
+    // Else the parser has told it, with its hint.
+    if (isJson) tellAsJson("bad_request", cause.message.replace(/^error: /, ""));
+    return ERROR_TABLE.bad_request.exit;
+  }
   const { code, message, exit } =
     cause instanceof NexusError
       ? { code: cause.code, message: cause.message, exit: ERROR_TABLE[cause.code].exit }
       : {
           code: "internal",
           message: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
-          exit: 70,
+          exit: ERROR_TABLE.internal.exit,
         };
-  // What follows `--` is the job's.
-  const ours = process.argv.includes("--") ? process.argv.slice(0, process.argv.indexOf("--")) : process.argv;
-  if (ours.includes("--json")) stderr.write(`${plainJson({ error: { code, message } })}\n`);
+  if (isJson) tellAsJson(code, message);
   else {
     const shown = code === "internal" ? message : plain(message);
     stderr.write(`${cli.paintErr("red", "nexus:")} ${shown}\n`);
   }
   return exit;
+}
+
+function tellAsJson(code: string, message: string): void {
+  stderr.write(`${plainJson({ error: { code, message } })}\n`);
+}
+
+/** Known before the arguments are read, since reading them may fail. What follows `--` is the job's. */
+function asksForJson(args: string[]): boolean {
+  const end = args.indexOf("--");
+  return (end < 0 ? args : args.slice(0, end)).includes("--json");
 }

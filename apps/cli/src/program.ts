@@ -12,7 +12,10 @@ import { addRun } from "./commands/run.ts";
 import { addStatus } from "./commands/status.ts";
 import { addTargets } from "./commands/targets/targets.ts";
 
-export function createProgram(cli: Cli, version: string): Command {
+export function createProgram(
+  cli: Cli,
+  { version, isJson }: { version: string; isJson: () => boolean },
+): Command {
   const program = new Command("nexus")
     .description("Run, queue and follow jobs on your team's GPU machines.")
     .version(version, "-V, --version")
@@ -20,7 +23,8 @@ export function createProgram(cli: Cli, version: string): Command {
     .showHelpAfterError("(nexus --help, or nexus <command> --help)")
     .configureOutput({
       writeOut: (text) => cli.stdout.write(text),
-      writeErr: (text) => cli.stderr.write(text),
+      // With --json the error is told once, as JSON, by main.ts.
+      writeErr: (text) => isJson() || cli.stderr.write(text),
     })
     .exitOverride()
     .addHelpText("after", () => exitCodesText());

@@ -99,7 +99,10 @@ export function isPassing(cause: unknown): boolean {
 
 function unreachable(url: string, cause: unknown): NexusError {
   const { text, next } = worldSentence(cause);
-  return new NexusError("unavailable", { detail: `${url} cannot be reached: ${text}. ${next}`, cause });
+  return new NexusError("unavailable", {
+    detail: `${url} cannot be reached: ${text.replace(/\.$/, "")}. ${next}`,
+    cause,
+  });
 }
 
 const UNTRUSTED_CODES = [
@@ -115,6 +118,9 @@ function worldSentence(cause: unknown): { text: string; next: string } {
   if (!(inner instanceof Error)) return { text: String(inner), next };
   const code = "code" in inner && typeof inner.code === "string" ? inner.code : "";
   if (code === "ECONNREFUSED") return { text: "nothing listens there", next };
+  if (code === "" && inner.message === "bad port") {
+    return { text: "no server may use that port", next: "Is the address right?" };
+  }
   if (code === "ENOTFOUND") return { text: "the name is unknown", next: "Is the address right?" };
   if (inner.name === "TimeoutError") return { text: "it does not answer in time", next };
   if (UNTRUSTED_CODES.includes(code)) {

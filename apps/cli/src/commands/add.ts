@@ -1,15 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { NexusError } from "@nexus/shared/errors";
 import { explainReason } from "@nexus/shared/scheduler/reason";
 import type { Command } from "commander";
 import { connect } from "../api/connect.ts";
 import { type Cli, note, print } from "../cli.ts";
-import { addJobOptions, type JobOptions, toJobSpec } from "../jobs/job-options.ts";
+import { addJobOptions, inOptionWords, type JobOptions, toJobSpec } from "../jobs/job-options.ts";
 import { countText } from "../terminal/amounts.ts";
-import { parseCount } from "../terminal/parse-amounts.ts";
+import { parseCount, within } from "../terminal/parse-amounts.ts";
 import { plain, plainJson } from "../terminal/plain.ts";
 import { withSpinner } from "../terminal/spinner.ts";
-import { addCommonOptions, type CommonOptions } from "./common-options.ts";
+import { addCommonOptions, addExamples, type CommonOptions } from "./common-options.ts";
 
 type AddOptions = JobOptions & CommonOptions & { times?: string };
 
@@ -21,6 +20,11 @@ export function addAdd(program: Command, cli: Cli): void {
     .description("put a job into the shared line; it starts when its turn comes")
     .argument("<command...>", "the command and its arguments, best after --")
     .option("-n, --times <n>", "add it this many times");
+  addExamples(command, [
+    ["nexus add -g 8 --timeout 12h -- ./train.sh", "when eight GPUs are free on one machine"],
+    ["nexus add -q night -p 5 -n 10 -- ./sweep.sh", "ten times, ahead of others in queue night"],
+    ["nexus add --env-file job.env -l rack=a -- make test", "where the target carries a label"],
+  ]);
   addCommonOptions(addJobOptions(command))
     .passThroughOptions()
     .action(async (argv: string[], options: AddOptions) => {
@@ -29,14 +33,16 @@ export function addAdd(program: Command, cli: Cli): void {
 }
 
 async function add(cli: Cli, command: string[], options: AddOptions): Promise<void> {
-  const times = options.times === undefined ? 1 : parseCount(options.times, "--times");
-  if (times < 1 || times > TIMES_MAX) {
-    throw new NexusError("bad_request", { detail: `--times: 1 to ${TIMES_MAX}.` });
-  }
+  const times =
+    options.times === undefined
+      ? 1
+      : within(parseCount(options.times, "--times"), "--times", { min: 1, max: TIMES_MAX });
   const { api, target } = await connect(cli);
   const spec = await toJobSpec(cli, { command, options, fallback: target });
   const input = { jobs: Array.from({ length: times }, () => spec), submitKey: randomUUID() };
-  const { jobs } = await withSpinner(cli.stderr, "Adding", api.callAgain("jobs.submit", input));
+  const { jobs } = await withSpinner(cli.stderr, "Adding", api.callAgain("jobs.submit", input)).catch(
+    inOptionWords,
+  );
   if (options.json) {
     print(cli, plainJson({ jobs }, 2));
     return;

@@ -10,3 +10,10 @@ export function addJsonOption(command: Command): Command {
 export function addCommonOptions(command: Command): Command {
   return addJsonOption(command.option("-t, --target <name>", "the target, by name or id"));
 }
+
+/** At the end of a command's help. A test reads every one of them as the shell would. */
+export function addExamples(command: Command, examples: [line: string, what: string][]): Command {
+  const width = Math.max(...examples.map(([line]) => line.length));
+  const lines = examples.map(([line, what]) => `  ${line.padEnd(width)}   ${what}`);
+  return command.addHelpText("after", `\nExamples\n${lines.join("\n")}`);
+}

@@ -1,20 +1,25 @@
 import type { Job } from "@nexus/shared/api/schemas";
+import { jobEventWords } from "@nexus/shared/machines/job-event-words";
 import type { Command } from "commander";
 import { connect } from "../api/connect.ts";
 import { type Cli, print } from "../cli.ts";
 import { findJob } from "../jobs/find-job.ts";
 import { commandText, stateCell, timeText, whyText } from "../jobs/job-cells.ts";
-import { agoText, bytesText, durationText, memoryText } from "../terminal/amounts.ts";
+import { agoText, bytesText, clockText, durationText, memoryText } from "../terminal/amounts.ts";
 import { plainJson } from "../terminal/plain.ts";
 import { withSpinner } from "../terminal/spinner.ts";
 import { type Cell, tableLines } from "../terminal/table.ts";
-import { addJsonOption } from "./common-options.ts";
+import { addExamples, addJsonOption } from "./common-options.ts";
 
 export function addGet(program: Command, cli: Cli): void {
   const command = program
     .command("get")
     .description("all about one job and what happened to it")
     .argument("[id]", "the job's id or the beginning of it (default: your latest)");
+  addExamples(command, [
+    ["nexus get", "your latest job"],
+    ["nexus get j_7k2 --json", "by the beginning of its id, for a script"],
+  ]);
   addJsonOption(command).action(async (id: string | undefined, options: { json?: boolean }) => {
     await showJob(cli, id, options.json === true);
   });
@@ -30,15 +35,26 @@ async function showJob(cli: Cli, id: string | undefined, isJson: boolean): Promi
   }
   const nowMs = cli.nowMs();
   const settings = { paint: cli.paint, columns: cli.columns };
-  const facts = tableLines([{ title: "" }, { title: "", cutTo: 20 }], factRows(job, nowMs), settings);
+  const facts = tableLines(
+    [{ title: "" }, { title: "", cutTo: 16, wraps: true }],
+    factRows(job, nowMs),
+    settings,
+  );
   const timeline = tableLines(
     [
-      { title: "WHEN", align: "right" },
-      { title: "STATE" },
-      { title: "BY", cutTo: 8 },
-      { title: "WHAT", cutTo: 20 },
+      { title: "WHEN" },
+      { title: "AFTER", align: "right", leaveOut: 2 },
+      { title: "STATE", leaveOut: 3 },
+      { title: "BY", cutTo: 8, leaveOut: 1 },
+      { title: "WHAT", cutTo: 16, wraps: true },
     ],
-    events.map((event) => [agoText(nowMs - event.atMs), stateCell(event), event.actor, event.message]),
+    events.map((event, at) => [
+      clockText(event.atMs, nowMs),
+      at === 0 ? "" : durationText(event.atMs - (events[at - 1]?.atMs ?? event.atMs)),
+      stateCell(event),
+      event.actor,
+      jobEventWords(event),
+    ]),
     settings,
   );
   print(cli, [...facts, "", ...timeline]);
@@ -49,6 +65,7 @@ function factRows(job: Job, nowMs: number): Cell[][] {
     ["job", { text: job.id, ink: "bold" }],
     ["name", job.name],
     ["state", stateCell(job)],
+    ["since", sinceText(job, nowMs)],
     ["why", whyText(job) || null],
     ["command", commandText(job.command)],
     ["exit", job.signal ?? (job.exitCode === null ? null : String(job.exitCode))],
@@ -66,6 +83,12 @@ function factRows(job: Job, nowMs: number): Cell[][] {
     ["log", bytesText(job.logBytes)],
   ];
   return facts.flatMap(([label, value]) => (value === null ? [] : [[{ text: label, ink: "dim" }, value]]));
+}
+
+/** A silent node is not a failure: it says since when nothing is known. */
+function sinceText({ unreachableSinceMs }: Job, nowMs: number): string | null {
+  if (unreachableSinceMs === null) return null;
+  return `its node is silent for ${durationText(nowMs - unreachableSinceMs)}; the job may run on there`;
 }
 
 function gpuText(job: Job): string {

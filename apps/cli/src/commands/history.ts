@@ -6,10 +6,10 @@ import { connect } from "../api/connect.ts";
 import { type Cli, print } from "../cli.ts";
 import { commandText } from "../jobs/job-cells.ts";
 import { jobTable } from "../jobs/job-table.ts";
-import { parseCount } from "../terminal/parse-amounts.ts";
+import { parseCount, within } from "../terminal/parse-amounts.ts";
 import { plainJson } from "../terminal/plain.ts";
 import { withSpinner } from "../terminal/spinner.ts";
-import { addCommonOptions, type CommonOptions } from "./common-options.ts";
+import { addCommonOptions, addExamples, type CommonOptions } from "./common-options.ts";
 
 const SHOWN_DEFAULT = 20;
 const PAGE = 500;
@@ -25,13 +25,21 @@ export function addHistory(program: Command, cli: Cli): void {
     .argument("[regex]", "only those whose id, name, user or command matches")
     .option("-n, --limit <n>", `show at most this many (default: ${SHOWN_DEFAULT})`)
     .option("--mine", "only my own");
+  addExamples(command, [
+    ["nexus history -n 50 --mine", "your own last 50"],
+    ["nexus history 'train.*llama' -t gpu1", "what matches, on one machine"],
+  ]);
   addCommonOptions(command).action(async (pattern: string | undefined, options: HistoryOptions) => {
     await showHistory(cli, pattern, options);
   });
 }
 
 async function showHistory(cli: Cli, pattern: string | undefined, options: HistoryOptions): Promise<void> {
-  const limit = options.limit === undefined ? SHOWN_DEFAULT : parseCount(options.limit, "--limit");
+  const limit =
+    options.limit === undefined
+      ? SHOWN_DEFAULT
+      : within(parseCount(options.limit, "--limit"), "--limit", { min: 1, max: SCANNED_MAX });
+  const isFiltered = pattern !== undefined || options.target !== undefined || options.mine === true;
   const matches = toMatcher(pattern);
   const { api } = await connect(cli);
   const filter = {
@@ -39,9 +47,11 @@ async function showHistory(cli: Cli, pattern: string | undefined, options: Histo
     ...(options.mine ? { user: "me" } : {}),
   };
   const jobs = await withSpinner(cli.stderr, "Looking", collect(api, { filter, matches, limit }));
+  if (jobs.length === 0 && options.target !== undefined)
+    await api.call("targets.get", { target: options.target });
   if (options.json) print(cli, plainJson({ jobs }, 2));
   else if (jobs.length > 0) print(cli, jobTable(cli, jobs));
-  else print(cli, pattern === undefined ? "No jobs yet. Run one: nexus run -- hostname" : "No job matches.");
+  else print(cli, isFiltered ? "No job matches." : "No jobs yet. Run one: nexus run -- hostname");
 }
 
 type Search = { filter: { target?: string; user?: string }; matches: (job: Job) => boolean; limit: number };

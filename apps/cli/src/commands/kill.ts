@@ -2,10 +2,11 @@ import type { Command } from "commander";
 import { connect } from "../api/connect.ts";
 import { type Cli, print } from "../cli.ts";
 import { findUnfinishedJob } from "../jobs/find-job.ts";
-import { parseDurationMs } from "../terminal/parse-amounts.ts";
+import { durationText } from "../terminal/amounts.ts";
+import { parseDurationMs, within } from "../terminal/parse-amounts.ts";
 import { plain, plainJson } from "../terminal/plain.ts";
 import { withSpinner } from "../terminal/spinner.ts";
-import { addJsonOption } from "./common-options.ts";
+import { addExamples, addJsonOption } from "./common-options.ts";
 
 /** Some of the named jobs could not be ended; each line says why. */
 const EXIT_SOME_FAILED = 1;
@@ -18,13 +19,17 @@ export function addKill(program: Command, cli: Cli): void {
     .description("end jobs, or take them out of the line")
     .argument("[id...]", "ids or beginnings of them (default: your latest that has not ended)")
     .option("--grace <time>", "time between TERM and KILL");
+  addExamples(command, [
+    ["nexus kill", "your latest job that has not ended"],
+    ["nexus kill j_7k2 j_9m4 --grace 1m", "two jobs, with a minute to clean up"],
+  ]);
   addJsonOption(command).action(async (ids: string[], options: KillOptions) => {
     await kill(cli, ids, options);
   });
 }
 
 async function kill(cli: Cli, ids: string[], options: KillOptions): Promise<void> {
-  const graceMs = options.grace === undefined ? undefined : parseDurationMs(options.grace, "--grace");
+  const graceMs = options.grace === undefined ? undefined : parseGrace(options.grace);
   const { api } = await connect(cli);
   const jobs = ids.length > 0 ? ids : [(await findUnfinishedJob(api)).id];
   const input = { jobs, ...(graceMs === undefined ? {} : { graceMs }) };
@@ -38,4 +43,9 @@ async function kill(cli: Cli, ids: string[], options: KillOptions): Promise<void
     const sign = ok ? cli.paint("green", "✓") : cli.paint("red", "✗");
     print(cli, `${sign} ${plain(job)}  ${plain(message)}`);
   }
+}
+
+function parseGrace(text: string): number {
+  const graceMs = parseDurationMs(text, "--grace");
+  return within(graceMs, "--grace", { min: 0, max: 3_600_000, show: durationText });
 }

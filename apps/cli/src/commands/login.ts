@@ -4,11 +4,11 @@ import { NexusError } from "@nexus/shared/errors";
 import type { Command } from "commander";
 import { createApi } from "../api/api.ts";
 import { type Cli, note, print } from "../cli.ts";
-import { configPath, origin, saveServer } from "../config/cli-config.ts";
+import { checkedKey, configPath, origin, saveServer } from "../config/cli-config.ts";
 import { askLine } from "../terminal/ask.ts";
 import { plain, plainJson } from "../terminal/plain.ts";
 import { withSpinner } from "../terminal/spinner.ts";
-import { addJsonOption } from "./common-options.ts";
+import { addExamples, addJsonOption } from "./common-options.ts";
 
 export function addLogin(program: Command, cli: Cli): void {
   const command = program
@@ -21,6 +21,10 @@ export function addLogin(program: Command, cli: Cli): void {
       "--certificate <file>",
       "trust the server's own certificate, from NEXUS_HOME/tls/cert.pem on the server",
     );
+  addExamples(command, [
+    ["nexus login https://nexus.example.com", "asks for the key"],
+    ["nexus login https://nexus.example.com < key.txt", "takes it from a file"],
+  ]);
   addJsonOption(command).action(async (address: string | undefined, options: LoginOptions) => {
     await login(cli, address, options);
   });
@@ -40,7 +44,8 @@ async function login(cli: Cli, address: string | undefined, options: LoginOption
   }
   if (cli.stdin.isTTY) note(cli, `Make a key at ${url}/settings and paste it here.`);
   const apiKey = await askLine(cli, "API key: ", { isSecret: true });
-  if (apiKey === "") throw new NexusError("bad_request", { detail: "No key came." });
+  if (apiKey === "") throw new NexusError("bad_request", { detail: "No key came. Type it, or pipe it in." });
+  checkedKey(apiKey, "What was entered");
   const certificate = await readCertificate(options.certificate);
   const me = await withSpinner(
     cli.stderr,

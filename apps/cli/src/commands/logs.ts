@@ -1,14 +1,15 @@
-import { once } from "node:events";
+import { NexusError } from "@nexus/shared/errors";
 import type { Command } from "commander";
 import { connect } from "../api/connect.ts";
 import { followLog, query } from "../api/log-stream.ts";
 import { type Cli, note, print } from "../cli.ts";
 import { findJob } from "../jobs/find-job.ts";
+import { openLogWriter } from "../terminal/log-writer.ts";
 import { parseCount, parseDurationMs } from "../terminal/parse-amounts.ts";
 import { plainJson } from "../terminal/plain.ts";
-import { addJsonOption } from "./common-options.ts";
+import { addExamples, addJsonOption } from "./common-options.ts";
 
-type LogOptions = { follow?: boolean; lines?: string; since?: string; json?: boolean };
+type LogOptions = { follow?: boolean; lines?: string; since?: string; raw?: boolean; json?: boolean };
 type From = Parameters<typeof followLog>[0]["from"];
 
 export function addLogs(program: Command, cli: Cli): void {
@@ -18,25 +19,31 @@ export function addLogs(program: Command, cli: Cli): void {
     .argument("[id]", "the job's id or the beginning of it (default: your latest)")
     .option("-f, --follow", "go on until the job has ended; Ctrl-C only leaves")
     .option("-n, --lines <n>", "begin this many lines before the end")
-    .option("--since <time>", "begin with what was written this long ago, such as 10m");
+    .option("--since <time>", "begin with what was written this long ago, such as 10m")
+    .option("--raw", "show it as it is, also what could take over this terminal");
+  addExamples(command, [
+    ["nexus logs -f", "follow your latest job"],
+    ["nexus logs j_7k2 -n 100", "its last 100 lines"],
+    ["nexus logs j_7k2 --since 10m > out.log", "byte by byte into a file"],
+  ]);
   addJsonOption(command).action(async (id: string | undefined, options: LogOptions) => {
     await showLog(cli, id, options);
   });
 }
 
 async function showLog(cli: Cli, id: string | undefined, options: LogOptions): Promise<void> {
+  const from = toFrom(options);
   const { api } = await connect(cli);
   const job = await findJob(api, id);
-  const from = toFrom(options);
   const leave = new AbortController();
   const onSignal = () => leave.abort();
   process.on("SIGINT", onSignal);
   const decoder = new TextDecoder();
+  const output = openLogWriter(cli, { isRaw: options.raw === true || options.json === true });
   const show = async ({ offset, bytes }: { offset: number; bytes: Uint8Array }) => {
-    const piece = options.json
-      ? `${plainJson({ type: "log", offset, text: decoder.decode(bytes, { stream: true }) })}\n`
-      : bytes;
-    if (!cli.stdout.write(piece)) await once(cli.stdout, "drain");
+    const line = () =>
+      `${plainJson({ type: "log", offset, text: decoder.decode(bytes, { stream: true }) })}\n`;
+    await output.write(options.json ? Buffer.from(line()) : bytes);
   };
   try {
     if (options.follow) {
@@ -47,6 +54,7 @@ async function showLog(cli: Cli, id: string | undefined, options: LogOptions): P
     } else await readAll(from);
   } finally {
     process.off("SIGINT", onSignal);
+    output.end();
   }
   if (options.json) print(cli, plainJson({ type: "end", job: await findJob(api, job.id) }));
 
@@ -70,6 +78,9 @@ async function showLog(cli: Cli, id: string | undefined, options: LogOptions): P
 }
 
 function toFrom({ lines, since }: LogOptions): From {
+  if (lines !== undefined && since !== undefined) {
+    throw new NexusError("bad_request", { detail: "Give --lines or --since, not both." });
+  }
   if (lines !== undefined) return { tail: parseCount(lines, "--lines") };
   if (since !== undefined) return { agoMs: parseDurationMs(since, "--since") };
   return { offset: 0 };

@@ -1,4 +1,5 @@
 import type { Gpu, Job, Target } from "@nexus/shared/api/schemas";
+import { NexusError } from "@nexus/shared/errors";
 import { ACTIVE_JOB_STATES } from "@nexus/shared/machines/job";
 import type { Command } from "commander";
 import { connect } from "../api/connect.ts";
@@ -7,8 +8,8 @@ import { jobTable, lineTable } from "../jobs/job-table.ts";
 import { countText } from "../terminal/amounts.ts";
 import { plain, plainJson } from "../terminal/plain.ts";
 import { withSpinner } from "../terminal/spinner.ts";
-import { type Cell, tableLines } from "../terminal/table.ts";
-import { addCommonOptions, type CommonOptions } from "./common-options.ts";
+import { type Cell, fitLine, tableLines } from "../terminal/table.ts";
+import { addCommonOptions, addExamples, type CommonOptions } from "./common-options.ts";
 import { gpuBar, gpuMemoryText, gpuSummary, gpuUsers, targetStateCell } from "./targets/target-cells.ts";
 
 const RUNNING_SHOWN = 10;
@@ -22,6 +23,10 @@ export function addStatus(program: Command, cli: Cli): void {
     // A default command gets what is no command: that is a mistake, and not about the fleet.
     .usage("[options]")
     .allowExcessArguments();
+  addExamples(command, [
+    ["nexus", "the whole fleet"],
+    ["nexus status -t gpu1 --json", "one machine, for a script"],
+  ]);
   addCommonOptions(command).action(async (options: CommonOptions, { args }: Command) => {
     const [unknown] = args;
     if (unknown !== undefined) program.error(`error: unknown command '${plain(unknown)}'`);
@@ -45,6 +50,11 @@ async function showStatus(cli: Cli, options: CommonOptions): Promise<void> {
   const targets = fleet.targets.filter(
     ({ id, name }) => options.target === undefined || [id, name].includes(options.target),
   );
+  if (options.target !== undefined && targets.length === 0) {
+    throw new NexusError("not_found", {
+      detail: `There is no target ${options.target}. \`nexus targets list\` names those there are.`,
+    });
+  }
   if (options.json) {
     const { jobs: runningJobs, total: runningTotal } = running;
     const { jobs: waitingJobs, total: waitingTotal } = waiting;
@@ -54,9 +64,9 @@ async function showStatus(cli: Cli, options: CommonOptions): Promise<void> {
     );
     return;
   }
-  const who = `${plain(me.team.name)} · ${plain(me.user.name)} (${me.role}) · ${api.url}`;
+  const who = `${me.team.name} · ${me.user.name} (${me.role}) · ${api.url}`;
   print(cli, [
-    cli.paint("dim", who),
+    fitLine([{ text: who, ink: "dim" }], cli),
     "",
     ...targetLines(cli, targets),
     ...sectionLines(cli, { what: "running", ...running, table: jobTable }),
@@ -67,10 +77,17 @@ async function showStatus(cli: Cli, options: CommonOptions): Promise<void> {
 function targetLines(cli: Cli, targets: Target[]): string[] {
   if (targets.length === 0) return ["The fleet has no machine yet. Add one: nexus targets add"];
   return targets.flatMap((target) => {
-    const state = targetStateCell(target);
-    const stateText = typeof state === "string" ? state : cli.paint(state.ink, state.text);
     const facts = [gpuSummary(target), countText(target.jobsActive, "job"), target.notice?.message ?? ""];
-    const head = `${cli.paint("bold", plain(target.name))}  ${stateText}  ${cli.paint("dim", plain(facts.filter(Boolean).join(" · ")))}`;
+    const head = fitLine(
+      [
+        { text: target.name, ink: "bold" },
+        "  ",
+        targetStateCell(target),
+        "  ",
+        { text: facts.filter(Boolean).join(" · "), ink: "dim" },
+      ],
+      cli,
+    );
     return [head, ...gpuLines(cli, target.gpus), ""];
   });
 }
@@ -86,7 +103,15 @@ function gpuLines(cli: Cli, gpus: Gpu[]): string[] {
     gpuUsers(gpu) || { text: "free", ink: "dim" },
   ]);
   const right = { title: "", align: "right" as const };
-  const columns = [right, { title: "" }, right, right, right, right, { title: "", cutTo: 8 }];
+  const columns = [
+    right,
+    { title: "", leaveOut: 2 },
+    right,
+    { ...right, leaveOut: 1 },
+    { ...right, leaveOut: 3 },
+    { ...right, leaveOut: 4 },
+    { title: "", cutTo: 12 },
+  ];
   return tableLines(columns, rows, { paint: cli.paint, columns: cli.columns, indent: "  " });
 }
 

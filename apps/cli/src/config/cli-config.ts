@@ -28,18 +28,27 @@ export async function readConnection(cli: Cli): Promise<Connection> {
         "This machine knows no Nexus server. Start one here with `npm run up`, or sign in: nexus login https://nexus.example.com",
     });
   }
-  if (!found.apiKey || (url && server && !apiKey && origin(url) !== origin(server.url))) {
+  const address = origin(found.url, url ? "NEXUS_URL: " : `${configPath(cli)}: `);
+  if (!found.apiKey || (url && server && !apiKey && address !== origin(server.url))) {
     // The key of one server is never sent to another.
     throw new NexusError("unauthenticated", {
-      detail: `There is no key for ${found.url}. Sign in: nexus login ${found.url}`,
+      detail: `There is no key for ${address}. Sign in: nexus login ${address}`,
     });
   }
   return {
-    url: origin(found.url),
-    apiKey: found.apiKey,
+    url: address,
+    apiKey: checkedKey(found.apiKey, apiKey ? "NEXUS_API_KEY" : `The key in ${configPath(cli)}`),
     target: found.target,
     certificate: server?.certificate,
   };
+}
+
+/** A key that no request could carry is told apart from a server that is away. The key itself is not repeated. */
+export function checkedKey(key: string, what: string): string {
+  if (/^[\x21-\x7e]+$/.test(key)) return key;
+  throw new NexusError("unauthenticated", {
+    detail: `${what} is no API key: it holds spaces or characters that a key never has. A key looks like nxk_… and is one word. Make one in the dashboard under Settings.`,
+  });
 }
 
 export async function saveServer(
@@ -61,10 +70,15 @@ export function configPath(cli: Cli): string {
 }
 
 /** Scheme, host and port of what a person typed. */
-export function origin(text: string): string {
+export function origin(text: string, what = ""): string {
   const url = URL.parse(text.includes("://") ? text : `https://${text}`);
-  if (url && (url.protocol === "https:" || url.protocol === "http:")) return url.origin;
-  throw new NexusError("bad_request", { detail: `"${text}" is no address. Write https://nexus.example.com` });
+  const isWeb = url !== null && (url.protocol === "https:" || url.protocol === "http:");
+  // A word alone is a typing error more often than the name of a machine nearby.
+  const isNamed = text.includes("://") || /[.:[]|^localhost$/.test(text);
+  if (isWeb && isNamed) return url.origin;
+  throw new NexusError("bad_request", {
+    detail: `${what}"${text}" is no address of a server. Write it in full, such as https://nexus.example.com`,
+  });
 }
 
 async function readConfig(cli: Cli): Promise<CliConfig> {

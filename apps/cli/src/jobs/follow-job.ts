@@ -3,7 +3,6 @@
  * the question stays in sight); killing (follows on to the end); detached. Invariant: only an answer ends the job; a closed terminal,
  * a lost connection and a signal without a terminal leave it running.
  */
-import { once } from "node:events";
 import type { Job } from "@nexus/shared/api/schemas";
 import { isFinal } from "@nexus/shared/machines/job";
 import type { Api } from "../api/api.ts";
@@ -87,9 +86,4 @@ export async function followJob(cli: Cli, options: FollowOptions): Promise<Job |
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
   }
-}
-
-/** Log bytes as they are: what a job writes to its terminal is the job's business. */
-export async function writeRaw(cli: Cli, bytes: Uint8Array): Promise<void> {
-  if (!cli.stdout.write(bytes)) await once(cli.stdout, "drain");
 }

@@ -1,10 +1,19 @@
 import { readFile } from "node:fs/promises";
-import { parseEnv } from "node:util";
 import type { JobSpecInput } from "@nexus/shared/api/schemas";
 import { NexusError } from "@nexus/shared/errors";
+import { GPUS_PER_JOB_MAX } from "@nexus/shared/protocol/limits";
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
-import { parseCount, parseDurationMs, parseInteger, parseMemoryMib } from "../terminal/parse-amounts.ts";
+import { durationText } from "../terminal/amounts.ts";
+import {
+  DAY_MS,
+  parseCount,
+  parseDurationMs,
+  parseInteger,
+  parseMemoryMib,
+  within,
+} from "../terminal/parse-amounts.ts";
+import { parseEnvFile } from "./env-file.ts";
 
 /** What `run` and `add` are told about a job, as commander hands it over. */
 export type JobOptions = {
@@ -21,6 +30,23 @@ export type JobOptions = {
   name?: string;
   target?: string;
 };
+
+const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+const parseGpus = (text: string, what: string) =>
+  within(parseCount(text, what), what, { min: 0, max: GPUS_PER_JOB_MAX });
+const parsePriority = (text: string, what: string) =>
+  within(parseInteger(text, what), what, { min: -1000, max: 1000 });
+const parseTimeout = (text: string, what: string) =>
+  within(parseDurationMs(text, what), what, { min: 1000, max: 366 * DAY_MS, show: durationText });
+
+/** A folder of the target: what is relative here means nothing there. */
+function parseFolder(text: string, what: string): string {
+  if (/^(\/|~(\/|$))/.test(text)) return text;
+  throw new NexusError("bad_request", {
+    detail: `${what}: "${text}" is a folder on the target; begin it with / or ~/.`,
+  });
+}
 
 const gather = (value: string, before: string[] = []) => [...before, value];
 
@@ -56,13 +82,13 @@ export async function toJobSpec(
     command,
     env,
     labels,
-    ...given("gpus", parsed(options.gpus, parseCount, "--gpus")),
+    ...given("gpus", parsed(options.gpus, parseGpus, "--gpus")),
     ...given("gpuMemoryMib", parsed(options.gpuMemory, parseMemoryMib, "--gpu-memory")),
     ...given("gpuModel", options.gpuModel),
-    ...given("cwd", options.cwd),
-    ...given("timeoutMs", parsed(options.timeout, parseDurationMs, "--timeout")),
+    ...given("cwd", parsed(options.cwd, parseFolder, "--cwd")),
+    ...given("timeoutMs", parsed(options.timeout, parseTimeout, "--timeout")),
     ...given("queue", options.queue),
-    ...given("priority", parsed(options.priority, parseInteger, "--priority")),
+    ...given("priority", parsed(options.priority, parsePriority, "--priority")),
     ...given("name", options.name),
     ...given("target", target),
   };
@@ -85,12 +111,17 @@ async function readEnv(cli: Cli, options: JobOptions): Promise<Record<string, st
     const text = await readFile(path, "utf8").catch((cause: Error) => {
       throw new NexusError("bad_request", { detail: `--env-file: ${cause.message}`, cause });
     });
-    for (const [name, value] of Object.entries(parseEnv(text))) if (value !== undefined) env[name] = value;
+    Object.assign(env, parseEnvFile(text, path));
   }
   for (const item of options.env ?? []) {
     const at = item.indexOf("=");
     const name = at < 0 ? item : item.slice(0, at);
     const value = at < 0 ? cli.env[name] : item.slice(at + 1);
+    if (!ENV_NAME.test(name)) {
+      throw new NexusError("bad_request", {
+        detail: `-e: "${name}" cannot name a variable: letters, digits and _, not beginning with a digit.`,
+      });
+    }
     if (value === undefined) {
       throw new NexusError("bad_request", {
         detail: `-e ${name}: your shell has no such variable; write -e ${name}=value.`,
@@ -108,3 +139,31 @@ function parsed<T>(
 ): T | undefined {
   return text === undefined ? undefined : parse(text, what);
 }
+
+/** The server names fields of the job; who typed options knows those. */
+export function inOptionWords(cause: unknown): never {
+  if (!(cause instanceof NexusError) || cause.code !== "bad_request") throw cause;
+  const detail = cause.message.replace(
+    /(^|; )jobs\[\d+\]\.(\w+)/g,
+    (whole, before: string, field: string) => {
+      const option = OPTION_OF[field];
+      return option === undefined ? whole : `${before}${option}`;
+    },
+  );
+  throw new NexusError("bad_request", { detail, cause });
+}
+
+const OPTION_OF: Record<string, string> = {
+  command: "the command",
+  env: "-e",
+  labels: "--label",
+  gpus: "--gpus",
+  gpuMemoryMib: "--gpu-memory",
+  gpuModel: "--gpu-model",
+  cwd: "--cwd",
+  timeoutMs: "--timeout",
+  queue: "--queue",
+  priority: "--priority",
+  name: "--name",
+  target: "--target",
+};

@@ -10,13 +10,13 @@ export function jobTable(cli: Cli, jobs: Job[], indent = ""): string[] {
   const columns: Column[] = [
     { title: "JOB" },
     { title: "STATE" },
-    { title: "EXIT", align: "right" },
-    { title: "TARGET", cutTo: 8 },
-    { title: "GPUS", align: "right" },
-    { title: "USER", cutTo: 6 },
-    { title: "TIME", align: "right" },
-    { title: "ADDED", align: "right" },
-    { title: "COMMAND", cutTo: 12 },
+    { title: "EXIT", align: "right", leaveOut: 4 },
+    { title: "TARGET", cutTo: 8, leaveOut: 3 },
+    { title: "GPUS", align: "right", leaveOut: 6 },
+    { title: "USER", cutTo: 6, leaveOut: 5 },
+    { title: "TIME", align: "right", leaveOut: 2 },
+    { title: "ADDED", align: "right", leaveOut: 7 },
+    { title: "COMMAND", cutTo: 10, leaveOut: 1 },
   ];
   const rows = jobs.map((job): Cell[] => [
     job.id,
@@ -36,14 +36,14 @@ export function jobTable(cli: Cli, jobs: Job[], indent = ""): string[] {
 export function lineTable(cli: Cli, jobs: Job[], indent = ""): string[] {
   const nowMs = cli.nowMs();
   const columns: Column[] = [
-    { title: "#", align: "right" },
+    { title: "#", align: "right", leaveOut: 3 },
     { title: "JOB" },
-    { title: "GPUS", align: "right" },
-    { title: "PRIO", align: "right" },
-    { title: "USER", cutTo: 6 },
-    { title: "WAITS", align: "right" },
-    { title: "COMMAND", cutTo: 12 },
-    { title: "BECAUSE", cutTo: 24 },
+    { title: "GPUS", align: "right", leaveOut: 6 },
+    { title: "PRIO", align: "right", leaveOut: 7 },
+    { title: "USER", cutTo: 6, leaveOut: 4 },
+    { title: "WAITS", align: "right", leaveOut: 2 },
+    { title: "COMMAND", cutTo: 10, leaveOut: 5 },
+    { title: "BECAUSE", cutTo: 24, wraps: true },
   ];
   const rows = jobs.map((job, at): Cell[] => [
     String(at + 1),

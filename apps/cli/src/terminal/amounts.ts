@@ -13,6 +13,15 @@ export function agoText(ms: number): string {
   return ms < 1000 ? "now" : `${durationText(ms)} ago`;
 }
 
+/** The time of the day as the clock of this machine has it; with the day, when that is another than today. */
+export function clockText(atMs: number, nowMs: number): string {
+  const two = (value: number) => String(value).padStart(2, "0");
+  const at = new Date(atMs);
+  const time = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":");
+  if (at.toDateString() === new Date(nowMs).toDateString()) return time;
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${time}`;
+}
+
 export function memoryText(mib: number): string {
   if (mib < 1024) return `${mib} MiB`;
   const gib = mib / 1024;

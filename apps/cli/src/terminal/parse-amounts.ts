@@ -14,6 +14,18 @@ const MIB_OF: Record<string, number> = {
   tb: 1e12 / 2 ** 20,
 };
 
+export const DAY_MS = 86_400_000;
+
+/** @throws NexusError that names both ends. */
+export function within(
+  value: number,
+  what: string,
+  { min, max, show = String }: { min: number; max: number; show?: (value: number) => string },
+): number {
+  if (value >= min && value <= max) return value;
+  throw new NexusError("bad_request", { detail: `${what}: from ${show(min)} to ${show(max)}.` });
+}
+
 /** `90s`, `10m`, `1h30m`, `2d`; a bare number is seconds. */
 export function parseDurationMs(text: string, what: string): number {
   const compact = text.trim().toLowerCase();

@@ -6,7 +6,7 @@ import { parseDurationMs, parseMemoryMib } from "./parse-amounts.ts";
 import { plain, plainJson } from "./plain.ts";
 import { startSpinner } from "./spinner.ts";
 import { tableLines } from "./table.ts";
-import { displayWidth, fitWidth } from "./width.ts";
+import { displayWidth, fitWidth, wrapWidth } from "./width.ts";
 
 const paint = createPaint({ isTty: false, env: {} });
 
@@ -38,6 +38,69 @@ describe("tables", () => {
           for (const line of tableLines(columns, rows, { paint, columns: room })) {
             expect(displayWidth(line)).toBeLessThanOrEqual(room);
           }
+        },
+      ),
+    );
+  });
+
+  it("[N7] no line is wider than the terminal for real tables of any text, down to 20 columns", () => {
+    const cell = fc.string({ unit: "grapheme", maxLength: 60 });
+    const columns = [
+      { title: "JOB" },
+      { title: "STATE" },
+      { title: "N", align: "right" as const, leaveOut: 2 },
+      { title: "USER", cutTo: 6, leaveOut: 1 },
+      { title: "BECAUSE", cutTo: 8, wraps: true },
+    ];
+    const fixed = [fc.constant("j_0123456789"), fc.constantFrom("● running", "✗ failed")] as const;
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(...fixed, cell, cell, cell), { maxLength: 6 }),
+        fc.integer({ min: 20, max: 200 }),
+        (rows, room) => {
+          for (const line of tableLines(columns, rows, { paint, columns: room })) {
+            expect(displayWidth(line)).toBeLessThanOrEqual(room);
+          }
+        },
+      ),
+    );
+  });
+
+  it("[N7] what matters least is left out first, what matters stays whole, and the last goes on below", () => {
+    const columns = [
+      { title: "JOB" },
+      { title: "PRIO", leaveOut: 2 },
+      { title: "USER", cutTo: 4, leaveOut: 1 },
+      { title: "BECAUSE", cutTo: 12, wraps: true },
+    ];
+    const rows = [["j_0123456789", "0", "hopper", "needs 2 GPUs; gpu-a has 1 of 8 free"]];
+    const at = (room: number | null) => tableLines(columns, rows, { paint, columns: room });
+    expect(at(null)[1]).toBe("j_0123456789  0     hopper  needs 2 GPUs; gpu-a has 1 of 8 free");
+    expect(at(40)).toEqual([
+      "JOB           PRIO  USER    BECAUSE",
+      "j_0123456789  0     hopper  needs 2",
+      "                            GPUs; gpu-a",
+      "                            has 1 of 8",
+      "                            free",
+    ]);
+    expect(at(30)[0]).toBe("JOB           BECAUSE");
+    expect(
+      at(30)
+        .slice(1)
+        .map((line) => line.slice(14))
+        .join(" "),
+    ).toBe("needs 2 GPUs; gpu-a has 1 of 8 free");
+  });
+
+  it("[N7] a wrapped text keeps every word, and breaks those that fit no line", () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: "grapheme-ascii", maxLength: 80 }),
+        fc.integer({ min: 2, max: 30 }),
+        (text, room) => {
+          const lines = wrapWidth(text, room);
+          for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(room);
+          expect(lines.join("").replace(/\s/g, "")).toBe(text.replace(/\s/g, ""));
         },
       ),
     );

@@ -1,6 +1,6 @@
 import type { Ink, Paint } from "./paint.ts";
 import { plain } from "./plain.ts";
-import { displayWidth, fitWidth } from "./width.ts";
+import { displayWidth, fitWidth, wrapWidth } from "./width.ts";
 
 export type Cell = string | { text: string; ink: Ink };
 
@@ -9,6 +9,10 @@ export type Column = {
   align?: "left" | "right";
   /** May be cut where the terminal is narrow, down to this many columns. The widest is cut first. */
   cutTo?: number;
+  /** Left out where the terminal is so narrow that cutting does not do; the highest number first. */
+  leaveOut?: number;
+  /** The last column only: goes on in lines of its own below instead of being cut. */
+  wraps?: boolean;
 };
 
 export type TableSettings = {
@@ -19,6 +23,8 @@ export type TableSettings = {
 };
 
 const GAP = "  ";
+/** On a terminal too narrow for anything, no column is cut below this. */
+const CUT_MIN = 3;
 
 /** Lines of an aligned table. Every cell is made harmless here, so no caller can forget it. */
 export function tableLines(columns: Column[], rows: Cell[][], settings: TableSettings): string[] {
@@ -28,25 +34,36 @@ export function tableLines(columns: Column[], rows: Cell[][], settings: TableSet
     Math.max(displayWidth(title), ...texts.map((row) => displayWidth(row[at] ?? ""))),
   );
   const widths = fitColumns(columns, natural, settings);
-  const line = (cells: string[], ink: (at: number) => Ink | null) =>
-    indent +
-    cells
-      .map((text, at) => {
-        const shown = fitWidth(text, widths[at] ?? 0);
-        const space = " ".repeat(Math.max(0, (widths[at] ?? 0) - displayWidth(shown)));
-        const colour = ink(at);
-        const painted = colour ? paint(colour, shown) : shown;
-        if (columns[at]?.align === "right") return space + painted;
-        return at === cells.length - 1 ? painted : painted + space;
-      })
-      .join(GAP)
-      .trimEnd();
+  const shown = columns.flatMap((column, at) => (widths[at] === null ? [] : [{ ...column, at }]));
+
+  function line(cells: string[], ink: (at: number) => Ink | null): string {
+    const painted = shown.map(({ at, align }, position) => {
+      const text = fitWidth(cells[at] ?? "", widths[at] ?? 0);
+      const space = " ".repeat(Math.max(0, (widths[at] ?? 0) - displayWidth(text)));
+      const colour = ink(at);
+      const inked = colour ? paint(colour, text) : text;
+      if (align === "right") return space + inked;
+      return position === shown.length - 1 ? inked : inked + space;
+    });
+    return (indent + painted.join(GAP)).trimEnd();
+  }
+
+  function rowLines(cells: string[], ink: (at: number) => Ink | null): string[] {
+    const last = shown.at(-1);
+    if (!last?.wraps) return [line(cells, ink)];
+    const parts = wrapWidth(cells[last.at] ?? "", widths[last.at] ?? 0);
+    return parts.map((part, y) => {
+      const own = cells.map((text, at) => (at === last.at ? part : y === 0 ? text : ""));
+      return line(own, ink);
+    });
+  }
+
   const head = line(
     columns.map(({ title }) => title),
     () => "dim",
   );
-  const body = texts.map((row, y) =>
-    line(row, (at) => {
+  const body = texts.flatMap((row, y) =>
+    rowLines(row, (at) => {
       const cell = rows[y]?.[at];
       return cell === undefined || typeof cell === "string" ? null : cell.ink;
     }),
@@ -54,27 +71,55 @@ export function tableLines(columns: Column[], rows: Cell[][], settings: TableSet
   return columns.some(({ title }) => title !== "") ? [head, ...body] : body;
 }
 
+/** @returns the width of each column; null for those that are left out. */
 function fitColumns(
   columns: Column[],
   natural: number[],
   { columns: room, indent = "" }: TableSettings,
-): number[] {
-  const widths = [...natural];
+): (number | null)[] {
+  const widths: (number | null)[] = [...natural];
   if (room === null) return widths;
-  const total = () =>
-    indent.length + widths.reduce((sum, width) => sum + width, 0) + GAP.length * (widths.length - 1);
-  while (total() > room) {
-    const cuttable = columns
-      .map(({ cutTo }, at) => ({ at, spare: cutTo === undefined ? 0 : (widths[at] ?? 0) - cutTo }))
-      .filter(({ spare }) => spare > 0)
-      .sort((a, b) => (widths[b.at] ?? 0) - (widths[a.at] ?? 0));
-    const widest = cuttable[0];
-    if (!widest) return widths;
-    const next = widths[cuttable[1]?.at ?? -1] ?? 0;
-    const excess = total() - room;
-    // Down to the second widest in one step, and by one where they are level.
-    const step = Math.min(excess, widest.spare, Math.max(1, (widths[widest.at] ?? 0) - next));
-    widths[widest.at] = (widths[widest.at] ?? 0) - step;
+  const total = (of: (number | null)[]) => {
+    const shown = of.filter((width) => width !== null);
+    return indent.length + shown.reduce((sum, width) => sum + width, 0) + GAP.length * (shown.length - 1);
+  };
+  const least = (at: number) => Math.min(natural[at] ?? 0, columns[at]?.cutTo ?? Number.POSITIVE_INFINITY);
+  const leavable = columns
+    .map(({ leaveOut }, at) => ({ at, leaveOut: leaveOut ?? 0 }))
+    .filter(({ leaveOut }) => leaveOut > 0)
+    .sort((a, b) => b.leaveOut - a.leaveOut);
+  for (const { at } of leavable) {
+    if (total(widths.map((width, place) => (width === null ? null : least(place)))) <= room) break;
+    widths[at] = null;
   }
+  cutTo(room, (at) => columns[at]?.cutTo ?? Number.POSITIVE_INFINITY);
+  cutTo(room, () => CUT_MIN);
   return widths;
+
+  /** Takes from the widest, and evenly where several are as wide. */
+  function cutTo(limit: number, floor: (at: number) => number): void {
+    for (let excess = total(widths) - limit; excess > 0; excess = total(widths) - limit) {
+      const cuttable = widths
+        .map((width, at) => ({ at, width: width ?? 0, spare: (width ?? 0) - floor(at) }))
+        .filter(({ spare }) => spare > 0)
+        .sort((a, b) => b.width - a.width);
+      const [widest, next] = cuttable;
+      if (!widest) return;
+      const step = Math.min(excess, widest.spare, Math.max(1, widest.width - (next?.width ?? 0)));
+      widths[widest.at] = widest.width - step;
+    }
+  }
+}
+
+/** Parts of one line, in their colours, cut where the terminal ends. */
+export function fitLine(parts: Cell[], { paint, columns }: TableSettings): string {
+  let room = columns ?? Number.POSITIVE_INFINITY;
+  let shown = "";
+  for (const part of parts) {
+    const { text, ink } = typeof part === "string" ? { text: part, ink: null } : part;
+    const fitting = fitWidth(plain(text), room);
+    room -= displayWidth(fitting);
+    shown += ink ? paint(ink, fitting) : fitting;
+  }
+  return shown.trimEnd();
 }

@@ -27,3 +27,29 @@ function charWidth(char: string): number {
   if (ZERO.test(char)) return 0;
   return WIDE.test(char) ? 2 : 1;
 }
+
+/** In lines of at most `columns`, broken at spaces where there are any. At least one line. */
+export function wrapWidth(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  let width = 0;
+  const flush = () => {
+    lines.push(line.trimEnd());
+    line = "";
+    width = 0;
+  };
+  for (const word of text.match(/\S+\s*|\s+/g) ?? []) {
+    if (width > 0 && width + displayWidth(word.trimEnd()) > columns) flush();
+    for (const char of word) {
+      // A space at the end of a full line is where it was broken.
+      if (width + charWidth(char) > columns && width > 0) {
+        if (char === " ") continue;
+        flush();
+      }
+      line += char;
+      width += charWidth(char);
+    }
+  }
+  if (line !== "" || lines.length === 0) flush();
+  return lines;
+}

@@ -20,6 +20,7 @@ import {
 } from "../protocol/messages.ts";
 import { ROLES } from "../roles.ts";
 import type { WaitingReason } from "../scheduler/reason.ts";
+import "./input-words.ts";
 
 export const NAME = /^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$/;
 export const nameSchema = z
@@ -27,7 +28,10 @@ export const nameSchema = z
   .regex(NAME, "1 to 63 of a-z 0-9 . _ -, beginning and ending with a letter or digit");
 
 export const labelsSchema = z
-  .record(z.string().regex(LABEL_KEY), z.string().regex(LABEL_VALUE))
+  .record(
+    z.string().regex(LABEL_KEY, "a label's name has 1 to 63 of a-z A-Z 0-9 . _ / -"),
+    z.string().regex(LABEL_VALUE, "a label's value has up to 63 of a-z A-Z 0-9 . _ -"),
+  )
   .refine((labels) => Object.keys(labels).length <= LABELS_MAX, `at most ${LABELS_MAX} labels`);
 
 const noNul = (text: string) => !text.includes("\0");
@@ -45,7 +49,7 @@ const commandSchema = z
 const envSchema = z
   .record(
     z.string().regex(ENV_NAME, "not a name of an environment variable"),
-    z.string().refine(noNul, "NUL byte"),
+    z.string().refine(noNul, "a variable cannot contain a NUL byte"),
   )
   .refine((env) => Object.keys(env).length <= ENV_ITEMS_MAX, `at most ${ENV_ITEMS_MAX} variables`)
   .refine(
@@ -59,7 +63,12 @@ export const jobSpecSchema = z.object({
   command: commandSchema,
   name: z.string().trim().min(1).max(120).optional(),
   env: envSchema.default({}),
-  cwd: z.string().max(4096).refine(noNul, "NUL byte").optional(),
+  cwd: z
+    .string()
+    .max(4096)
+    .refine(noNul, "a path cannot contain a NUL byte")
+    .refine((path) => /^(\/|~(\/|$))/.test(path), "begin it with / or ~/: it is a folder on the target")
+    .optional(),
   /** Default: 1 where a matching target has GPUs, 0 on a fleet without any. */
   gpus: z.int().min(0).max(GPUS_PER_JOB_MAX).optional(),
   /** Memory that each GPU must have free, MiB. Jobs that name it may share a GPU. */

@@ -6,7 +6,7 @@ import { connect } from "../../api/connect.ts";
 import { type Cli, note, print } from "../../cli.ts";
 import { pairs } from "../../jobs/job-options.ts";
 import { durationText } from "../../terminal/amounts.ts";
-import { parseCount, parseDurationMs } from "../../terminal/parse-amounts.ts";
+import { DAY_MS, parseCount, parseDurationMs, within } from "../../terminal/parse-amounts.ts";
 import { plain, plainJson } from "../../terminal/plain.ts";
 import { startSpinner } from "../../terminal/spinner.ts";
 import { addJsonOption } from "../common-options.ts";
@@ -37,8 +37,8 @@ async function addTarget(cli: Cli, name: string | undefined, options: AddOptions
   const { enrollToken, secret, command } = await api.call("enrollTokens.create", {
     labels: pairs(options.label ?? [], "--label"),
     ...(name === undefined ? {} : { name }),
-    ...(options.uses === undefined ? {} : { usesMax: parseCount(options.uses, "--uses") }),
-    ...(options.ttl === undefined ? {} : { ttlMs: parseDurationMs(options.ttl, "--ttl") }),
+    ...(options.uses === undefined ? {} : { usesMax: parseUses(options.uses) }),
+    ...(options.ttl === undefined ? {} : { ttlMs: parseTtl(options.ttl) }),
   });
   if (options.json) print(cli, plainJson({ type: "token", enrollToken, secret, command }));
   else {
@@ -56,6 +56,10 @@ async function addTarget(cli: Cli, name: string | undefined, options: AddOptions
       : `${cli.paint("green", "✓")} ${plain(target.name)} is connected`,
   );
 }
+
+const parseUses = (text: string) => within(parseCount(text, "--uses"), "--uses", { min: 1, max: 10_000 });
+const parseTtl = (text: string) =>
+  within(parseDurationMs(text, "--ttl"), "--ttl", { min: 60_000, max: 30 * DAY_MS, show: durationText });
 
 async function waitForTarget(cli: Cli, api: Api, { id }: EnrollToken) {
   const spinner = startSpinner(

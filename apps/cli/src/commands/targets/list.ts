@@ -35,11 +35,11 @@ export function addTargetsList(targets: Command, cli: Cli): void {
     const columns = [
       { title: "TARGET", cutTo: 10 },
       { title: "STATE" },
-      { title: "SEEN", align: "right" as const },
-      { title: "JOBS", align: "right" as const },
-      { title: "GPUS", cutTo: 10 },
-      { title: "LABELS", cutTo: 8 },
-      { title: "NOTICE", cutTo: 10 },
+      { title: "SEEN", align: "right" as const, leaveOut: 3 },
+      { title: "JOBS", align: "right" as const, leaveOut: 2 },
+      { title: "GPUS", cutTo: 10, leaveOut: 1 },
+      { title: "LABELS", cutTo: 8, leaveOut: 5 },
+      { title: "NOTICE", cutTo: 16, leaveOut: 4, wraps: true },
     ];
     print(cli, tableLines(columns, rows, { paint: cli.paint, columns: cli.columns }));
     if (chosen !== undefined) print(cli, cli.paint("dim", "* where jobs go when you name no target"));

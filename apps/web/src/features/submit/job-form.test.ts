@@ -33,6 +33,16 @@ describe("submit form", () => {
     expect(form({ command: "true" }).spec?.gpus).toBeUndefined();
   });
 
+  it("[A40] says what is wrong in a field in a sentence of ours", () => {
+    expect(form({ command: "true", priority: "5000" }).errors).toEqual({ priority: "Must be at most 1000." });
+    expect(form({ command: "true", gpus: "-1" }).errors).toEqual({ gpus: "Must be at least 0." });
+    expect(form({ command: "true", timeout: "0s" }).errors).toEqual({ timeout: "From 1s to 366d." });
+    expect(form({ command: "true", cwd: "here" }).errors?.cwd).toMatch(/^Begin it with \//);
+    expect(form({ command: "true", env: [{ id: 1, name: "1A", value: "" }] }).errors?.env).toMatch(
+      /^Not a name/,
+    );
+  });
+
   it("gives a script to a shell as it stands", () => {
     expect(form({ command: "a | b && $C", script: true }).spec?.command).toEqual(["sh", "-c", "a | b && $C"]);
   });

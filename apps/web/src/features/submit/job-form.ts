@@ -54,6 +54,9 @@ export function readForm(
     errors.command = "Pipes, && and $variables need a shell: switch “Run in a shell” on.";
   }
   const timeoutMs = form.timeout.trim() === "" ? undefined : parseDuration(form.timeout);
+  if (typeof timeoutMs === "number" && (timeoutMs < 1000 || timeoutMs > 366 * 86_400_000)) {
+    errors.timeout = "From 1s to 366d.";
+  }
   if (timeoutMs === null) errors.timeout = "A time such as 90s, 30m, 12h or 2d.";
   const numbers = {
     gpus: whole(form.gpus),
@@ -83,9 +86,14 @@ export function readForm(
   if (parsed.success) return { spec: parsed.data, errors: null };
   for (const issue of parsed.error.issues) {
     const field = FIELD_OF[String(issue.path[0])];
-    if (field) errors[field] ??= issue.message;
+    if (field) errors[field] ??= sentence(issue.message);
   }
   return { spec: null, errors };
+}
+
+/** `must be at most 1000` stands alone below its field. */
+function sentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.?!]$/.test(words) ? "" : "."}`;
 }
 
 /** A copy of a job, ready to be changed. */
