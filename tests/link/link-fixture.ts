@@ -18,8 +18,9 @@ export type TestAgent = {
   dispose(): Promise<void>;
 };
 
-export async function createTestAgent(): Promise<TestAgent> {
-  const home = await mkdtemp(join(tmpdir(), "nexus-agent-"));
+/** @param at its home, when it must be on a disk of its own. */
+export async function createTestAgent(at?: string): Promise<TestAgent> {
+  const home = at ?? (await mkdtemp(join(tmpdir(), "nexus-agent-")));
   const children: Child[] = [];
   return {
     home,
@@ -40,8 +41,8 @@ export async function createTestAgent(): Promise<TestAgent> {
   };
 }
 
-export async function enrolledAgent(plane: TestControlPlane): Promise<TestAgent> {
-  const agent = await createTestAgent();
+export async function enrolledAgent(plane: TestControlPlane, at?: string): Promise<TestAgent> {
+  const agent = await createTestAgent(at);
   const { secret } = await plane.token();
   const child = agent.command(["enroll", "-", "--yes", "--allow-root"], { input: secret });
   const code = await child.exit();

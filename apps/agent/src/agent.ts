@@ -6,7 +6,13 @@
  * is left alone. Closing it leaves jobs running.
  */
 import { NexusError } from "@nexus/shared/errors";
-import type { AttemptExit, JobStart, MessageOf, ServerMessage } from "@nexus/shared/protocol/messages";
+import type {
+  AttemptExit,
+  JobStart,
+  MessageOf,
+  NodeFault,
+  ServerMessage,
+} from "@nexus/shared/protocol/messages";
 import type { LiveMessage, Problem } from "./core/session.ts";
 import { type AttemptEvent, createSupervisor, type StartAnswer } from "./exec/supervisor.ts";
 import type { GpuDriver } from "./gpu/driver.ts";
@@ -16,6 +22,7 @@ import type { Identity } from "./link/identity-store.ts";
 import { createLogShipper } from "./link/log-shipper.ts";
 import { createServerLink, type LinkState } from "./link/server-link.ts";
 import { createNeverRan } from "./never-ran.ts";
+import { createNodeFaults } from "./node-faults.ts";
 import { createNotices } from "./notices.ts";
 import { createTelemetry } from "./telemetry.ts";
 
@@ -41,10 +48,12 @@ export type Agent = {
   start(): void;
   /** Attempts that this node holds, by state. */
   attempts(): { attempt: string; state: string }[];
-  /** Why the control plane ended it for good; null after `close()`. */
+  /** Why it has to end: the control plane's signed word, or a journal that takes nothing more; null after `close()`. */
   readonly finished: Promise<Problem | null>;
   close(): Promise<void>;
 };
+
+type Declined = { attempt: string; fence: number; nodeFault: NodeFault };
 
 /** An exit that was told and not forgotten is told again; the control plane may have had trouble of its own. */
 const RETELL_EVERY_MS = 30_000;
@@ -58,6 +67,17 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const gpusOf = new Map<string, string[]>();
   const pids = new Map<string, number>();
   const notices = createNotices((notice) => link.send(notice));
+  const broken = Promise.withResolvers<Problem>();
+  const faults = createNodeFaults({
+    home,
+    hasJobs: () => pids.size > 0,
+    onChange(present) {
+      link.send({ type: "faults", faults: present });
+      for (const { message } of present) options.onTrouble(`nothing is started here: ${message}`);
+      if (present.length === 0) options.onTrouble("jobs are started here again");
+    },
+    onDiskFull: () => undefined,
+  });
 
   const logs = createLogShipper({
     onData: () => link.wake(),
@@ -105,7 +125,12 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     },
     async takeInventory() {
       const { facts, gpus } = await telemetry.facts();
-      return { facts, gpus, attempts: [...supervisor.inventory(), ...neverRan.inventory()] };
+      return {
+        facts,
+        gpus,
+        attempts: [...supervisor.inventory(), ...neverRan.inventory()],
+        faults: faults.list(),
+      };
     },
   });
   // Last, since it may have events of what an earlier agent left, and they go to all of the above.
@@ -115,14 +140,24 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     bootId: options.bootId,
     onEvents: onAttemptEvents,
     onNotice: ({ code, message }) => trouble(code, message),
+    onLauncher: (why) => faults.setLauncher(why),
+    onBroken: ({ code, message }) =>
+      broken.resolve({
+        code,
+        message: `${message} This agent ends, since it could record no job any more; running jobs go on, and the next start of the agent takes them over. Look at the disk and the system's log.`,
+      }),
   }).catch((error: unknown) => {
+    faults.close();
     telemetry.close();
     throw error;
   });
   const retelling = setInterval(retell, RETELL_EVERY_MS);
-  for (const { attempt, exit } of supervisor.inventory()) {
+  for (const { attempt, exit, pid } of supervisor.inventory()) {
     if (exit !== null) logs.end(attempt, exit.logBytes);
+    else if (pid !== null) pids.set(attempt, pid);
   }
+  for (const { attempt, gpus } of supervisor.holders()) gpusOf.set(attempt, gpus);
+  tellHolders();
 
   function onMessage(message: LiveMessage): void {
     switch (message.type) {
@@ -163,7 +198,13 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   async function start(jobs: JobStart[]): Promise<void> {
     const ended = jobs.flatMap(({ attempt }) => neverRan.get(attempt) ?? []);
     if (ended.length > 0) link.send({ type: "exited", attempts: ended });
-    const wanted = jobs.filter(({ attempt }) => neverRan.get(attempt) === null);
+    const launcherFault = faults.list().find(({ code }) => code === "launcher_down");
+    const asked = jobs.filter(({ attempt }) => neverRan.get(attempt) === null);
+    const wanted = asked.filter(({ attempt }) => !launcherFault || supervisor.has(attempt));
+    if (launcherFault) {
+      const refused = asked.filter((job) => !wanted.includes(job));
+      decline(refused.map(({ attempt, fence }) => ({ attempt, fence, nodeFault: launcherFault })));
+    }
     for (const { attempt, gpus } of wanted) {
       if (!supervisor.has(attempt)) fresh.add(attempt);
       if (gpus.length > 0) gpusOf.set(attempt, gpus);
@@ -178,14 +219,27 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   }
 
   function tellRefused(answers: StartAnswer[]): void {
-    const exits = answers.flatMap((answer) => {
-      if (answer.state !== "refused") return [];
+    const exits: AttemptExit[] = [];
+    const declined: Declined[] = [];
+    for (const answer of answers) {
+      if (answer.state !== "refused") continue;
       const { attempt, fence, refusal } = answer;
+      const { fault, message } = refusal;
       gpusOf.delete(attempt);
-      if (refusal.code === "disk_full") trouble("disk_full", refusal.message);
-      return neverRan.add({ attempt, fence, reason: "start_failed", message: refusal.message });
-    });
+      if (fault === null) exits.push(neverRan.add({ attempt, fence, reason: "start_failed", message }));
+      else declined.push({ attempt, fence, nodeFault: faults.meet(fault, message) });
+    }
     if (exits.length > 0) link.send({ type: "exited", attempts: exits });
+    decline(declined);
+  }
+
+  /** It is not these jobs' fault: they go back to the line. */
+  function decline(attempts: Declined[]): void {
+    if (attempts.length === 0) return;
+    const exits = attempts.map((one) =>
+      neverRan.add({ ...one, reason: "start_failed", message: `Not started: ${one.nodeFault.message}.` }),
+    );
+    link.send({ type: "exited", attempts: exits });
   }
 
   /** A repeated start is answered with what became of it. */
@@ -229,6 +283,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       pids.set(attempt, pid);
       if (!ended.has(attempt) && fresh.delete(attempt)) attachLog(attempt, fence);
     }
+    // Told before the exit, so that nothing is placed here in between.
+    for (const { nodeFault } of exits) if (nodeFault) meet(nodeFault);
     const usedGpus = exits.filter(({ attempt }) => gpusOf.has(attempt)).length > 0;
     for (const exit of exits) endAttempt(exit);
     if (started.length > 0) {
@@ -241,6 +297,11 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     // What the job leaves in its GPUs' memory should be known before the next one is placed.
     if (usedGpus) void driver.refresh();
     options.onAttempts();
+  }
+
+  function meet({ code, message }: NodeFault): void {
+    if (code === "disk_full" || code === "home_unwritable" || code === "home_failing")
+      faults.meet(code, message);
   }
 
   /** A job that wrote nothing has no log to send; most short ones are such. */
@@ -286,11 +347,12 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   }
 
   return {
-    finished: link.finished,
+    finished: Promise.race([link.finished, broken.promise]),
     start: () => link.start(),
     attempts: () => supervisor.inventory().map(({ attempt, state }) => ({ attempt, state })),
     async close() {
       clearInterval(retelling);
+      faults.close();
       await link.stop();
       telemetry.close();
       await logs.close();

@@ -6,7 +6,7 @@
 import type { AttemptExit, AttemptInventory } from "@nexus/shared/protocol/messages";
 
 export type NeverRan = {
-  add(given: Pick<AttemptExit, "attempt" | "fence" | "reason" | "message">): AttemptExit;
+  add(given: Pick<AttemptExit, "attempt" | "fence" | "reason" | "message" | "nodeFault">): AttemptExit;
   get(attempt: string): AttemptExit | null;
   forget(attempt: string): void;
   exits(): AttemptExit[];

@@ -25,6 +25,7 @@ function accepted(job: string, fence: number): Extract<DurableEvent, { type: "ac
     timeoutMs: null,
     graceMs: 1000,
     holdsGpus: false,
+    gpus: [],
     cgroup: null,
   };
 }

@@ -35,6 +35,8 @@ export type KnownAttempt = {
   graceMs: number;
   /** Its processes must be gone before it is reported, since another job may get its GPUs. */
   holdsGpus: boolean;
+  /** Their UUIDs. */
+  gpus: string[];
   /** The directory of its cgroup, where the agent owned one. */
   cgroup: string | null;
   stop: { reason: StopReason; graceMs: number } | null;

@@ -8,7 +8,7 @@
  * which is fast, and a look at the disk and process table every few seconds, which misses nothing.
  * Refuses: to believe that a job ended because its supervisor did. The job's processes count.
  */
-import type { AttemptExit } from "@nexus/shared/protocol/messages";
+import type { AttemptExit, NodeFault } from "@nexus/shared/protocol/messages";
 import type { Claim } from "../core/attempt-record.ts";
 import { type DiskFacts, judge, type StopReason } from "../core/attempts.ts";
 import { gatherFacts, supervisorIsAlive } from "./attempt-facts.ts";
@@ -31,6 +31,8 @@ export type AttemptRuns = {
   ordered(): string[];
   add(live: LiveAttempt): void;
   notice(notice: Notice): void;
+  /** What was ordered and has not begun never will, for a fault of the node. */
+  giveBack(fault: NodeFault): void;
   /** The reason is durable, or never will be. */
   stop(live: LiveAttempt, graceMs: number): void;
   /** Looks at disk and processes. */
@@ -46,8 +48,10 @@ export type AttemptRunsOptions = {
   lookEveryMs: number;
   nowMs(): number;
   onEvents(events: AttemptEvent[]): void;
-  /** Makes a stop durable and part of what is known. */
-  recordStop(attempt: string, stop: { reason: StopReason; graceMs: number }): void;
+  /** Makes a stop durable and part of what is known; resolves when it may be acted on. */
+  recordStop(attempt: string, stop: { reason: StopReason; graceMs: number }): Promise<void>;
+  /** Why a supervisor could not write its record, as far as the disk tells. */
+  faultOfHome(): NodeFault;
 };
 
 const MESSAGE = {
@@ -173,7 +177,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
     if (live.phase === "running") stopRunning(live, graceMs);
     // Where a supervisor was first, its start is about to be seen, and finds the stop in what is known.
     else if (live.phase === "recorded" && voidRecord(live.folder)) {
-      outcomeSeen(live, { kind: "void", message: MESSAGE.cancelled });
+      outcomeSeen(live, { kind: "void", message: MESSAGE.cancelled, nodeFault: null });
     }
   }
 
@@ -190,21 +194,29 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
   }
 
   function notBegun(live: LiveAttempt, kind: "unclaimed" | "unrecorded"): void {
-    if (kind === "unclaimed" && readRecord(live.folder).exists) {
-      // An order of an earlier agent was first; that supervisor talks to a pipe that nobody reads.
-      live.isOrdered = false;
-      look(live);
-      return;
-    }
-    voidRecord(live.folder);
-    outcomeSeen(live, { kind: "void", message: MESSAGE.notBegun });
+    if (kind === "unrecorded") neverBegan(live, options.faultOfHome());
+    else giveBackOne(live, options.faultOfHome());
+  }
+
+  /** Only with a void record, or a late order could begin it here while it runs elsewhere. */
+  function giveBackOne(live: LiveAttempt, fault: NodeFault): void {
+    live.isOrdered = false;
+    if (voidRecord(live.folder)) neverBegan(live, fault);
+    // An order of an earlier agent was first; that supervisor talks to a pipe that nobody reads.
+    else if (readRecord(live.folder).exists) look(live);
+    else live.givenBackFor = fault;
+  }
+
+  function neverBegan(live: LiveAttempt, nodeFault: NodeFault): void {
+    outcomeSeen(live, { kind: "void", message: MESSAGE.notBegun, nodeFault });
   }
 
   function timeOut(live: LiveAttempt): void {
     if (live.phase !== "running" || live.known.stop) return;
     const { graceMs } = live.known;
-    options.recordStop(live.known.attempt, { reason: "timed_out", graceMs });
-    stopRunning(live, graceMs);
+    void options.recordStop(live.known.attempt, { reason: "timed_out", graceMs }).then(() => {
+      if (live.phase === "running" && !isClosed) stopRunning(live, graceMs);
+    });
   }
 
   function lose(live: LiveAttempt, message: string): void {
@@ -234,6 +246,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
     switch (judge(facts)) {
       case "recorded":
         if (live.known.stop) stop(live, live.known.stop.graceMs);
+        else if (live.givenBackFor) giveBackOne(live, live.givenBackFor);
         return;
       case "starting":
         return;
@@ -242,7 +255,8 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
         started(live, record.claim, record.childPid);
         return;
       case "never_started":
-        outcomeSeen(live, { kind: "void", message: live.known.stop ? MESSAGE.cancelled : MESSAGE.notBegun });
+        if (live.known.stop) outcomeSeen(live, { kind: "void", message: MESSAGE.cancelled, nodeFault: null });
+        else neverBegan(live, live.givenBackFor ?? options.faultOfHome());
         return;
       case "exited":
         if (record.end?.kind === "exit") outcomeSeen(live, record.end);
@@ -257,11 +271,12 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
     return live.phase === "running" ? MESSAGE.orphaned : MESSAGE.vanished;
   }
 
+  const waiting = () => [...all.values()].filter(({ isOrdered, phase }) => isOrdered && phase === "recorded");
   return {
     live: all,
-    ordered() {
-      const waiting = [...all.values()].filter(({ isOrdered, phase }) => isOrdered && phase === "recorded");
-      return waiting.map(({ known }) => known.attempt);
+    ordered: () => waiting().map(({ known }) => known.attempt),
+    giveBack(fault) {
+      for (const live of waiting()) giveBackOne(live, fault);
     },
     add(live) {
       all.set(live.known.attempt, live);

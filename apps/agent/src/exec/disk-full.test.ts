@@ -73,6 +73,7 @@ describe.skipIf(!mayMount)("on a disk that is full", () => {
         state: "refused",
         refusal: {
           code: "disk_full",
+          fault: "disk_full",
           message: expect.stringMatching(/cannot be written: the disk is full\.$/),
         },
       });
@@ -140,7 +141,7 @@ describe.skipIf(!mayMount)("on a disk that is full", () => {
     expect(next.inventory()).toMatchObject([{ exit: { exitCode: 23, reason: "exited" } }]);
   });
 
-  it("[J41] a job whose claim the disk does not take does not begin, and is told as failed to start", async () => {
+  it("[J41] a job whose claim the disk does not take does not begin, and is told as the node's fault", async () => {
     const supervisor = await home.open();
     const [launcher] = openProcessTable().running(join(home.path, "launcher-"));
     kill(launcher?.pid ?? 0, "SIGSTOP");
@@ -149,12 +150,18 @@ describe.skipIf(!mayMount)("on a disk that is full", () => {
     fill();
     kill(launcher?.pid ?? 0, "SIGCONT");
     const told = { reason: "start_failed", exitCode: null, message: expect.stringMatching(/did not begin/) };
-    expect(await supervisor.exited(job.attempt)).toMatchObject(told);
+    expect(await supervisor.exited(job.attempt)).toMatchObject({
+      ...told,
+      nodeFault: {
+        code: "disk_full",
+        message: expect.stringMatching(/^its disk is full \(0 MiB free at .*free space there$/),
+      },
+    });
     await supervisor.close();
     free();
     const next = await home.open();
     await eventually("the same verdict", () => next.inventory()[0]?.exit);
-    expect(next.inventory()).toMatchObject([{ exit: told }]);
+    expect(next.inventory()).toMatchObject([{ exit: { ...told, nodeFault: { code: "home_failing" } } }]);
     expect(await next.start([job])).toMatchObject([{ state: "exited" }]);
     expect(existsSync(join(outside, "ran"))).toBe(false);
   });
@@ -178,7 +185,11 @@ describe.skipIf(!mayMount)("on a disk that is full", () => {
       expect(await supervisor.start([job])).toMatchObject([
         {
           state: "refused",
-          refusal: { code: "forbidden", message: expect.stringMatching(/mounted read-only\.$/) },
+          refusal: {
+            code: "forbidden",
+            fault: "home_unwritable",
+            message: expect.stringMatching(/mounted read-only\.$/),
+          },
         },
       ]);
     } finally {

@@ -33,12 +33,13 @@ function accepted(name: string, fence = 1): DurableEvent {
     timeoutMs: 5,
     graceMs: 6,
     holdsGpus: true,
+    gpus: ["GPU-1"],
     cgroup: "/c",
   };
 }
 
 async function reopen(bytesMax?: number): Promise<Journal> {
-  return openJournal(path, await readJournal(path), bytesMax);
+  return openJournal(path, await readJournal(path), { bytesMax });
 }
 
 it("[J30] what was appended is known to whoever reads the file, in order", async () => {
@@ -59,6 +60,7 @@ it("[J30] what was appended is known to whoever reads the file, in order", async
     timeoutMs: 5,
     graceMs: 6,
     holdsGpus: true,
+    gpus: ["GPU-1"],
     cgroup: "/c",
     stop: { reason: "timed_out", graceMs: 9 },
   });

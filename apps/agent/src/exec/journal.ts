@@ -2,8 +2,8 @@
  * The file `attempts.journal`: one JSON line per event, and nothing is done before its line is durable.
  *
  * Owns: the open file, and the fold of all that is durable in it. States: open, or broken after a failure that leaves
- * unknown what is on the disk; a broken journal refuses every further event, and only a new agent, which reads the file
- * again, gets out of it.
+ * unknown what is on the disk; a broken journal says so once and refuses every further event, and only a new agent,
+ * which reads the file again, gets out of it.
  * Invariants: events become durable in the order in which they were given; events given together are durable together or
  * not at all; what arrives while a write is under way shares the next one (one write and one fdatasync for all).
  * Only what is forgotten does not wait for the disk: it becomes durable with the next event that does. An agent that dies
@@ -11,6 +11,7 @@
  */
 import { type FileHandle, open, rename, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import type { NexusError } from "@nexus/shared/errors";
 import { type AttemptsState, applyEvent, compactEvents, type DurableEvent } from "../core/attempts.ts";
 import { refusalOfDisk } from "./disk-refusal.ts";
 
@@ -25,15 +26,22 @@ const JOURNAL_BYTES_MAX = 8 * 1024 * 1024;
 
 type Waiting = { events: DurableEvent[]; bytes: Buffer; done: PromiseWithResolvers<void> };
 
+export type JournalOptions = {
+  bytesMax?: number | undefined;
+  /** It is broken, once: a new agent is needed. */
+  onBroken?: ((problem: NexusError) => void) | undefined;
+};
+
 /** @param durable what `readJournal` found; the journal is written anew from it, and keeps it up to date from here on. */
 export async function openJournal(
   path: string,
   durable: AttemptsState,
-  bytesMax: number = JOURNAL_BYTES_MAX,
+  options: JournalOptions = {},
 ): Promise<Journal> {
+  const { bytesMax = JOURNAL_BYTES_MAX, onBroken } = options;
   let { file, size } = await rewrite(path, durable);
   let compactAtBytes = Math.max(bytesMax, size * 2);
-  let broken: Error | null = null;
+  let broken: NexusError | null = null;
   let waiting: Waiting[] = [];
   let writing: Promise<void> | null = null;
 
@@ -60,6 +68,13 @@ export async function openJournal(
     writing = null;
   }
 
+  /** What a failed write or sync left on the disk is not known, and the kernel reports it but once. */
+  function breakDown(problem: NexusError): NexusError {
+    if (broken === null) onBroken?.(problem);
+    broken ??= problem;
+    return broken;
+  }
+
   async function write(bytes: Buffer, mustSync: boolean): Promise<Error | null> {
     try {
       await writeAt(file, bytes, size);
@@ -72,19 +87,18 @@ export async function openJournal(
       if (mustSync) await file.datasync();
     } catch (error) {
       // The kernel may have dropped the pages: a second try would report success for lost lines.
-      broken = refusalOfDisk(error, `The journal ${path} cannot be made durable`);
-      return broken;
+      return breakDown(refusalOfDisk(error, `The journal ${path} cannot be made durable`));
     }
     size += bytes.length;
     return null;
   }
 
   /** Whole lines of a refused batch must not come back to life at the next start. */
-  async function cutBack(refusal: Error): Promise<void> {
+  async function cutBack(refusal: NexusError): Promise<void> {
     try {
       await file.truncate(size);
     } catch {
-      broken = refusal;
+      breakDown(refusal);
     }
   }
 
@@ -95,7 +109,7 @@ export async function openJournal(
       await old.close();
     } catch (error) {
       // The long journal is as good as a short one, and is tried again when it has doubled; unless its name is taken.
-      if (!(await isAt(path, file))) broken = refusalOfDisk(error, `The journal ${path} cannot be renewed`);
+      if (!(await isAt(path, file))) breakDown(refusalOfDisk(error, `The journal ${path} cannot be renewed`));
     }
     compactAtBytes = Math.max(bytesMax, size * 2);
   }
@@ -110,7 +124,10 @@ export async function openJournal(
     },
     async close() {
       await writing;
-      await file.close();
+      // A broken file may not even close.
+      await file.close().catch((error: unknown) => {
+        if (broken === null) throw error;
+      });
     },
   };
 }

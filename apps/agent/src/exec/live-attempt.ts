@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import type { AttemptExit, AttemptInventory, JobStart } from "@nexus/shared/protocol/messages";
+import type { AttemptExit, AttemptInventory, JobStart, NodeFault } from "@nexus/shared/protocol/messages";
 import type { Claim } from "../core/attempt-record.ts";
 import type { KnownAttempt } from "../core/attempts.ts";
 import { type AttemptFolder, logBytes } from "./attempt-folder.ts";
@@ -9,7 +9,7 @@ import type { Leftover, Tree } from "./end-trees.ts";
 export type Outcome =
   | { kind: "exit"; status: number; uptimeMs: number | null }
   /** It never ran. */
-  | { kind: "void"; message: string | null }
+  | { kind: "void"; message: string | null; nodeFault: NodeFault | null }
   | { kind: "lost"; uptimeMs: number | null; message: string };
 
 /**
@@ -28,6 +28,8 @@ export type LiveAttempt = {
   childPid: number | null;
   startedAtMs: number | null;
   outcome: Outcome | null;
+  /** It is to be given back, and waits for a disk on which its record can be voided. */
+  givenBackFor: NodeFault | null;
   ended: { exit: Omit<AttemptExit, "endedAgoMs">; atMs: number } | null;
 };
 
@@ -42,6 +44,7 @@ export function liveAttempt(known: KnownAttempt, folder: AttemptFolder): LiveAtt
     childPid: null,
     startedAtMs: null,
     outcome: null,
+    givenBackFor: null,
     ended: null,
   };
 }
@@ -96,6 +99,7 @@ export function exitOf(
     message: outcome.kind === "exit" ? null : outcome.message,
     logBytes: logBytes(live.folder),
     ranMs: claim?.uptimeMs == null || endUptimeMs === null ? null : Math.max(0, endUptimeMs - claim.uptimeMs),
+    ...(outcome.kind === "void" && outcome.nodeFault && !known.stop ? { nodeFault: outcome.nodeFault } : {}),
     leftovers: leftovers.map(({ pid, command }) => ({ pid, command: command.slice(0, 4096) })),
   };
 }

@@ -14,6 +14,7 @@ const eventSchema = z.discriminatedUnion("type", [
     timeoutMs: z.nullable(count),
     graceMs: count,
     holdsGpus: z.boolean(),
+    gpus: z._default(z.array(z.string()), []),
     cgroup: z.nullable(z.string()),
   }),
   z.object({

@@ -16,13 +16,15 @@ import {
   removeAttemptFolder,
 } from "./attempt-folder.ts";
 import type { StartChecks } from "./check-start.ts";
-import { refusalOfDisk } from "./disk-refusal.ts";
+import { DiskRefusal, refusalOfDisk } from "./disk-refusal.ts";
+import type { DiskFaultCode } from "./home-health.ts";
 import { type JobCgroups, removeCgroup } from "./job-cgroups.ts";
 import { jobEnvironment } from "./job-environment.ts";
 import { jobScript } from "./job-script.ts";
 import type { Journal } from "./journal.ts";
 
-export type Refusal = { code: ErrorCode; message: string };
+/** `fault` is set when it is the node's and not the job's. */
+export type Refusal = { code: ErrorCode; message: string; fault: DiskFaultCode | null };
 export type Preparation = { job: JobStart; folder: AttemptFolder } | { job: JobStart; refusal: Refusal };
 
 /** What has just been done for a batch. */
@@ -81,6 +83,7 @@ async function prepare(job: JobStart, context: StartContext): Promise<Prepared> 
     type: "accepted",
     attempt,
     holdsGpus,
+    gpus: job.gpus,
     job: job.job,
     fence,
     bootId,
@@ -117,7 +120,8 @@ export function passed(job: JobStart, fence: number): NexusError {
 }
 
 export function refusalOf(error: unknown): Refusal {
+  const fault = error instanceof DiskRefusal ? error.fault : null;
   if (error instanceof NexusError && isErrorCode(error.code))
-    return { code: error.code, message: error.message };
-  return { code: "internal", message: error instanceof Error ? error.message : String(error) };
+    return { code: error.code, message: error.message, fault };
+  return { code: "internal", message: error instanceof Error ? error.message : String(error), fault };
 }

@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "./testing/eventually.ts";
@@ -114,7 +123,7 @@ describe("starting", () => {
         attempt: job.attempt,
         fence: 1,
         state: "refused",
-        refusal: { code, message: expect.stringMatching(sentence) },
+        refusal: { code, fault: null, message: expect.stringMatching(sentence) },
       });
     }
     expect(answers.at(-1)).toMatchObject({ attempt: good.attempt, state: "recorded" });
@@ -139,6 +148,58 @@ describe("starting", () => {
     expect(await supervisor.exited(jobs[1]?.attempt ?? "")).toMatchObject({ signal: "SIGKILL" });
     release("go");
     expect(await supervisor.exited(other.attempt)).toMatchObject({ exitCode: 0 });
+  });
+
+  it("[J48] what was ordered of a launcher that does not come back never begins, and is told as the node's fault", async () => {
+    const shell = join(home.path, "shell");
+    symlinkSync("/bin/bash", shell);
+    const said: (string | null)[] = [];
+    const supervisor = await home.open({
+      shells: [shell],
+      launcherPatienceMs: 300,
+      onLauncher: (why) => said.push(why),
+    });
+    const running = waiting("gate");
+    await supervisor.start([running]);
+    await supervisor.started(running.attempt);
+    const launcher = launcherPid();
+    kill(launcher, "SIGSTOP");
+    const lost = sh(`touch ${join(home.path, "ran")}`);
+    await supervisor.start([lost]);
+    unlinkSync(shell);
+    kill(launcher, "SIGKILL");
+    expect(await supervisor.exited(lost.attempt)).toMatchObject({
+      reason: "start_failed",
+      nodeFault: {
+        code: "launcher_down",
+        message: expect.stringMatching(/^its launcher of jobs does not start/),
+      },
+    });
+    expect(said.at(-1)).toContain("down");
+    symlinkSync("/bin/bash", shell);
+    await eventually("a launcher", () => said.at(-1) === null);
+    const next = jobStart(["true"]);
+    await supervisor.start([next]);
+    await supervisor.exited(next.attempt);
+    release("gate");
+    expect(await supervisor.exited(running.attempt)).toMatchObject({ exitCode: 0 });
+    expect(existsSync(join(home.path, "ran"))).toBe(false);
+  });
+
+  it("[J49] a stop is in the journal before anything is done about it", async () => {
+    const supervisor = await home.open();
+    const launcher = launcherPid();
+    kill(launcher, "SIGSTOP");
+    const job = jobStart(["true"]);
+    await supervisor.start([job]);
+    const record = join(home.path, "attempts", job.attempt, "record");
+    const journal = () => readFileSync(join(home.path, "attempts.journal"), "utf8");
+    supervisor.stop(job.attempt, { reason: "cancelled", graceMs: 100 });
+    expect(existsSync(record)).toBe(false);
+    await eventually("the record", () => existsSync(record));
+    expect(journal()).toContain('"type":"stop"');
+    kill(launcher, "SIGCONT");
+    expect(await supervisor.exited(job.attempt)).toMatchObject({ reason: "cancelled" });
   });
 
   it("[J20] starts that a dying launcher lost are given to the next", async () => {

@@ -10,6 +10,7 @@
  */
 import { mkdirSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { NexusError } from "@nexus/shared/errors";
 import type { AttemptInventory, JobStart } from "@nexus/shared/protocol/messages";
 import { type AttemptsState, applyEvent, type StopReason } from "../core/attempts.ts";
@@ -18,6 +19,7 @@ import { type AttemptEvent, createAttemptRuns } from "./attempt-runs.ts";
 import { createStartChecks } from "./check-start.ts";
 import { refusalOfDisk } from "./disk-refusal.ts";
 import { createForgetting } from "./forget-attempts.ts";
+import { probeHome } from "./home-health.ts";
 import { lockHome } from "./home-lock.ts";
 import { openJobCgroups } from "./job-cgroups.ts";
 import { openJournal } from "./journal.ts";
@@ -40,12 +42,17 @@ export type SupervisorOptions = {
   onEvents(events: AttemptEvent[]): void;
   /** Something a person should see. */
   onNotice?(notice: { code: string; message: string }): void;
+  /** Why no launcher is up for a while now, so that nothing begins; null when one is again. */
+  onLauncher?(why: string | null): void;
+  /** Nothing can be recorded any more: this agent has to end. Jobs go on, and the next one takes them over. */
+  onBroken?(problem: NexusError): void;
   bootId?: string;
   shells?: readonly string[];
   /** `ps` for systems without /proc. */
   processes?: "proc" | "ps";
   cgroups?: "auto" | "off";
   lookEveryMs?: number;
+  launcherPatienceMs?: number;
   /** For tests that kill the agent between two steps. */
   onStep?(step: Step): void;
 };
@@ -69,8 +76,15 @@ export type Supervisor = {
   /** As `inventory`, for one; without a look at its log. */
   has(attempt: string): boolean;
   logPath(attempt: string): string;
+  /** The GPUs of attempts that have not ended. */
+  holders(): { attempt: string; gpus: string[] }[];
   close(): Promise<void>;
 };
+
+/** A launcher that died is up again within a moment; one that is not is a fault of the node. */
+const LAUNCHER_PATIENCE_MS = 3_000;
+/** A stop waits that long for the disk; then the job is ended all the same. */
+const STOP_RECORD_WITHIN_MS = 2_000;
 
 export type StopOptions = { reason: StopReason; graceMs: number };
 
@@ -111,7 +125,9 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
   let isClosed = false;
   const journalPath = join(home, "attempts.journal");
   const state = await readJournal(journalPath);
-  const journal = await openJournal(journalPath, structuredClone(state));
+  const journal = await openJournal(journalPath, structuredClone(state), {
+    onBroken: opening.onBroken,
+  });
   parts.push(journal);
 
   const runs = createAttemptRuns({
@@ -124,10 +140,30 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
       if (isOpen && !isClosed) opening.onEvents(events);
     },
     recordStop,
+    faultOfHome: () =>
+      probeHome(home) ?? {
+        code: "home_failing",
+        message: `a job's supervisor could not write its record in ${attemptsFolder}; look at the disk`,
+      },
   });
   parts.push(runs);
   // Before the launcher starts, so that its supervisors are not taken for an earlier agent's.
   adopt(state, attemptsFolder, runs);
+
+  let launcherTimer: NodeJS.Timeout | undefined;
+  /** What was ordered of the launcher that died goes back to the line when none comes. */
+  function isLauncherUp(isUp: boolean, why: string): void {
+    if (isUp) {
+      clearTimeout(launcherTimer);
+      launcherTimer = undefined;
+      opening.onLauncher?.(null);
+      return;
+    }
+    launcherTimer ??= setTimeout(() => {
+      opening.onLauncher?.(why);
+      runs.giveBack({ code: "launcher_down", message: `its launcher of jobs does not start (${why})` });
+    }, opening.launcherPatienceMs ?? LAUNCHER_PATIENCE_MS);
+  }
 
   const cgroups = opening.cgroups === "off" ? null : openJobCgroups(home);
   parts.push({ close: () => cgroups?.sweep(state.attempts) });
@@ -143,10 +179,16 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
     onNotices: (notices) => {
       for (const notice of notices) runs.notice(notice);
     },
-    onUp: (order) => order(runs.ordered()),
-    onDown: (message) => onNotice({ code: "launcher_down", message }),
+    onUp(order) {
+      isLauncherUp(true, "");
+      order(runs.ordered());
+    },
+    onDown(message) {
+      onNotice({ code: "launcher_down", message });
+      isLauncherUp(false, message);
+    },
   });
-  parts.push(launcher);
+  parts.push(launcher, { close: () => clearTimeout(launcherTimer) });
   const ticker = setInterval(() => launcher.tick(), lookEveryMs);
   parts.push({ close: () => clearInterval(ticker) });
 
@@ -171,13 +213,17 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
   });
   parts.push({ close: forgetting.settled });
 
-  function recordStop(attempt: string, { reason, graceMs }: StopOptions): void {
+  /** Durable before it is acted on, or an agent that restarts between would report another reason. */
+  async function recordStop(attempt: string, { reason, graceMs }: StopOptions): Promise<void> {
     const event = { type: "stop", attempt, reason, graceMs } as const;
+    const given = new AbortController();
+    const durable = journal
+      .append([event])
+      .catch((error: Error) => onNotice({ code: "stop_unrecorded", message: error.message }))
+      .finally(() => given.abort());
+    const late = pause(STOP_RECORD_WITHIN_MS, undefined, { signal: given.signal, ref: false });
+    await Promise.race([durable, late.catch(() => durable)]);
     applyEvent(state, event);
-    journal.append([event]).catch((error: Error) => {
-      // The stop goes on; only an agent that restarts meanwhile would report another reason.
-      onNotice({ code: "stop_unrecorded", message: error.message });
-    });
   }
 
   function stop(attempt: string, options: StopOptions): void {
@@ -188,8 +234,13 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
     }
     const live = runs.live.get(attempt);
     if (!live || live.phase === "ending" || live.phase === "ended") return;
-    if (!live.known.stop) recordStop(attempt, options);
-    runs.stop(live, options.graceMs);
+    if (live.known.stop) {
+      runs.stop(live, options.graceMs);
+      return;
+    }
+    void recordStop(attempt, options).then(() => {
+      if (!isClosed) runs.stop(live, options.graceMs);
+    });
   }
 
   isOpen = true;
@@ -206,6 +257,10 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
       return [...known, ...batches.allUnderWay().map(inventoryOfStart)];
     },
     has: (attempt) => runs.live.has(attempt) || batches.underWay(attempt) !== null,
+    holders: () =>
+      [...runs.live.values()]
+        .filter(({ phase, known }) => phase !== "ended" && known.gpus.length > 0)
+        .map(({ known: { attempt, gpus } }) => ({ attempt, gpus })),
     logPath: (attempt) => attemptFolder(attemptsFolder, attempt).log,
     async close() {
       isClosed = true;
