@@ -1,11 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Child } from "../harness/child.ts";
+import { freePort } from "../harness/forwarder.ts";
 import { AGENT, CLI, cleanEnv, root, SERVER } from "../harness/nexus.ts";
 import { until } from "../harness/until.ts";
 
@@ -31,6 +30,7 @@ describe("npm run up", () => {
 
   beforeAll(async () => {
     home = await mkdtemp(join(tmpdir(), "nexus-up-"));
+    // Its agent knows the control plane by this port, so it stays the same over the starts.
     port = String(await freePort());
     up = start();
     await up.says("Nexus is up");
@@ -104,14 +104,4 @@ function environmentOf(pid: string): string {
   } catch {
     return "";
   }
-}
-
-/** Its agent knows the control plane by this port, so it stays the same over the starts. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

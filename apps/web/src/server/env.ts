@@ -21,7 +21,7 @@ const envSchema = z.object({
   NEXUS_TLS: z.enum(["off", "self-signed"]).default("off"),
   /** Any Postgres from 14 on. Without it an embedded one runs under NEXUS_HOME. */
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
-  /** 32 bytes in base64; else kept in NEXUS_HOME/master.key. Replicas need the same. */
+  /** 32 bytes in base64; else kept in NEXUS_HOME/master.key. A standby needs the same. */
   NEXUS_MASTER_KEY: z.string().optional(),
   NEXUS_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
   /** Set by `npm run up`: migrate at start, and leave run/up.json for it. */

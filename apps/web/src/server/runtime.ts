@@ -1,5 +1,5 @@
 /**
- * Everything of the control plane, wired. Owns: the database, the services, the sockets and the log store, and the order in
+ * Everything of the active control plane, wired. Owns: the database, the services, the sockets and the log store, and the order in
  * which they begin and end. Nothing else in the server connects, listens or reads settings.
  */
 import { randomBytes } from "node:crypto";
@@ -27,7 +27,7 @@ import type { EnrollContext } from "./services/enroll-context.ts";
 import { createEnrollment } from "./services/enrollment.ts";
 import { createEventBus } from "./services/event-bus.ts";
 import { createNodeSessions } from "./services/node-session.ts";
-import type { Hub } from "./services/ports.ts";
+import type { Hub, Right } from "./services/ports.ts";
 import { loadServerIdentity } from "./services/server-identity.ts";
 import { DEFAULT_TIMING } from "./services/service-context.ts";
 import { writeUpHandoff } from "./services/up-handoff.ts";
@@ -51,7 +51,9 @@ export type Runtime = {
 export type RuntimeOptions = {
   env: Env;
   log: Log;
+  /** Of the epoch that this control plane is active in. */
   client: Client;
+  right: Right;
   masterKey: Uint8Array;
   version: string;
   /** Where this server can be dialled; the first goes into enrolment tokens and links. */
@@ -62,7 +64,7 @@ export type RuntimeOptions = {
 };
 
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const { env, log, client, masterKey, version, origins, spkiPin, certificate } = options;
+  const { env, log, client, right, masterKey, version, origins, spkiPin, certificate } = options;
   const { db, sql } = client;
   const url = origins[0];
   assert(url !== undefined, "a server has an address");
@@ -92,6 +94,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     hub,
     logs,
     events,
+    right,
     clock,
     randomBytes,
     log,
@@ -140,7 +143,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
 
   await services.start();
   gateway = createAgentGateway({
-    sessions: createNodeSessions(enrollCtx, `${process.pid}`),
+    sessions: createNodeSessions(enrollCtx),
     port: services.agentPort,
     nowMs: () => performance.now(),
     randomBytes,

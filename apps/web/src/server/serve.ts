@@ -1,6 +1,6 @@
 /**
- * A control plane from start to end: lock and database, runtime, port, pages; and back in the opposite order. Owns the HTTP
- * server and the process's end. States: starting → serving → stopping; a second signal while stopping ends it at once.
+ * A control plane from start to end: database, port, pages, then term after term of being the active one; and back in the
+ * opposite order. Owns the HTTP server and the runtime of the present term. States: starting → standing by ⇄ active → stopping.
  */
 
 import { once } from "node:events";
@@ -10,17 +10,20 @@ import type { AddressInfo } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { NexusError } from "@nexus/shared/errors";
+import { createActiveSeat } from "./active-seat.ts";
+import { createDb } from "./db/client.ts";
 import type { Env } from "./env.ts";
-import { routeUpgrades } from "./gateway/upgrade.ts";
+import { routeUpgrade } from "./gateway/upgrade.ts";
+import { createGate } from "./http/gate.ts";
 import { originsOf, reachableHosts } from "./http/reachable-origins.ts";
-import { refuseUntilReady } from "./http/refuse-until-ready.ts";
 import { serveHttp } from "./http/serve-http.ts";
 import { loadOrCreateTls } from "./http/tls.ts";
 import type { Log } from "./logger/create-logger.ts";
-import { connectMigrated, openDatabase } from "./open-database.ts";
+import { openDatabase } from "./open-database.ts";
 import { openPages } from "./open-pages.ts";
-import { createRuntime } from "./runtime.ts";
+import { createRuntime, type Runtime } from "./runtime.ts";
 import { loadMasterKey } from "./services/master-key.ts";
+import type { Term } from "./services/term/take-term.ts";
 
 /** `docker stop` gives 10 s by default, our compose file 30; connections that linger past this are cut. */
 const SHUTDOWN_MS_MAX = 8_000;
@@ -35,11 +38,12 @@ export type ServeOptions = {
 
 export type Serving = {
   url: string;
-  /** Settles when it has to stop by itself: the embedded database ended. */
-  broken: Promise<void>;
+  /** Settles when it has to stop by itself, with why. */
+  broken: Promise<unknown>;
   stop(): Promise<void>;
 };
 
+/** Resolves once it serves, or stands by. */
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { env, log, appDir, version } = options;
   const undo: (() => Promise<void> | void)[] = [];
@@ -49,10 +53,11 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   try {
     const opened = await openDatabase(env, log);
     undo.push(() => opened.close());
+    const client = createDb(opened.address);
+    undo.push(() => client.close());
     // Next's decoy hears upgrades only in development; it never listens.
     const decoy = new Server();
-    const [client, pages, masterKey] = await Promise.all([
-      connectMigrated(opened, env, { folder: join(appDir, "drizzle"), log }),
+    const [pages, masterKey] = await Promise.all([
       openPages({ appDir, isDev: env.NEXUS_DEV, decoy }),
       loadMasterKey({ home: env.NEXUS_HOME, given: env.NEXUS_MASTER_KEY }),
     ]);
@@ -61,7 +66,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const hosts = reachableHosts(env.NEXUS_HOST);
     const tls = env.NEXUS_TLS === "self-signed" ? await loadOrCreateTls(env.NEXUS_HOME, hosts) : null;
     const server = tls ? createHttpsServer({ key: tls.key, cert: tls.cert }) : createHttpServer();
-    const letIn = refuseUntilReady(server);
+    const gate = createGate(server);
     const port = await listen(server, env);
     undo.push(() => closeServer(server));
 
@@ -70,37 +75,93 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const isDirect = env.NEXUS_PUBLIC_URL === undefined;
     const spkiPin = isDirect && tls ? tls.spkiPin : null;
     const certificate = isDirect ? tls?.cert : undefined;
-    const runtime = await createRuntime({
-      env,
-      log,
-      client,
-      masterKey,
-      version,
-      origins,
-      spkiPin,
-      certificate,
-    });
-    // New connections are refused first: an agent that dials a closed port waits, one that meets a closing gateway asks again.
-    undo.push(async () => {
-      server.close();
-      await runtime.close();
-    });
-
-    const { api, enroll, isReady } = runtime;
-    letIn();
-    server.on(
-      "request",
-      serveHttp({ api, enroll, isReady, pages: pages.handle, pagePolicy: pages.policy, version, log }),
-    );
-    routeUpgrades(server, {
-      agent: runtime.gateway.upgrade,
-      ui: (request, socket, head) => runtime.uiSockets.handleUiUpgrade(request, socket, head),
-      decoy,
-    });
-    if (env.NEXUS_UP) await runtime.handOver(userInfo().username);
     const url = origins[0] ?? "";
-    log("info", "ready", { url });
-    return { url, broken: opened.ended, stop };
+    const seat = createActiveSeat({
+      ...{ env, log, opened, client, masterKey, url },
+      folder: join(appDir, "drizzle"),
+    });
+    undo.push(() => seat.close());
+
+    const stopping = new AbortController();
+    const stopped = new Promise<void>((resolve) => {
+      stopping.signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    const settled = Promise.withResolvers<void>();
+    let hasSettled = false;
+    const settle = () => {
+      hasSettled = true;
+      settled.resolve();
+    };
+    const broken = Promise.withResolvers<unknown>();
+    void opened.ended.then(() => {
+      const detail =
+        "The embedded Postgres ended by itself; its last words are in NEXUS_HOME/postgres. Start Nexus again.";
+      broken.resolve(new NexusError("unavailable", { detail }));
+    });
+    const life = liveTermByTerm().catch((cause: unknown) => {
+      settled.reject(cause);
+      broken.resolve(cause);
+    });
+    undo.push(async () => {
+      // New connections are refused first: an agent that dials a closed port waits, one that meets a closing gateway asks again.
+      server.close();
+      stopping.abort();
+      await life;
+    });
+    await settled.promise;
+    return { url, broken: broken.promise, stop };
+
+    async function liveTermByTerm(): Promise<void> {
+      for (;;) {
+        const term = await seat.take(stopping.signal, (message) => {
+          gate.turnAway(message);
+          settle();
+        });
+        if (!term) return;
+        let why: string | null;
+        try {
+          why = await serveTerm(term);
+        } catch (cause) {
+          // What a person must mend ends us, and so does a first start; a database that went away again comes back.
+          if (cause instanceof NexusError || !hasSettled) throw cause;
+          why = String(cause);
+        } finally {
+          await term.close();
+        }
+        if (why === null) return;
+        log("warn", `this control plane is not the active one any more: ${why}`, { epoch: term.epoch });
+      }
+    }
+
+    /** @returns why it ended, null when it was to stop. */
+    async function serveTerm(term: Term): Promise<string | null> {
+      const { epoch, right } = term;
+      const ours = createDb(opened.address, epoch);
+      const given = { env, log, masterKey, version, origins, spkiPin, certificate };
+      const runtime = await createRuntime({ ...given, client: ours, right }).catch(async (cause: unknown) => {
+        await ours.close();
+        throw cause;
+      });
+      try {
+        open(runtime);
+        if (env.NEXUS_UP) await runtime.handOver(userInfo().username);
+        log("info", "ready", { url, epoch });
+        settle();
+        return await Promise.race([term.ended, stopped.then(() => null)]);
+      } finally {
+        gate.turnAway("The control plane is restarting.");
+        await runtime.close();
+      }
+    }
+
+    function open({ api, enroll, isReady, gateway, uiSockets }: Runtime): void {
+      const parts = { api, enroll, isReady, pages: pages.handle, pagePolicy: pages.policy, version, log };
+      const ui: typeof uiSockets.handleUiUpgrade = (...upgrade) => uiSockets.handleUiUpgrade(...upgrade);
+      gate.open({
+        request: serveHttp(parts),
+        upgrade: routeUpgrade({ agent: gateway.upgrade, ui, decoy }),
+      });
+    }
   } catch (cause) {
     await stop();
     throw cause;

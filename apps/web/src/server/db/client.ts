@@ -12,7 +12,7 @@ export type Client = {
   close(): Promise<void>;
 };
 
-/** One process is one Node thread; more connections only queue in Postgres. Eight replicas fit its default of 100. */
+/** One process is one Node thread; more connections only queue in Postgres. */
 const CONNECTIONS_MAX = 10;
 /** A new backend costs a fork and ≈ 5 ms, an idle one ≈ 3 MB: kept through pauses, given back over night. */
 const IDLE_CLOSE_S = 600;
@@ -24,7 +24,11 @@ const IDLE_IN_TRANSACTION_MS = 30_000;
 /** Statements that still run after this are cut off when we close. */
 const CLOSE_TIMEOUT_S = 5;
 
-export function createDb(address: DatabaseAddress): Client {
+/**
+ * @param epoch of the control plane that writes: once another is active, Postgres refuses its statements. Commands that
+ * a person runs have none.
+ */
+export function createDb(address: DatabaseAddress, epoch?: number): Client {
   const sql = connect(address, {
     max: CONNECTIONS_MAX,
     idle_timeout: IDLE_CLOSE_S,
@@ -33,6 +37,7 @@ export function createDb(address: DatabaseAddress): Client {
       statement_timeout: STATEMENT_TIMEOUT_MS,
       lock_timeout: LOCK_WAIT_MS,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+      ...(epoch === undefined ? {} : { "nexus.epoch": String(epoch) }),
     },
   });
   return { db: drizzle({ client: sql }), sql, close: () => sql.end({ timeout: CLOSE_TIMEOUT_S }) };

@@ -20,9 +20,9 @@ export type MigrateOptions = {
 /** "NXMG". One number for all releases: it is what keeps them apart. */
 const LOCK_KEY = 0x4e584d47;
 const SERVER_VERSION_MIN = 140_000;
-/** Another replica migrates; it may rewrite a large table. */
+/** Another process migrates; it may rewrite a large table. */
 const TURN_WAIT_MS = 600_000;
-/** Replicas of the old release still use the tables that we want to change. */
+/** A control plane of the old release still uses the tables that we want to change. */
 const TABLE_WAIT_MS = 60_000;
 
 /** Applies what is missing, and answers which. Any number of processes may call it at once. */

@@ -55,7 +55,7 @@ export function createHub(options: HubOptions): AgentHub {
     timer = setTimeout(beat, intervalMs);
   }
 
-  /** A node may have been revoked on another replica, which cannot close our socket. */
+  /** A node may have been revoked in the database alone: by a person with psql, or before we became active. */
   async function sweep(): Promise<void> {
     const ids = hub.connectedTargets();
     if (ids.length === 0) return;

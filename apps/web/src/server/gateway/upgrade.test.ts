@@ -3,7 +3,7 @@ import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { afterEach, describe, expect, it } from "vitest";
-import { rejectUpgrade, routeUpgrades } from "./upgrade.ts";
+import { rejectUpgrade, routeUpgrade } from "./upgrade.ts";
 
 let server: Server;
 const calls: string[] = [];
@@ -15,7 +15,7 @@ const handler = (name: string) => (_request: unknown, socket: Duplex) => {
 async function serve(decoy: EventEmitter | null): Promise<number> {
   calls.length = 0;
   server = createServer().listen(0, "127.0.0.1");
-  routeUpgrades(server, { agent: handler("agent"), ui: handler("ui"), decoy });
+  server.on("upgrade", routeUpgrade({ agent: handler("agent"), ui: handler("ui"), decoy }));
   await once(server, "listening");
   return (server.address() as AddressInfo).port;
 }

@@ -20,8 +20,8 @@ export type UpgradeRoutes = {
 const AGENT_PATH = "/ws/agent";
 const UI_PATH = "/ws/ui";
 
-export function routeUpgrades(server: EventEmitter, routes: UpgradeRoutes): void {
-  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+export function routeUpgrade(routes: UpgradeRoutes): UpgradeHandler {
+  return (request, socket, head) => {
     // A peer that resets its socket while we decide must not end the process.
     socket.on("error", () => socket.destroy());
     const path = (request.url ?? "").split("?", 1)[0];
@@ -37,7 +37,7 @@ export function routeUpgrades(server: EventEmitter, routes: UpgradeRoutes): void
     } else {
       socket.destroy();
     }
-  });
+  };
 }
 
 const STATUS_TEXT: Record<number, string> = { 403: "Forbidden", 503: "Service Unavailable" };

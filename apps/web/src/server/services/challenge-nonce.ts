@@ -1,6 +1,6 @@
 /**
  * Nonces of enrolment that the server need not remember: expiry, randomness and a MAC over both, the caller's nonce and
- * what it is for. Any replica that shares the identity can check one. It is good for two minutes, and a second use within
+ * what it is for. Any control plane with this identity can check one. It is good for two minutes, and a second use within
  * them does nothing twice, because what it guards is guarded by rows.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";

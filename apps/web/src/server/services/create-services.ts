@@ -114,13 +114,12 @@ export function createServices(ctx: ServiceContext): Services {
   }
 
   async function sweep(): Promise<void> {
+    if (!ctx.right.isHeld()) return;
     const nowMs = ctx.clock.nowMs();
     await attempt("sweep", () => keeper.sweep());
     await attempt("store samples", () => samples.flush());
-    if (!loop.hasLock()) await attempt("become the one that plans", () => loop.checkLock());
     if (nowMs - verifiedAtMs >= ctx.timing.verifyMs) {
       verifiedAtMs = nowMs;
-      await attempt("hold the scheduler's lock", () => loop.checkLock());
       await attempt("compare with the database", () => verifyWorld(ctx, world, lane));
       // Reasons age: estimates, samples that went stale.
       wake();

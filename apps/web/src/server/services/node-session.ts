@@ -69,14 +69,13 @@ const FINAL_TEXT = {
     "Another copy of this node's disk went on in the meantime, so this one is out of date. If this machine is the right one, make a token that reinstalls the node, and enrol again: nexus-agent enroll --force <token>",
 } as const;
 
-/** @param replica names this process in `target_heartbeat`. */
-export function createNodeSessions(ctx: EnrollContext, replica: string): NodeSessions {
+export function createNodeSessions(ctx: EnrollContext): NodeSessions {
   return {
     verifyHello: (hello, serverNonce) => verifyHello(ctx, hello, serverNonce),
     confirmGeneration: (node, generation) => confirmGeneration(ctx.db, node.targetId, generation),
     refusal: (why, nonces) => signedRefusal(ctx, why, nonces),
     revoked: (targetIds) => listRevokedTargets(ctx.db, targetIds),
-    seen: (targetIds) => touchHeartbeats(ctx.db, targetIds, replica),
+    seen: (targetIds) => touchHeartbeats(ctx.db, targetIds),
   };
 }
 

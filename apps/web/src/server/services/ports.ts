@@ -72,6 +72,14 @@ export type Principal = {
   role: import("@nexus/shared/roles").Role;
 };
 
+/** The right to plan, of the one control plane that is active on the database. */
+export type Right = {
+  /** False while the connection that proves it is broken. */
+  isHeld(): boolean;
+  /** @returns ends the listening. */
+  onRegained(listener: () => void): () => void;
+};
+
 export type Clock = { nowMs(): number };
 export type RandomBytes = (count: number) => Uint8Array;
 

@@ -23,7 +23,7 @@ beforeEach(async () => {
 afterEach(() => rm(home, { recursive: true, force: true }));
 
 describe("server identity", () => {
-  it("[E3] replicas that start together on an empty database have one identity", async () => {
+  it("[E3] control planes that start together on an empty database have one identity", async () => {
     const masterKey = randomBytes(32);
     const all = await Promise.all(
       Array.from({ length: 4 }, () => loadServerIdentity(database.db, masterKey)),

@@ -18,7 +18,7 @@ export type ServerIdentity = {
   /** SHA-256 of the public key, base64url: what tokens pin and people compare. */
   readonly pin: string;
   sign(text: string): string;
-  /** A key of its own for each purpose, the same on every replica. */
+  /** A key of its own for each purpose, the same on every control plane of this database. */
   deriveKey(purpose: string): Uint8Array;
 };
 
@@ -40,7 +40,7 @@ export async function loadServerIdentity(db: Database, masterKey: Uint8Array): P
   };
 }
 
-/** Of replicas that start together on an empty database, the first row wins for all. */
+/** Of control planes that start together on an empty database, the first row wins for all. */
 async function createIdentity(db: Database, masterKey: Uint8Array) {
   const pair = newKeyPair();
   await insertServerIdentity(db, {

@@ -1,6 +1,6 @@
 import type { Policy } from "../core/scheduler/snapshot.ts";
 import type { Client } from "../db/client.ts";
-import type { Clock, EventBus, Hub, LogStore, RandomBytes } from "./ports.ts";
+import type { Clock, EventBus, Hub, LogStore, RandomBytes, Right } from "./ports.ts";
 
 export type ServiceLog = (
   level: "info" | "warn" | "error",
@@ -45,6 +45,7 @@ export type ServiceContext = {
   hub: Hub;
   logs: LogStore;
   events: EventBus;
+  right: Right;
   clock: Clock;
   randomBytes: RandomBytes;
   log: ServiceLog;

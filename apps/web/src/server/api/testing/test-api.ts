@@ -23,6 +23,7 @@ import type { Hub } from "../../services/ports.ts";
 import { loadServerIdentity } from "../../services/server-identity.ts";
 import { DEFAULT_TIMING } from "../../services/service-context.ts";
 import type { Services } from "../../services/services.ts";
+import { takeTestTerm } from "../../services/term/testing/test-term.ts";
 import { createHttpApi } from "../http-api.ts";
 import { createUiSockets } from "../ui-socket.ts";
 
@@ -68,20 +69,23 @@ export async function startTestApi(options: TestApiOptions = {}) {
     onProblem: (message) => problems.push(message),
   });
   const logs = times.over(createSegmentLogStore({ root: join(logDir, "bytes") }));
-  const services: Services = options.services
-    ? unreached({ events, ...options.services })
-    : createServices({
-        db: database.db,
-        sql: database.sql,
-        hub: NOBODY_CONNECTED,
-        logs,
-        events,
-        clock,
-        randomBytes,
-        log: (level, message, facts) => problems.push(`${level}: ${message} ${JSON.stringify(facts)}`),
-        policy: DEFAULT_POLICY,
-        timing: DEFAULT_TIMING,
-      });
+  const term = options.services ? null : await takeTestTerm(database);
+  const services: Services =
+    term === null
+      ? unreached({ events, ...options.services })
+      : createServices({
+          db: term.client.db,
+          sql: term.client.sql,
+          right: term.right,
+          hub: NOBODY_CONNECTED,
+          logs,
+          events,
+          clock,
+          randomBytes,
+          log: (level, message, facts) => problems.push(`${level}: ${message} ${JSON.stringify(facts)}`),
+          policy: DEFAULT_POLICY,
+          timing: DEFAULT_TIMING,
+        });
   if (!options.services) await services.start();
   const enrollTokens = createEnrollment({
     db: database.db,
@@ -172,6 +176,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
       authenticator.close();
       if (!options.services) await services.close();
       await logs.close();
+      await term?.close();
       await database.close();
       rmSync(logDir, { recursive: true, force: true });
     },

@@ -35,7 +35,8 @@ export type InsertedJob = { publicId: string; id: number; attemptId: number | nu
 /**
  * Submits a batch, and places those that can start at once: one statement, one commit, and a job that starts on an idle
  * fleet costs no second one. A submit key that was used before inserts nothing, not even the lease; such jobs are missing
- * from the answer. A GPU that is held whole already fails the whole statement (unique index `gpu_lease_whole`).
+ * from the answer. A GPU without room for what is placed on it fails the whole statement (trigger `nexus_lease_fits`).
+ * GPUs are locked first and by id, here and in `place-jobs`, so that two sessions never wait for each other.
  */
 export async function insertJobs(sql: QueryRunner, jobs: NewJob[], nowMs: number): Promise<InsertedJob[]> {
   const rows = jobs.map((job, position) => ({
@@ -53,6 +54,10 @@ export async function insertJobs(sql: QueryRunner, jobs: NewJob[], nowMs: number
         "submitKey" text, "name" text, "command" jsonb, "env" jsonb, "cwd" text, "gpus" int, "gpuMemoryMib" int,
         "gpuModel" text, "timeoutMs" bigint, "graceMs" int, "wantedTargetId" bigint, "labels" jsonb, "priority" int,
         "place" jsonb, "gpuUuids" jsonb)
+    ), locked_gpus as materialized (
+      select id from gpu
+      where id in (select g."gpuId" from input i, jsonb_to_recordset(i.place -> 'gpus') as g("gpuId" bigint))
+      order by id for no key update
     ), inserted as (
       insert into job (public_id, team_id, queue_id, user_id, submit_key, name, command, env, cwd, gpus, gpu_memory_mib,
         gpu_model, timeout_ms, grace_ms, wanted_target_id, labels, priority, state, attempt_id, attempt_number,
@@ -62,7 +67,7 @@ export async function insertJobs(sql: QueryRunner, jobs: NewJob[], nowMs: number
         case when attempt_id is null then 'queued' else 'assigned' end, attempt_id,
         case when attempt_id is null then 0 else 1 end, target_id, coalesce("gpuUuids", '[]'), at,
         case when attempt_id is not null then at end
-      from input order by "position"
+      from input where (select count(*) from locked_gpus) >= 0 order by "position"
       on conflict (team_id, submit_key) where submit_key is not null do nothing
       returning id, public_id, attempt_id
     ), attempts as (

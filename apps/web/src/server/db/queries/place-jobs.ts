@@ -17,7 +17,8 @@ export type PlacedJob = {
 
 /**
  * Commits placements in one statement. A job that changed since it was planned is left alone and missing from the answer,
- * and so is one whose GPUs are leased in a way that the planner did not know. Rows are locked in the order of their ids.
+ * and so is one whose GPUs were leased in a way that the planner did not know. A lease that another session commits at the
+ * same moment fails the whole statement (trigger `nexus_lease_fits`). GPUs are locked first, then jobs, each by id.
  */
 export async function placeJobs(
   sql: QueryRunner,
@@ -32,6 +33,8 @@ export async function placeJobs(
     ), wanted as materialized (
       select i."jobId", g."gpuId", g.uuid, g."memoryMib"
       from input i, jsonb_to_recordset(i.gpus) as g("gpuId" bigint, uuid text, "memoryMib" int)
+    ), locked_gpus as materialized (
+      select id from gpu where id in (select "gpuId" from wanted) order by id for no key update
     ), taken as materialized (
       select gpu_id, coalesce(sum(memory_mib), 0) as memory_mib, bool_or(memory_mib is null) as is_whole
       from gpu_lease where gpu_id in (select "gpuId" from wanted) group by gpu_id
@@ -50,7 +53,7 @@ export async function placeJobs(
         nextval(pg_get_serial_sequence('attempt', 'id')) as attempt_id
       from (
         select id from job
-        where id in (select "jobId" from input) and state = 'queued'
+        where id in (select "jobId" from input) and state = 'queued' and (select count(*) from locked_gpus) >= 0
         order by id for update
       ) j join input i on i."jobId" = j.id
       where i."jobId" not in (select "jobId" from refused)

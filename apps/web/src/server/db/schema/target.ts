@@ -63,8 +63,6 @@ export const targetHeartbeat = pgTable("target_heartbeat", {
     .primaryKey()
     .references(() => target.id, { onDelete: "cascade" }),
   lastSeenAt: timestamp("last_seen_at", { withTimezone: true }).notNull(),
-  /** The replica that holds the socket. */
-  replica: text("replica"),
 });
 
 export const gpu = pgTable(

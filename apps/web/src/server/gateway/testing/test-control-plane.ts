@@ -24,7 +24,7 @@ import { loadServerIdentity } from "../../services/server-identity.ts";
 import type { ParsedInput } from "../../services/services.ts";
 import type { AdmissionLimits } from "../admission.ts";
 import { type AgentGateway, createAgentGateway } from "../agent-gateway.ts";
-import { routeUpgrades } from "../upgrade.ts";
+import { routeUpgrade } from "../upgrade.ts";
 import { createRecordingPort, type RecordingPort } from "./recording-port.ts";
 
 export type TestControlPlane = Awaited<ReturnType<typeof startTestControlPlane>>;
@@ -66,7 +66,7 @@ export async function startTestControlPlane(options: TestControlPlaneOptions = {
     disconnect: (targetId: number, why: CloseName) => gateway?.hub.disconnect(targetId, why),
   };
   const enrollment: Enrollment = createEnrollment(ctx);
-  const sessions = createNodeSessions(ctx, "test");
+  const sessions = createNodeSessions(ctx);
   const enrollRoutes = createEnrollRoutes({
     enrollment,
     nowMs: () => Date.now(),
@@ -89,11 +89,12 @@ export async function startTestControlPlane(options: TestControlPlaneOptions = {
     });
   });
   server.on("upgrade", (request: IncomingMessage) => requests.push(`UPGRADE ${request.url}`));
-  routeUpgrades(server, {
+  const upgrade = routeUpgrade({
     agent: (request, socket, head) => gateway?.upgrade(request, socket, head),
     ui: null,
     decoy: null,
   });
+  server.on("upgrade", upgrade);
 
   function openGateway(): AgentGateway {
     return createAgentGateway({

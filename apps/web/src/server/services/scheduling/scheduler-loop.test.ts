@@ -23,6 +23,6 @@ test("[S18] a scheduler whose connection is cut takes the right again, and start
 async function holder(): Promise<number | null> {
   const [row] = await t.db.sql<{ pid: number }[]>`
     select pid from pg_locks
-    where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`;
+    where locktype = 'advisory' and mode = 'ExclusiveLock' and database = (select oid from pg_database where datname = current_database())`;
   return row?.pid ?? null;
 }

@@ -1,12 +1,11 @@
 /**
  * Plans when something happened, and carries the plan out.
  *
- * Owns: the wake-up, the submissions that wait for the next round, and the right to plan (an advisory lock). States:
+ * Owns: the wake-up and the submissions that wait for the next round. States:
  * asleep; planned (a round begins after this turn of the event loop, so whatever else arrives now joins it); in a round,
  * inside the write lane; closed. Invariants: at most one round at a time; starts leave only after their commit; a round
  * that does not know how a write ended marks the world stale, and the next one reads it again before it plans. It refuses
- * submissions when the database is away, and plans nothing while another process holds the lock: jobs are then only
- * queued, and that process finds them.
+ * submissions when the database is away, and plans nothing while the right to plan is not sure: jobs are then only queued.
  *
  * Why a submission is inserted by the round and not before it: what can start at once then costs one commit instead of
  * two, which is most of the time from submit to start (a durable commit is 1 to 3 ms); and a thousand submissions at once
@@ -16,7 +15,6 @@ import { NexusError } from "@nexus/shared/errors";
 import { explainReason, type WaitingReason } from "@nexus/shared/scheduler/reason";
 import { plan } from "../../core/scheduler/plan.ts";
 import type { Placement, Plan } from "../../core/scheduler/snapshot.ts";
-import { holdSchedulerLock, type SchedulerLock } from "../../db/queries/hold-scheduler-lock.ts";
 import type { ServiceContext } from "../service-context.ts";
 import type { WriteLane } from "../write-lane.ts";
 import { commitPlacements, commitSubmissions, placeOf, type Submission } from "./commit-plan.ts";
@@ -32,10 +30,6 @@ export type SchedulerLoop = {
   submit(submission: Submission): Promise<Set<string>>;
   /** What a round would do with this job now. */
   preview(draft: LiveJob): { placement: Placement | null; reason: WaitingReason };
-  /** False while another process plans. */
-  hasLock(): boolean;
-  /** Tries to get or keep the right to plan. */
-  checkLock(): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -64,16 +58,20 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
   let waiting: Waiting[] = [];
   let isPlanned = false;
   let isClosed = false;
-  let lock: SchedulerLock | null = null;
   /** Jobs whose last placement the database did not take. */
   const lostGuards = new Set<string>();
   let timer: NodeJS.Timeout | null = null;
   let soon: NodeJS.Timeout | null = null;
   let endedAtMs = Number.NEGATIVE_INFINITY;
 
+  let unlisten: () => void = () => undefined;
+
   const loop: SchedulerLoop = {
     async start() {
-      await loop.checkLock();
+      unlisten = ctx.right.onRegained(() => {
+        world.isStale = true;
+        loop.wake();
+      });
       await lane.run(() => world.load());
       loop.wake();
     },
@@ -98,37 +96,17 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
         reason: reasons.get(draft.id) ?? { code: "new" },
       };
     },
-    hasLock: () => lock !== null,
-    async checkLock() {
-      if (isClosed) return;
-      if (lock && (await lock.isHeld())) return;
-      await letGo();
-      const taken = await holdSchedulerLock(ctx.sql, () => {
-        if (lock === taken) void letGo();
-      });
-      if (!taken) return;
-      lock = taken;
-      world.isStale = true;
-      loop.wake();
-    },
     async close() {
       isClosed = true;
+      unlisten();
       if (timer) clearTimeout(timer);
       if (soon) clearTimeout(soon);
       await lane.idle();
       for (const one of waiting) one.reject(new NexusError("unavailable"));
       waiting = [];
-      await letGo();
     },
   };
   return loop;
-
-  /** From here on nothing is planned, also while the lock's connection takes its time to end. */
-  async function letGo(): Promise<void> {
-    const held = lock;
-    lock = null;
-    await held?.release();
-  }
 
   function planRound(): void {
     if (soon) clearTimeout(soon);
@@ -140,6 +118,7 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
 
   async function round(): Promise<void> {
     isPlanned = false;
+    if (isClosed) return;
     const batch = waiting;
     waiting = [];
     try {
@@ -182,7 +161,7 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
 
   /** A planner that fails must not stop people from submitting. */
   function decide(drafts: LiveJob[]): Plan {
-    if (!lock) return NO_PLAN;
+    if (!ctx.right.isHeld()) return NO_PLAN;
     const nowMs = clock.nowMs();
     try {
       return plan(fleetSnapshot(world, drafts, nowMs), nowMs, ctx.policy);

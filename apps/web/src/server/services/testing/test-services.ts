@@ -26,6 +26,7 @@ import { createEventBus } from "../event-bus.ts";
 import type { EventBus, Hub, LogStore, NodeSession, Principal } from "../ports.ts";
 import { DEFAULT_TIMING, type ServiceTiming } from "../service-context.ts";
 import type { Services } from "../services.ts";
+import { type TestTerm, takeTestTerm } from "../term/testing/test-term.ts";
 
 export type TestServices = {
   services: Services;
@@ -113,6 +114,7 @@ export async function startTestServices(
   };
   const clock = { skewMs: 0 };
   const problems: string[] = [];
+  let term: TestTerm;
   const hub: Hub = {
     send(targetId, message) {
       const node = nodes.get(targetId);
@@ -174,6 +176,7 @@ export async function startTestServices(
     async restart(meanwhile) {
       await test.services.close();
       await test.logs.close();
+      await term.close();
       for (const node of nodes.values()) node.isOpen = false;
       await meanwhile?.();
       Object.assign(test, await open());
@@ -181,6 +184,7 @@ export async function startTestServices(
     async close() {
       await test.services.close();
       await test.logs.close();
+      await term.close();
       await db.close();
       rmSync(folder, { recursive: true, force: true });
     },
@@ -190,9 +194,11 @@ export async function startTestServices(
   async function open(): Promise<Pick<TestServices, "services" | "events" | "logs">> {
     const events = createEventBus((error) => problems.push(String(error)));
     const logs = createSegmentLogStore({ root: logFolder ?? folder });
+    term = await takeTestTerm(db);
     const services = createServices({
-      db: db.db,
-      sql: db.sql,
+      db: term.client.db,
+      sql: term.client.sql,
+      right: term.right,
       hub,
       logs,
       events,
