@@ -8,6 +8,7 @@ const LINES = 200;
 const LINE_EVERY_MS = 20;
 const STEADY_S = 60;
 const STEADY_MB_PER_S = 10;
+const STEADY_WARM_S = 5;
 
 /** A job writes as fast as it can; the viewer reads the stream of the raw log from its first byte to its end. */
 export const nexusLogRate: BenchCase = {
@@ -53,7 +54,11 @@ export const nexusLogDelay: BenchCase = {
   },
 };
 
-/** How much the control plane grows while a job writes 10 MB a second for a minute, and one viewer reads along. */
+/**
+ * How much the control plane grows while a job writes 10 MB a second for a minute, and one viewer reads along: the median of
+ * the last ten seconds less that of the first ten after the buffers that stay were filled. A single reading would be one of
+ * the garbage collector's moments.
+ */
 export const nexusSteadyLog: BenchCase = {
   name: "Nexus control plane, growth over 1 min of 10 MB/s log",
   unit: "MiB",
@@ -66,21 +71,33 @@ export const nexusSteadyLog: BenchCase = {
     const job = await nexus.submit({
       command: ["sh", "-c", `n=${STEADY_S}; while [ "$n" -gt 0 ]; do ${second}; n=$((n - 1)); done`],
     });
-    // The first seconds fill buffers that stay.
-    const warmBytes = 5 * STEADY_MB_PER_S * 1_000_000;
+    const warmBytes = STEADY_WARM_S * STEADY_MB_PER_S * 1_000_000;
+    const bytes = STEADY_S * STEADY_MB_PER_S * 1_000_000;
     let seen = 0;
-    let before: number | undefined;
-    let most = 0;
-    await follow(nexus, job.id, (chunk) => {
-      seen += chunk.length;
-      if (seen < warmBytes) return;
-      const now = memoryMib(pid);
-      before ??= now;
-      most = Math.max(most, now);
-    });
-    return [most - (before ?? most)];
+    const memory: number[] = [];
+    const timer = setInterval(() => {
+      if (seen >= warmBytes) memory.push(memoryMib(pid));
+    }, 1000);
+    try {
+      await follow(nexus, job.id, (chunk) => {
+        seen += chunk.length;
+      });
+    } finally {
+      clearInterval(timer);
+    }
+    if (seen !== bytes) throw new Error(`the viewer saw ${seen} of ${bytes} bytes`);
+    const [start, end] = [median(memory.slice(0, 10)), median(memory.slice(-10))];
+    const most = Math.max(...memory);
+    process.stderr.write(
+      `  control plane: ${start.toFixed(1)} MiB at the start, ${end.toFixed(1)} at the end, ${most.toFixed(1)} at most\n`,
+    );
+    return [end - start];
   },
 };
+
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
 
 async function follow(nexus: Nexus, job: string, onChunk: (chunk: Uint8Array) => void): Promise<void> {
   const response = await nexus.fetch(`/api/v1/jobs/${job}/log?follow=1&offset=0`);
