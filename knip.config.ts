@@ -21,7 +21,7 @@ const config: KnipConfig = {
       playwright: { config: ["tests/e2e/playwright.config.ts"], entry: ["tests/e2e/**/*.e2e.ts"] },
     },
     "apps/web": {
-      entry: ["server.ts"],
+      entry: ["server.ts", "src/server/logs/search-worker.ts"],
       project: ["src/**/*.{ts,tsx,css}", "*.{ts,mjs}"],
       // better-auth asks for them as peers; named here, so that they are pinned together.
       ignoreDependencies: ["@better-auth/core", "@better-auth/utils", "@better-fetch/fetch", "better-call"],

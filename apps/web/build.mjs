@@ -3,8 +3,9 @@ import { spawnSync } from "node:child_process";
 import { build } from "esbuild";
 
 await build({
-  entryPoints: ["server.ts"],
-  outfile: "dist/server.js",
+  // The threads that search in logs have a program of their own.
+  entryPoints: { server: "server.ts", "search-worker": "src/server/logs/search-worker.ts" },
+  outdir: "dist",
   bundle: true,
   platform: "node",
   format: "esm",

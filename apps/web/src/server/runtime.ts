@@ -17,6 +17,7 @@ import { type AgentGateway, createAgentGateway } from "./gateway/agent-gateway.t
 import { createUiSocketServer } from "./gateway/ui-socket-server.ts";
 import { createEnrollRoutes, type RouteHandler } from "./http/enroll-routes.ts";
 import type { Log } from "./logger/create-logger.ts";
+import { createLogSearch } from "./logs/log-search.ts";
 import { createLogTimes } from "./logs/log-times.ts";
 import { createSegmentLogStore } from "./logs/segment-log-store.ts";
 import type { AccessContext } from "./services/access/access-context.ts";
@@ -135,6 +136,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     enrollTokens: enrollment,
     server: { version, url, fingerprint: showPin(identity.pin) },
     logOffsetAt: logTimes.offsetAt,
+    logSearch: createLogSearch(),
     clock,
     onInternalError: (id: string, cause: unknown) =>
       log("error", "a call failed", { id, cause: describe(cause) }),

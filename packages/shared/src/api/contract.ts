@@ -6,6 +6,7 @@
  *   GET /api/v1/jobs/<id>/log?offset=N&limit=M   bytes, headers x-log-offset, x-log-size, x-log-end (0|1)
  *   GET /api/v1/jobs/<id>/log?follow=1&offset=N  stays open until the job's log has ended; `tail=N` starts N lines back,
  *                                                `since=N` with what came in the last N ms
+ *   POST /api/v1/jobs/<id>/log/search            what matches, by `log-search.ts`
  *   GET /api/v1/jobs/<id>/log?download=1         the whole as an attachment
  *   GET /healthz, /readyz, /api/v1/version
  */

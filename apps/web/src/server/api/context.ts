@@ -1,7 +1,7 @@
 import type { OutputOf } from "@nexus/shared/api/contract";
 import type { AccessServices } from "../services/access/access-services.ts";
 import type { Caller } from "../services/access/authenticator.ts";
-import type { Clock, Principal } from "../services/ports.ts";
+import type { Clock, LogSearch, Principal } from "../services/ports.ts";
 import type { ParsedInput, Services } from "../services/services.ts";
 
 export type EnrollTokenServices = {
@@ -24,6 +24,7 @@ export type ApiParts = {
   server: OutputOf<"me.get">["server"];
   /** Where the first byte of an attempt's log lies that came at that time or later. */
   logOffsetAt: (attempt: string, atMs: number) => Promise<number>;
+  logSearch: LogSearch;
   clock: Clock;
   /** A bug of ours that a caller met. `id` is what they were told. */
   onInternalError: (id: string, cause: unknown) => void;

@@ -13,12 +13,13 @@ import type { ApiParts } from "./context.ts";
 import { isOwnOrigin, isReadingMethod } from "./http/origin.ts";
 import { sendRefusal } from "./http/send-json.ts";
 import { createLogRoute } from "./log-route.ts";
+import { createLogSearchRoute } from "./log-search-route.ts";
 import { toRefusal } from "./refusal.ts";
 import { appRouter } from "./router.ts";
 
 const TRPC_PATH = "/api/trpc/";
 const AUTH_PATH = "/api/auth/";
-const LOG_PATH = /^\/api\/v1\/jobs\/([^/]+)\/log$/;
+const LOG_PATH = /^\/api\/v1\/jobs\/([^/]+)\/log(\/search)?$/;
 /** A thousand jobs with long commands fit; nobody fills the memory. */
 const TRPC_BODY_BYTES_MAX = 16 * 1024 * 1024;
 const TRPC_BATCH_MAX = 50;
@@ -46,6 +47,7 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
     clock: parts.clock,
   });
   const logRoute = createLogRoute(parts);
+  const logSearchRoute = createLogSearchRoute(parts);
   const trpc = createHTTPHandler({
     router: appRouter,
     basePath: TRPC_PATH,
@@ -84,22 +86,25 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
         await authRoutes(req, res, route.path);
         return;
       case "log": {
-        if (!isReadingMethod(req.method))
+        if (route.isSearch && req.method !== "POST")
+          throw new NexusError("bad_request", { detail: "A log is searched by POST." });
+        if (!route.isSearch && !isReadingMethod(req.method))
           throw new NexusError("bad_request", { detail: "Logs are read by GET." });
         const credentials = readCredentials(req.headers);
         const { principal } = await authenticator.authenticate(credentials);
-        await logRoute(req, res, {
+        const request = {
           job: route.job,
           query: url.searchParams,
           principal,
-          recheck: async () => {
+          async recheck() {
             await authenticator.authenticate(credentials);
           },
-          onAccessChange: (listener) =>
+          onAccessChange: (listener: () => void) =>
             parts.services.events.on("access", ({ userId }) => {
               if (userId === principal.userId) listener();
             }),
-        });
+        };
+        await (route.isSearch ? logSearchRoute : logRoute)(req, res, request);
       }
     }
   }
@@ -108,15 +113,15 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
 type Route =
   | { kind: "trpc"; names: string[] }
   | { kind: "auth"; path: string }
-  | { kind: "log"; job: string };
+  | { kind: "log"; job: string; isSearch: boolean };
 
 function routeOf({ pathname }: URL): Route | null {
   if (pathname.startsWith(TRPC_PATH)) {
     return { kind: "trpc", names: pathname.slice(TRPC_PATH.length).split(",") };
   }
   if (pathname.startsWith(AUTH_PATH)) return { kind: "auth", path: pathname.slice(AUTH_PATH.length) };
-  const job = LOG_PATH.exec(pathname)?.[1];
-  return job === undefined ? null : { kind: "log", job };
+  const [, job, search] = LOG_PATH.exec(pathname) ?? [];
+  return job === undefined ? null : { kind: "log", job, isSearch: search !== undefined };
 }
 
 function refuseForeign(req: IncomingMessage, origins: readonly string[]): void {

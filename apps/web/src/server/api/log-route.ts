@@ -3,19 +3,18 @@
  * viewer's socket holds at most one chunk and Node's own buffer, since the next chunk is asked for after the last one drained; a slow
  * viewer is behind and never in the way. Ends a stream when the viewer leaves or may not read any more.
  */
-import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { NexusError } from "@nexus/shared/errors";
 import * as z from "zod";
 import type { Principal } from "../services/ports.ts";
 import type { LogSlice } from "../services/services.ts";
 import type { ApiParts } from "./context.ts";
+import { type Viewer, watchViewer, writeToViewer } from "./http/viewer.ts";
+import { type LogPlaceParts, placeInLog } from "./place-in-log.ts";
 import { inputSentence } from "./refusal.ts";
 
 const RANGE_BYTES_DEFAULT = 256 * 1024;
 const RANGE_BYTES_MAX = 4 * 1024 * 1024;
-/** For changes of access that this process did not see. */
-const RECHECK_MS = 15_000;
 const DOWNLOAD_CHUNK_BYTES = 1024 * 1024;
 
 const flag = z.enum(["0", "1", "true", "false"]).transform((text) => text === "1" || text === "true");
@@ -28,6 +27,8 @@ const querySchema = z.object({
   since: count.optional(),
   follow: flag.optional(),
   download: flag.optional(),
+  /** With `x-log-line`, the line number of the first byte. */
+  lines: flag.optional(),
 });
 type LogQuery = z.output<typeof querySchema>;
 
@@ -35,15 +36,11 @@ export type LogRequest = {
   job: string;
   query: URLSearchParams;
   principal: Principal;
-  /** Rejects when the viewer may not read on. */
-  recheck: () => Promise<void>;
-  /** Called for each change of the viewer's access. @returns stops listening. */
-  onAccessChange: (listener: () => void) => () => void;
-};
+} & Viewer;
 
 export type LogRoute = (req: IncomingMessage, res: ServerResponse, request: LogRequest) => Promise<void>;
 
-export type LogRouteParts = Pick<ApiParts, "services" | "logOffsetAt" | "clock">;
+export type LogRouteParts = Pick<ApiParts, "services"> & LogPlaceParts;
 
 export function createLogRoute({ services, logOffsetAt, clock }: LogRouteParts): LogRoute {
   return async (req, res, request) => {
@@ -57,41 +54,41 @@ export function createLogRoute({ services, logOffsetAt, clock }: LogRouteParts):
   async function range(res: ServerResponse, request: LogRequest, query: LogQuery): Promise<void> {
     const { job, principal } = request;
     const limit = Math.min(query.limit ?? RANGE_BYTES_DEFAULT, RANGE_BYTES_MAX);
-    const offset = await placeOf(request, query);
+    const offset = await placeInLog(await services.openLog(principal, job), query, { logOffsetAt, clock });
     const slice = await services.readLog(principal, job, { offset, limit });
-    res.writeHead(200, { ...headers(slice), "content-length": slice.bytes.byteLength });
+    const lines = query.lines
+      ? await (await services.openLog(principal, job))?.linesBefore(offset)
+      : undefined;
+    res.writeHead(200, {
+      ...headers(slice),
+      ...(lines === undefined ? {} : { "x-log-line": String(lines + 1) }),
+      "content-length": slice.bytes.byteLength,
+    });
     res.end(slice.bytes);
   }
 
   async function follow(res: ServerResponse, request: LogRequest, query: LogQuery): Promise<void> {
     const { job, principal } = request;
-    const offset = await placeOf(request, query);
+    const offset = await placeInLog(await services.openLog(principal, job), query, { logOffsetAt, clock });
     const slice = await services.readLog(principal, job, { offset, limit: 1 });
     const ended = watchViewer(res, request);
     res.writeHead(200, headers({ ...slice, offset }));
     res.flushHeaders();
     for await (const { bytes } of services.followLog(principal, job, { offset, signal: ended })) {
-      if (!(await write(res, bytes, ended))) break;
+      if (!(await writeToViewer(res, bytes, ended))) break;
     }
     // A stream that ends before its log tells so by breaking off: only a whole log ends in order.
     if (ended.aborted) res.destroy();
     else res.end();
   }
 
-  async function placeOf({ job, principal }: LogRequest, query: LogQuery): Promise<number> {
-    if (query.tail !== undefined) return await services.logTailOffset(principal, job, query.tail);
-    if (query.since === undefined) return query.offset ?? 0;
-    const { id, attempt } = await services.getJob(principal, job);
-    if (attempt === null) return 0;
-    const { logBytes } = await services.logState(principal, id);
-    return Math.min(logBytes, await logOffsetAt(attempt, clock.nowMs() - query.since));
-  }
-
   async function download(req: IncomingMessage, res: ServerResponse, request: LogRequest): Promise<void> {
     const { job, principal } = request;
     const { id } = await services.getJob(principal, job);
-    let slice = await services.readLog(principal, id, { offset: 0, limit: DOWNLOAD_CHUNK_BYTES });
-    const sizeAtStart = slice.size;
+    const slice = await services.readLog(principal, id, { offset: 0, limit: 1 });
+    // Of one attempt: the job may go on to the next meanwhile.
+    const log = await services.openLog(principal, id);
+    const sizeAtStart = log?.size ?? 0;
     const ended = watchViewer(res, request);
     res.writeHead(200, {
       ...headers(slice),
@@ -103,11 +100,10 @@ export function createLogRoute({ services, logOffsetAt, clock }: LogRouteParts):
       return;
     }
     let offset = 0;
-    while (offset < sizeAtStart && slice.bytes.byteLength > 0) {
-      const bytes = slice.bytes.subarray(0, sizeAtStart - offset);
-      if (!(await write(res, bytes, ended))) break;
+    while (log !== null && offset < sizeAtStart) {
+      const bytes = await log.read(offset, Math.min(DOWNLOAD_CHUNK_BYTES, sizeAtStart - offset));
+      if (bytes.byteLength === 0 || !(await writeToViewer(res, bytes, ended))) break;
       offset += bytes.byteLength;
-      slice = await services.readLog(principal, id, { offset, limit: DOWNLOAD_CHUNK_BYTES });
     }
     if (offset < sizeAtStart) res.destroy();
     else res.end();
@@ -124,38 +120,6 @@ function headers({ offset, size, ended }: LogSlice): Record<string, string> {
     "x-log-size": String(size),
     "x-log-end": ended ? "1" : "0",
   };
-}
-
-/** Aborts when the viewer goes or loses the right to read. The request's own signal is not used: it misses closed sockets. */
-function watchViewer(res: ServerResponse, request: LogRequest): AbortSignal {
-  const ended = new AbortController();
-  const recheck = () => {
-    request.recheck().catch((cause: unknown) => {
-      // A database that is away does not cut anyone off.
-      if (cause instanceof NexusError) ended.abort(cause);
-    });
-  };
-  const unlisten = request.onAccessChange(recheck);
-  const timer = setInterval(recheck, RECHECK_MS);
-  res.once("close", () => {
-    unlisten();
-    clearInterval(timer);
-    ended.abort();
-  });
-  return ended.signal;
-}
-
-/** @returns false when the viewer has gone. */
-async function write(res: ServerResponse, bytes: Uint8Array, ended: AbortSignal): Promise<boolean> {
-  if (ended.aborted) return false;
-  if (res.write(bytes)) return true;
-  try {
-    await once(res, "drain", { signal: ended });
-    return true;
-  } catch (cause) {
-    if (ended.aborted) return false;
-    throw cause;
-  }
 }
 
 /** Ids are safe by form; this holds even if one day they are not. */

@@ -12,7 +12,7 @@ import { type AttemptLog, openAttemptLog } from "./attempt-log.ts";
 import { createLineCounts } from "./line-counts.ts";
 import { createOpenFiles } from "./open-files.ts";
 import { attemptFolders } from "./segment-path.ts";
-import { tailOffset } from "./tail-offset.ts";
+import { linesBefore, tailOffset } from "./tail-offset.ts";
 
 export type SegmentLogStoreOptions = {
   /** Made when the first byte comes. */
@@ -106,6 +106,12 @@ export function createSegmentLogStore(options: SegmentLogStoreOptions): LogStore
     async tailOffset(attempt, lines) {
       assertCount(lines, "a number of lines");
       return use(attempt, (log) => tailOffset({ attempt, size: log.size(), lines, read: log.read, counts }));
+    },
+    async linesBefore(attempt, offset) {
+      assertCount(offset, "an offset");
+      return use(attempt, (log) =>
+        linesBefore({ attempt, size: log.size(), offset, read: log.read, counts }),
+      );
     },
     sync: (attempt) => use(attempt, (log) => syncs.run(log.sync)),
     remove(attempt) {

@@ -9,6 +9,8 @@ export type Tail = {
   counts: LineCounts;
 };
 
+export type LinesBefore = Omit<Tail, "lines"> & { offset: number };
+
 /** One read of page cache a block, and 4,096 counts for a log of 1 GiB. */
 export const BLOCK_BYTES = 256 * 1024;
 const NEWLINE = 10;
@@ -36,6 +38,32 @@ export async function tailOffset({ attempt, size, lines, read, counts }: Tail): 
     toPass -= found.passed;
   }
   return 0;
+}
+
+/** How many line ends lie before the byte. Blocks that were counted once are not read again. */
+export async function linesBefore({ attempt, size, offset, read, counts }: LinesBefore): Promise<number> {
+  const end = Math.min(offset, size);
+  let lines = 0;
+  for (let start = 0; start < end; start += BLOCK_BYTES) {
+    const block = start / BLOCK_BYTES;
+    const length = Math.min(end - start, BLOCK_BYTES);
+    const known = length === BLOCK_BYTES ? counts.get(attempt, block) : undefined;
+    if (known !== undefined) {
+      lines += known;
+      continue;
+    }
+    const bytes = await read(start, length);
+    const found = countLineEnds(bytes);
+    if (bytes.byteLength === BLOCK_BYTES) counts.set(attempt, block, found);
+    lines += found;
+  }
+  return lines;
+}
+
+function countLineEnds(bytes: Uint8Array): number {
+  let found = 0;
+  for (let at = 0; at < bytes.byteLength; at++) if (bytes[at] === NEWLINE) found += 1;
+  return found;
 }
 
 async function isLineEnd(read: Tail["read"], offset: number): Promise<boolean> {

@@ -103,6 +103,7 @@ export function createServices(ctx: ServiceContext): Services {
     readLog: jobLogs.read,
     followLog: jobLogs.follow,
     logTailOffset: jobLogs.tailOffset,
+    openLog: jobLogs.open,
     logState: jobLogs.state,
   };
 

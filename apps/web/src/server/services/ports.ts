@@ -3,8 +3,10 @@
  * reach sockets, disks and clocks through what is named here. server.ts wires the real ones; tests wire what they need.
  */
 
+import type { LogLineFound } from "@nexus/shared/api/log-search";
 import type { CloseName } from "@nexus/shared/protocol/close-codes";
 import type { AgentMessage, MessageOf, ServerMessage } from "@nexus/shared/protocol/messages";
+import type { LineSearchQuery, SearchStart } from "../core/logs/line-search.ts";
 
 /** The agent behind a socket that finished its handshake. Identity comes from here, never from a message. */
 export type NodeSession = {
@@ -83,6 +85,21 @@ export type Right = {
 export type Clock = { nowMs(): number };
 export type RandomBytes = (count: number) => Uint8Array;
 
+/** A log as a search reads it: from a byte, whose line has that number from 0, to its present size. */
+export type SearchedLog = {
+  size: number;
+  start: SearchStart;
+  read(offset: number, limit: number): Promise<Uint8Array>;
+};
+
+/** What was found since the last piece; `matches` of all so far. */
+export type SearchPiece = { lines: LogLineFound[]; searchedTo: number; matches: number };
+
+export type LogSearch = {
+  /** @throws NexusError bad_request for the expression, unavailable when too many wait. */
+  search(log: SearchedLog, query: LineSearchQuery, signal: AbortSignal): AsyncGenerator<SearchPiece>;
+};
+
 /** Log bytes by attempt. One contract, several homes. */
 export type LogStore = {
   size(attempt: string): Promise<number>;
@@ -92,6 +109,8 @@ export type LogStore = {
   read(attempt: string, offset: number, limit: number): Promise<Uint8Array>;
   /** Byte offset where the last `lines` lines begin. */
   tailOffset(attempt: string, lines: number): Promise<number>;
+  /** How many line ends lie before the byte. */
+  linesBefore(attempt: string, offset: number): Promise<number>;
   /** Makes what was appended survive a power cut. */
   sync(attempt: string): Promise<void>;
   remove(attempt: string): Promise<void>;

@@ -23,6 +23,16 @@ export type LogSlice = {
   ended: boolean;
 };
 
+/** One attempt's log as it stands, for reading on without asking again who may. */
+export type OpenLog = {
+  attempt: string;
+  size: number;
+  read(offset: number, limit: number): Promise<Uint8Array>;
+  tailOffset(lines: number): Promise<number>;
+  /** How many line ends lie before the byte. */
+  linesBefore(offset: number): Promise<number>;
+};
+
 export type FollowFrom = {
   /** Byte to begin at; `tailLines` goes before it. */
   offset?: number | undefined;
@@ -82,6 +92,8 @@ export type Services = {
   followLog(principal: Principal, job: string, from: FollowFrom): AsyncIterable<LogChunk>;
   /** Byte offset where the last `lines` lines begin. */
   logTailOffset(principal: Principal, job: string, lines: number): Promise<number>;
+  /** The log of the job's latest attempt, and of no later one. Null while the job has none. */
+  openLog(principal: Principal, job: string): Promise<OpenLog | null>;
   /** Size and end of the log without reading it: for `jobs.follow`. */
   logState(principal: Principal, job: string): Promise<{ logBytes: number; logEnded: boolean }>;
 };

@@ -11,6 +11,7 @@ import { createAccounts } from "../../auth/create-accounts.ts";
 import { DEFAULT_POLICY } from "../../core/scheduler/snapshot.ts";
 import { createTestDatabase } from "../../db/testing/test-database.ts";
 import { createUiSocketServer } from "../../gateway/ui-socket-server.ts";
+import { createLogSearch, type LogSearchOptions } from "../../logs/log-search.ts";
 import { createLogTimes } from "../../logs/log-times.ts";
 import { createSegmentLogStore } from "../../logs/segment-log-store.ts";
 import type { AccessContext } from "../../services/access/access-context.ts";
@@ -33,6 +34,7 @@ export type TestApiOptions = {
   /** Instead of the real services of jobs and machines: what the test sets by hand; all else answers `unavailable`. */
   services?: Partial<Services>;
   url?: string;
+  logSearch?: LogSearchOptions;
 };
 
 /** The API as server.ts serves it, on a port of its own, over a database of its own. */
@@ -104,6 +106,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
     enrollTokens,
     server: { version: "0.0.0", url, fingerprint: "none" },
     logOffsetAt: times.offsetAt,
+    logSearch: createLogSearch(options.logSearch),
     clock,
     onInternalError: (id: string, cause: unknown) => problems.push(`${id}: ${String(cause)}`),
   };

@@ -7,12 +7,13 @@ import type { JobReader } from "../jobs/read-jobs.ts";
 import type { Principal } from "../ports.ts";
 import type { World } from "../scheduling/world.ts";
 import type { ServiceContext } from "../service-context.ts";
-import type { FollowFrom, LogChunk, LogSlice } from "../services.ts";
+import type { FollowFrom, LogChunk, LogSlice, OpenLog } from "../services.ts";
 
 export type JobLogs = {
   read(principal: Principal, job: string, range: { offset: number; limit: number }): Promise<LogSlice>;
   follow(principal: Principal, job: string, from: FollowFrom): AsyncIterable<LogChunk>;
   tailOffset(principal: Principal, job: string, lines: number): Promise<number>;
+  open(principal: Principal, job: string): Promise<OpenLog | null>;
   state(principal: Principal, job: string): Promise<{ logBytes: number; logEnded: boolean }>;
 };
 
@@ -42,6 +43,17 @@ export function createJobLogs(ctx: ServiceContext, world: World, reader: JobRead
     async tailOffset(principal, job, lines) {
       const { attempt } = await reader.row(principal, job);
       return attempt === null ? 0 : await logs.tailOffset(attempt, lines);
+    },
+    async open(principal, job) {
+      const { attempt } = await reader.row(principal, job);
+      if (attempt === null) return null;
+      return {
+        attempt,
+        size: await logs.size(attempt),
+        read: (offset, limit) => logs.read(attempt, offset, limit),
+        tailOffset: (lines) => logs.tailOffset(attempt, lines),
+        linesBefore: (offset) => logs.linesBefore(attempt, offset),
+      };
     },
     async state(principal, job) {
       const row = await reader.row(principal, job);

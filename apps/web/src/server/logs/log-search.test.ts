@@ -1,0 +1,93 @@
+import { expect, test } from "vitest";
+import type { SearchedLog } from "../services/ports.ts";
+import { createLogSearch } from "./log-search.ts";
+
+const QUERY = {
+  pattern: "a",
+  isFixed: false,
+  ignoresCase: false,
+  contextLines: 0,
+  linesMax: 1e9,
+  isTextWanted: true,
+};
+
+/** Lines `0`, `1`, … of 16 bytes. */
+function numbered(size: number, onRead: (offset: number) => void = () => undefined): SearchedLog {
+  return {
+    size,
+    start: { offset: 0, line: 0 },
+    async read(offset, limit) {
+      onRead(offset);
+      const bytes = Buffer.alloc(Math.min(limit, size - offset));
+      for (let at = 0; at < bytes.length; at += 16) {
+        bytes.write(`${String((offset + at) / 16).padEnd(15)}\n`, at, "latin1");
+      }
+      return bytes;
+    },
+  };
+}
+
+test("[L18] a log of many pieces is searched to its end, with line numbers and places", async () => {
+  const size = 5 * 1024 * 1024;
+  const found: [number, number][] = [];
+  let last = { searchedTo: 0, matches: 0 };
+  const search = createLogSearch().search(
+    numbered(size),
+    { ...QUERY, pattern: "99999" },
+    new AbortController().signal,
+  );
+  for await (const { lines, ...state } of search) {
+    found.push(...lines.map(({ line, offset }): [number, number] => [line, offset]));
+    last = state;
+  }
+  expect(found).toEqual([99_999, 199_999, 299_999].map((n) => [n + 1, n * 16]));
+  expect(last).toEqual({ searchedTo: size, matches: 3 });
+});
+
+test("[L19] an expression that would take for ever is given up with what to do, and the next search works", async () => {
+  const { search } = createLogSearch({ searchesMax: 1, pieceMsMax: 300 });
+  const signal = new AbortController().signal;
+  const endless = { ...QUERY, pattern: "(a+)+$" };
+  const log = { ...numbered(64), read: async () => Buffer.from(`${"a".repeat(60)}b\n..`) };
+  const given = (async () => {
+    for await (const piece of search(log, endless, signal)) expect(piece.lines).toEqual([]);
+  })();
+  await expect(given).rejects.toMatchObject({
+    code: "bad_request",
+    message: expect.stringContaining("takes too long"),
+  });
+  const pieces = await Array.fromAsync(search(numbered(1600), { ...QUERY, pattern: "42" }, signal));
+  expect(pieces.at(-1)).toMatchObject({ matches: 1 });
+});
+
+test("[L19] only so many search at once: others wait their turn, too many are told to come back", async () => {
+  const { search } = createLogSearch({ searchesMax: 1, waitingMax: 1 });
+  const leave = new AbortController();
+  const first = search(numbered(16), QUERY, new AbortController().signal);
+  await first.next();
+  const second = search(numbered(16), QUERY, leave.signal).next();
+  await expect(search(numbered(16), QUERY, leave.signal).next()).rejects.toMatchObject({
+    code: "unavailable",
+  });
+  // Who leaves the line makes room in it.
+  leave.abort(new Error("gone"));
+  await expect(second).rejects.toThrow("gone");
+  const third = search(numbered(16), QUERY, new AbortController().signal).next();
+  await first.return(undefined);
+  expect((await third).value).toMatchObject({ searchedTo: 16 });
+});
+
+test("[L19] nothing is read ahead of whoever takes the lines, and who leaves ends the search", async () => {
+  const reads: number[] = [];
+  const leave = new AbortController();
+  const pieces = createLogSearch().search(
+    numbered(64 * 1024 * 1024, (offset) => reads.push(offset)),
+    QUERY,
+    leave.signal,
+  );
+  await pieces.next();
+  expect(reads).toHaveLength(2);
+  leave.abort(new Error("gone"));
+  await expect(pieces.next()).rejects.toThrow("gone");
+  expect(reads.length).toBeLessThanOrEqual(3);
+});
