@@ -17,7 +17,7 @@ export type Api = {
   /** For calls that may be repeated without harm: tries again while the server cannot be reached. */
   callAgain<P extends ProcedureName>(name: P, input: InputOf<P>): Promise<OutputOf<P>>;
   /** Opens a raw route; the caller reads the body. @throws NexusError for every answer that is not 2xx. */
-  open(path: string, signal: AbortSignal): Promise<Response>;
+  open(path: string, signal: AbortSignal, input?: object): Promise<Response>;
 };
 
 export function createApi({ url, apiKey, certificate }: Omit<Connection, "target">): Api {
@@ -83,7 +83,11 @@ export function createApi({ url, apiKey, certificate }: Omit<Connection, "target
       }
       return await call(name, input);
     },
-    open: (path, signal) => send(path, { headers, signal }),
+    open(path, signal, input) {
+      if (input === undefined) return send(path, { headers, signal });
+      const json = { ...headers, "content-type": "application/json" };
+      return send(path, { method: "POST", body: JSON.stringify(input), headers: json, signal });
+    },
   };
 }
 

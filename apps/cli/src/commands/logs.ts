@@ -4,12 +4,20 @@ import { connect } from "../api/connect.ts";
 import { followLog, query } from "../api/log-stream.ts";
 import { type Cli, note, print } from "../cli.ts";
 import { findJob } from "../jobs/find-job.ts";
+import { EXIT_CANCELLED } from "../jobs/outcome.ts";
 import { openLogWriter } from "../terminal/log-writer.ts";
 import { parseCount, parseDurationMs } from "../terminal/parse-amounts.ts";
 import { plainJson } from "../terminal/plain.ts";
 import { addExamples, addJsonOption } from "./common-options.ts";
+import { type GrepOptions, grepLog, toSearch } from "./grep-log.ts";
 
-type LogOptions = { follow?: boolean; lines?: string; since?: string; raw?: boolean; json?: boolean };
+type LogOptions = GrepOptions & {
+  follow?: boolean;
+  lines?: string;
+  since?: string;
+  raw?: boolean;
+  json?: boolean;
+};
 type From = Parameters<typeof followLog>[0]["from"];
 
 export function addLogs(program: Command, cli: Cli): void {
@@ -20,11 +28,17 @@ export function addLogs(program: Command, cli: Cli): void {
     .option("-f, --follow", "go on until the job has ended; Ctrl-C only leaves")
     .option("-n, --lines <n>", "begin this many lines before the end")
     .option("--since <time>", "begin with what was written this long ago, such as 10m")
+    .option("--grep <pattern>", "only lines that match this regular expression, with their numbers")
+    .option("-i, --ignore-case", "with --grep: upper and lower case are the same")
+    .option("-F, --fixed-strings", "with --grep: the pattern is text, not an expression")
+    .option("-C, --context <n>", "with --grep: so many lines around each as well")
+    .option("-c, --count", "with --grep: only how many lines match")
     .option("--raw", "show it as it is, also what could take over this terminal");
   addExamples(command, [
     ["nexus logs -f", "follow your latest job"],
     ["nexus logs j_7k2 -n 100", "its last 100 lines"],
     ["nexus logs j_7k2 --since 10m > out.log", "byte by byte into a file"],
+    ["nexus logs j_7k2 --grep 'loss.*nan' -C 3", "where it went wrong; the search runs on the server"],
   ]);
   addJsonOption(command).action(async (id: string | undefined, options: LogOptions) => {
     await showLog(cli, id, options);
@@ -33,11 +47,25 @@ export function addLogs(program: Command, cli: Cli): void {
 
 async function showLog(cli: Cli, id: string | undefined, options: LogOptions): Promise<void> {
   const from = toFrom(options);
+  const search = toSearch(options);
   const { api } = await connect(cli);
   const job = await findJob(api, id);
   const leave = new AbortController();
   const onSignal = () => leave.abort();
   process.on("SIGINT", onSignal);
+  if (search !== null) {
+    const query = { ...search, ...placeOf(from) };
+    const { signal } = leave;
+    try {
+      await grepLog(cli, { api, job: job.id, query, isJson: options.json === true, signal });
+    } catch (cause) {
+      if (!signal.aborted) throw cause;
+      cli.exitCode = EXIT_CANCELLED;
+    } finally {
+      process.off("SIGINT", onSignal);
+    }
+    return;
+  }
   const decoder = new TextDecoder();
   const output = openLogWriter(cli, { isRaw: options.raw === true || options.json === true });
   const show = async ({ offset, bytes }: { offset: number; bytes: Uint8Array }) => {
@@ -75,6 +103,10 @@ async function showLog(cli: Cli, id: string | undefined, options: LogOptions): P
       if (bytes.byteLength === 0 || at.offset >= end) return;
     }
   }
+}
+
+function placeOf(from: From): { offset?: number; tail?: number; since?: number } {
+  return "agoMs" in from ? { since: from.agoMs } : from;
 }
 
 function toFrom({ lines, since }: LogOptions): From {

@@ -61,6 +61,8 @@ export async function startStandIn(): Promise<StandIn> {
     }
     const url = new URL(req.url ?? "", "http://host");
     if (url.pathname.startsWith("/api/v1/jobs/")) {
+      if (req.method === "POST")
+        standIn.calls.push({ name: url.pathname, input: JSON.parse(await text(req)) });
       await standIn.log(req, res, url.searchParams);
       return;
     }

@@ -56,8 +56,10 @@ test("[L19] an expression that would take for ever is given up with what to do, 
     code: "bad_request",
     message: expect.stringContaining("takes too long"),
   });
-  const pieces = await Array.fromAsync(search(numbered(1600), { ...QUERY, pattern: "42" }, signal));
-  expect(pieces.at(-1)).toMatchObject({ matches: 1 });
+  let matches = 0;
+  for await (const piece of search(numbered(1600), { ...QUERY, pattern: "42" }, signal))
+    matches = piece.matches;
+  expect(matches).toBe(1);
 });
 
 test("[L19] only so many search at once: others wait their turn, too many are told to come back", async () => {

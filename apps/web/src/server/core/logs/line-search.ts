@@ -32,6 +32,7 @@ export const LINE_BYTES_MAX = 1024 * 1024;
 export const TEXT_CHARS_MAX = 4096;
 const TEXT_CHARS_BEFORE = 1024;
 const NEWLINE = 10;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one.
 const RETURN_OR_ESCAPE = /[\r\x1b]/;
 /** What looks around its match would see the next line, so each line is then matched alone, which is slower. */
 const LOOKS_AROUND = /\(\?<?[=!]/;
