@@ -1,6 +1,6 @@
 /** `nexus logs --grep`: the search runs on the server; only the lines found come over. Printed as `grep -n` does. */
 import { once } from "node:events";
-import type { LogLineFound, LogSearchInput } from "@nexus/shared/api/log-search";
+import { CONTEXT_LINES_MAX, type LogLineFound, type LogSearchInput } from "@nexus/shared/api/log-search";
 import { NexusError } from "@nexus/shared/errors";
 import type { Api } from "../api/api.ts";
 import { searchLog } from "../api/search-log.ts";
@@ -18,8 +18,7 @@ export type GrepOptions = {
 };
 
 /** As grep says it. */
-export const EXIT_NONE_FOUND = 1;
-const CONTEXT_LINES_MAX = 100;
+const EXIT_NONE_FOUND = 1;
 
 /** @returns null when there is nothing to search for. */
 export function toSearch(options: GrepOptions & { follow?: boolean; raw?: boolean }): LogSearchInput | null {

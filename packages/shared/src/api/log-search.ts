@@ -5,7 +5,7 @@
  */
 import * as z from "zod";
 
-export const PATTERN_CHARS_MAX = 1000;
+const PATTERN_CHARS_MAX = 1000;
 export const CONTEXT_LINES_MAX = 100;
 
 const count = z.number().int().min(0);
