@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { lostLine, parseRecord } from "./attempt-record.ts";
 
-const WHOLE = "claim 0b-1 71 5512 70 55.12 .\nchild 72 .\nexit 137 60.05 .\n";
+const WHOLE = "claim 0b-1 71 5512 70 55.12 3 .\nchild 72 .\nexit 137 60.05 .\n";
 
 it("[J27] a record read at any moment of its writing is a beginning of the truth, and an exit counts only when whole", () => {
   const whole = parseRecord(WHOLE);

@@ -3,11 +3,11 @@
  * and by the agent where no supervisor will. Who creates it decides: it is opened exclusively, so either one supervisor has
  * claimed the attempt or the agent has voided it, and never both.
  *
- *   claim BOOT PID START SESSION UPTIME .  a supervisor starts the job
- *   child PID .                            the job's first process and process group
- *   exit STATUS UPTIME .                   its end, STATUS as the shell gives it
- *   void .                                 the agent: it never ran and never will
- *   lost UPTIME .                          the agent: it ended, and who could tell how has gone
+ *   claim BOOT PID START SESSION UPTIME MORE .  a supervisor starts the job, and has MORE others yet to claim
+ *   child PID .                                 the job's first process and process group
+ *   exit STATUS UPTIME .                        its end, STATUS as the shell gives it
+ *   void .                                      the agent: it never ran and never will
+ *   lost UPTIME .                               the agent: it ended, and who could tell how has gone
  *
  * UPTIME is seconds since boot, or `-`. A line without its full stop and newline is not yet written, or never will be: the
  * newline alone would not do, since whoever writes after a torn line begins with one.
@@ -20,6 +20,8 @@ export type Claim = {
   startTime: string;
   session: number;
   uptimeMs: number | null;
+  /** Attempts that the supervisor had yet to claim after this one. Supervisors of before had one each. */
+  more: number;
 };
 
 export type RecordEnd =
@@ -56,11 +58,12 @@ export function parseRecord(text: string): AttemptRecord {
 }
 
 export function parseClaim(values: string[]): Claim | null {
-  const [bootId, pidText, startTime, sessionText, uptime] = values;
+  const [bootId, pidText, startTime, sessionText, uptime, moreText = "0"] = values;
   const pid = natural(pidText);
   const session = natural(sessionText);
-  if (!bootId || pid === null || !startTime || session === null) return null;
-  return { bootId, pid, startTime, session, uptimeMs: parseUptimeMs(uptime) };
+  const more = natural(moreText);
+  if (!bootId || pid === null || !startTime || session === null || more === null) return null;
+  return { bootId, pid, startTime, session, uptimeMs: parseUptimeMs(uptime), more };
 }
 
 /** @param seconds with hundredths, or `-`. */

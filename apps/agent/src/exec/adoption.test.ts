@@ -304,6 +304,30 @@ describe("what is found on the disk", () => {
     expect(timesRun()).toBe(1);
   });
 
+  it("[J34] so is one that a supervisor has yet to write after its first", async () => {
+    const [one, two] = [counted(), counted()];
+    const first = await agent();
+    first.send({ do: "start", jobs: [one, two] });
+    await first.hears("answers");
+    await eventually("both run", () => timesRun() === 2);
+    await first.kill();
+    const whole = recordOf(two.attempt);
+    // Both of one supervisor where the shell allows it: stopped as if between the two.
+    const supervisors = table.running(path("launcher-")).filter(({ pid, session }) => pid !== session);
+    for (const { pid } of supervisors) kill(pid, "SIGSTOP");
+    writeRecord(two.attempt, "claim 12");
+    const next = await home.open();
+    const states = new Map(next.inventory().map(({ attempt, state }) => [attempt, state]));
+    expect([states.get(one.attempt), states.get(two.attempt)]).toEqual(["running", "recorded"]);
+    writeRecord(two.attempt, whole);
+    await next.started(two.attempt);
+    for (const { pid } of supervisors) kill(pid, "SIGCONT");
+    go();
+    await next.exited(two.attempt);
+    await next.exited(one.attempt);
+    expect(timesRun()).toBe(2);
+  });
+
   it("[J36] after a reboot nothing of before runs: what has no exit has vanished, what has one keeps it", async () => {
     const [none, claimed, ended] = [await recorded(), await recorded(), await recorded()];
     writeRecord(claimed.attempt, "claim boot-0 1 2 3 4.00 .\nchild 5 .\n");

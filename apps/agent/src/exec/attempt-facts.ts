@@ -49,9 +49,12 @@ function isSameBeginning(one: AttemptRecord, other: AttemptRecord): boolean {
   );
 }
 
-/** Whether a supervisor lives that may be about to write this attempt's claim. */
+/**
+ * Whether a supervisor lives that may be about to write this attempt's claim: one that has claimed nothing, or whose last
+ * claim is not known. Where that claim is forgotten already, the answer is yes until it ends: late, and not wrong.
+ */
 function hasUnaccounted({ known }: LiveAttempt, { table, scriptPrefix, others }: FactsContext): boolean {
-  const claimed = new Set([...others].map(({ claim }) => claim?.pid));
+  const claimed = new Set([...others].flatMap(({ claim }) => (claim?.more === 0 ? claim.pid : [])));
   return table.running(scriptPrefix).some(({ pid, session, words }) => {
     if (words.includes("supervise")) return words.includes(known.attempt);
     // A launcher leads its session; the supervisors that it forked do not.

@@ -169,6 +169,14 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
     emit({ type: "exited", ...exit, endedAgoMs: ageMs(endedAtMs, nowMs()) });
   }
 
+  /** Whether the supervisor has other attempts to look after. */
+  function isShared({ pid, startTime }: Claim): boolean {
+    const its = [...all.values()].filter(
+      ({ claim, outcome }) => outcome === null && claim?.pid === pid && claim.startTime === startTime,
+    );
+    return its.length > 1;
+  }
+
   function supervisorLives(live: LiveAttempt): boolean {
     return supervisorIsAlive(live.claim, table);
   }
@@ -188,7 +196,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
       look(live);
       if (live.outcome !== null) return;
       // Nothing is left of the job, and its supervisor has had its time to say so.
-      if (live.claim && supervisorLives(live)) signal(live.claim.pid, "SIGKILL");
+      if (live.claim && supervisorLives(live) && !isShared(live.claim)) signal(live.claim.pid, "SIGKILL");
       lose(live, MESSAGE.orphaned);
     });
   }

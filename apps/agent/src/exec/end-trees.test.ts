@@ -243,4 +243,20 @@ describe("a supervisor that is killed", () => {
     expect(await supervisor.exited(one.attempt)).toMatchObject({ reason: "vanished", exitCode: null });
     expect(readFileSync(supervisor.logPath(one.attempt), "utf8")).toBe("up\ndown\n");
   });
+
+  it("[J46] together with others of its line: each of them runs on, and is told by itself", async () => {
+    const supervisor = await home.open();
+    const jobs = [sh("exec sleep 600"), sh("exec sleep 600"), sh("exec sleep 600")];
+    await supervisor.start(jobs);
+    for (const { attempt } of jobs) await supervisor.started(attempt);
+    for (const { pid, session } of table.running(join(home.path, "launcher-")))
+      if (pid !== session) kill(pid);
+    for (const { attempt } of jobs) {
+      expect(supervisor.inventory().find((one) => one.attempt === attempt)).toMatchObject({
+        state: "running",
+      });
+      supervisor.stop(attempt, CANCEL);
+      expect(await supervisor.exited(attempt)).toMatchObject({ reason: "cancelled", exitCode: null });
+    }
+  });
 });

@@ -19,7 +19,7 @@ export function parseNotice(line: string, bootId: string): Notice | null {
     if (status === null) return null;
     return { kind, attempt, status, uptimeMs: parseUptimeMs(values[1]), alone: values[2] === "alone" };
   }
-  const claim = kind === "started" ? parseClaim([bootId, ...values]) : null;
-  const childPid = natural(values[4]);
+  const claim = kind === "started" ? parseClaim([bootId, ...values.slice(0, 5)]) : null;
+  const childPid = natural(values[5]);
   return claim && childPid !== null ? { kind: "started", attempt, claim, childPid } : null;
 }

@@ -2,18 +2,23 @@
  * The launcher's text. It is written to the agent's home under the hash of its bytes, so that an update of the agent
  * cannot change a script that a living launcher still needs.
  *
- * The launcher reads attempt ids, one a line, and forks a supervisor for each. It holds no state of its own: what
- * happened to an attempt is in that attempt's folder. It ends when its agent has gone and its supervisors have ended.
- * Waiting for them also keeps their process groups from being orphaned: the kernel would end stopped jobs otherwise.
+ * The launcher reads attempt ids, those of one supervisor a line, and forks a supervisor for each line. It holds no state of
+ * its own: what happened to an attempt is in that attempt's folder. It ends when its agent has gone and its supervisors have
+ * ended. Waiting for them also keeps their process groups from being orphaned: the kernel would end stopped jobs otherwise.
  *
- * A supervisor lives through these lines of `record`, written through one descriptor that it opened exclusively:
- *   claim BOOT PID START SESSION UPTIME .   the job will be started by this process and by no other
- *   child PID .                             the job's first process, which is also its process group
- *   exit STATUS UPTIME .                    the job's end
+ * A supervisor writes these lines into the `record` of each of its attempts, which it creates exclusively:
+ *   claim BOOT PID START SESSION UPTIME MORE .   the job will be started by this process and by no other, which has MORE
+ *                                                attempts yet to claim
+ *   child PID .                                  the job's first process, which is also its process group
+ *   exit STATUS UPTIME .                         the job's end
  * Every line is one write, and a reader takes a line without its full stop and newline as not yet written (docs/adr/0004).
  *
- * Two ways to give a job a process group of its own, since a job may signal its own group (`kill 0`):
- *   jobs    `set -m` gives every background process its group. Needs no program, works in bash and ksh.
+ * One supervisor runs the attempts of its line side by side where the shell can wait for whichever child ends first
+ * (`wait -n -p`, bash 5.1): one fork a job instead of two (docs/adr/0005). Elsewhere a line holds one attempt.
+ *
+ * Ways to give a job a process group of its own, since a job may signal its own group (`kill 0`):
+ *   batch   `set -m` gives every background process its group, and the shell has `wait -n -p`.
+ *   jobs    `set -m` alone. Needs no program, works in older bash and in ksh.
  *   setsid  dash and busybox refuse `set -m` without a terminal; there the supervisor starts through `setsid -f`. The
  *           job shares its supervisor's group: `kill 0` does no harm, `kill -9 0` costs the exit status.
  *   plain   The setsid of busybox has no -f, so a shell must put it into the background, and everything started there
@@ -44,7 +49,7 @@ look_at_clock() {
 run_claimed() {
   identify
   look_at_clock
-  if ! echo "claim $boot $self $start $session $uptime ." >&3; then
+  if ! echo "claim $boot $self $start $session $uptime 0 ." >&3; then
     echo "unrecorded $1"
     return
   fi
@@ -57,13 +62,13 @@ run_claimed() {
     trap '' HUP INT QUIT PIPE TERM USR1 USR2 ALRM
     set +m
     echo "child $child ." >&3
-    echo "started $1 $self $start $session $uptime $child"
+    echo "started $1 $self $start $session $uptime 0 $child"
     wait "$child"
     status=$?
     left=left
     kill -0 -- "-$child" 2>/dev/null || left=alone
   else
-    echo "started $1 $self $start $session $uptime $self"
+    echo "started $1 $self $start $session $uptime 0 $self"
     (. "./$1/job.sh") >&4 3>&- 4>&-
     status=$?
     left=unknown
@@ -94,6 +99,93 @@ supervise() {
   if [ -z "$claimed" ]; then echo "unclaimed $1"; fi
 }
 
+# As run_claimed, without waiting for the end. What started is told when all have: one write wakes the agent once.
+begin_claimed() {
+  look_at_clock
+  if ! echo "claim $boot $self $start $session $uptime $more ." >&3; then
+    echo "unrecorded $1"
+    return
+  fi
+  (. "./$1/job.sh") >&4 3>&- 4>&- &
+  child=$!
+  echo "child $child ." >&3
+  begun="$begun""started $1 $self $start $session $uptime $more $child
+"
+  children="$children $child"
+  eval "attempt_$child=\\$1"
+  running=$((running + 1))
+}
+
+# The status of a child: into its record, and to the agent. A child that is no job is one of insist.
+end_of() {
+  eval "attempt=\\$attempt_$1"
+  if [ -z "$attempt" ]; then return; fi
+  unset "attempt_$1"
+  running=$((running - 1))
+  left=left
+  kill -0 -- "-$1" || left=alone
+  look_at_clock
+  if ! echo "exit $2 $uptime ." >>"./$attempt/record"; then insist "$attempt" "$2" "$uptime" & fi
+  echo "exited $attempt $2 $uptime $left"
+}
+
+# When bash's wait -n answers for one child, it takes the others that signals have ended meanwhile for told, and never
+# answers for them. Their statuses it still has.
+collect() {
+  alive=
+  for child in $children; do
+    if kill -0 "$child"; then
+      alive="$alive $child"
+    else
+      wait "$child"
+      end_of "$child" "$?"
+    fi
+  done
+  children=$alive
+}
+
+# Keeps trying to record an end on a full disk, for an agent to come. The newline ends a torn line.
+insist() {
+  while [ -d "./$1" ]; do
+    sleep 1
+    if printf '\\nexit %s %s .\\n' "$2" "$3" >>"./$1/record"; then return; fi
+  done
+}
+
+# The attempts of one line, side by side. They share this process and nothing else: each record and log is open only while
+# it is written, so no job inherits that of another.
+supervise_all() {
+  exec 2>/dev/null
+  trap : HUP INT QUIT PIPE TERM USR1 USR2 ALRM
+  identify
+  set -C
+  set -m
+  begun=
+  children=
+  running=0
+  more=$#
+  for attempt; do
+    more=$((more - 1))
+    claimed=
+    {
+      claimed=1
+      begin_claimed "$attempt"
+    } 4>>"./$attempt/log" 3>"./$attempt/record"
+    if [ -z "$claimed" ]; then echo "unclaimed $attempt"; fi
+  done
+  # All jobs have their default signals; from here on they can be ignored, see run_claimed.
+  trap '' HUP INT QUIT PIPE TERM USR1 USR2 ALRM
+  set +m
+  printf %s "$begun"
+  while collect && [ "$running" -gt 0 ]; do
+    child=
+    wait -n -p child
+    status=$?
+    if [ -n "$child" ]; then end_of "$child" "$status"; else sleep 1; fi
+  done
+  wait
+}
+
 launch() {
   trap : PIPE
   grouping=none
@@ -109,6 +201,10 @@ launch() {
   ) &
   if wait "$!"; then
     grouping=jobs
+    (
+      : &
+      wait -n -p child && [ "$child" -eq "$!" ]
+    ) 2>/dev/null && grouping=batch
   elif setsid -f true 2>/dev/null; then
     grouping=setsid
   elif setsid true 2>/dev/null; then
@@ -121,6 +217,7 @@ launch() {
     '') jobs >/dev/null ;;
     *)
       case $grouping in
+      batch) supervise_all $attempt </dev/null & ;;
       jobs) supervise "$attempt" </dev/null & ;;
       setsid) setsid -f "$shell" "$0" supervise "$identity" "$boot" "$shell" "$attempt" </dev/null ;;
       plain) setsid "$shell" "$0" supervise "$identity" "$boot" "$shell" "$attempt" </dev/null & ;;

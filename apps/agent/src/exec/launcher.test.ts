@@ -140,6 +140,36 @@ describe.each(KINDS)("with $shell ($grouping)", ({ shell: name, grouping, ignore
     }
   });
 
+  it("[J26] ends by signals are told while other jobs of the same supervisor run on", async () => {
+    const launcher = await launch(shell());
+    write("a_long", "while [ ! -e go ]; do sleep 0.02; done; exit 3");
+    const killed = Array.from({ length: 7 }, (_, index) => `a_${index}`);
+    for (const attempt of killed) write(attempt, "kill -9 $$");
+    launcher.order(["a_long", ...killed]);
+    for (const attempt of killed) expect(await noticed("exited", attempt)).toMatchObject({ status: 137 });
+    expect(notices.some((one) => one.kind === "exited" && one.attempt === "a_long")).toBe(false);
+    writeFileSync(join(home, "go"), "");
+    expect(await noticed("exited", "a_long")).toMatchObject({ status: 3 });
+  });
+
+  it("[J20] jobs that are ordered together inherit nothing of each other", async () => {
+    const launcher = await launch(shell());
+    const attempts = ["a_1", "a_2", "a_3"];
+    for (const attempt of attempts) write(attempt, "ls -l /proc/$$/fd");
+    launcher.order(attempts);
+    for (const attempt of attempts) {
+      await noticed("exited", attempt);
+      const open = read(attempt, "log")
+        .split("\n")
+        .flatMap((line) => line.split(" -> ")[1] ?? []);
+      expect(open.filter((file) => file.startsWith(home))).toEqual([
+        file(attempt, "log"),
+        file(attempt, "log"),
+      ]);
+      expect(open.some((file) => file.startsWith("socket:"))).toBe(false);
+    }
+  });
+
   it("[J42] a supervisor tells whether its job left something in its process group", async () => {
     const launcher = await launch(shell());
     write("a_alone", "true");
