@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { LEFTOVER_COMMAND_CHARS_MAX, LEFTOVERS_MAX } from "@nexus/shared/protocol/limits";
 import type { AttemptExit, AttemptInventory, JobStart, NodeFault } from "@nexus/shared/protocol/messages";
 import type { Claim } from "../core/attempt-record.ts";
 import type { KnownAttempt } from "../core/attempts.ts";
@@ -100,7 +101,9 @@ export function exitOf(
     logBytes: logBytes(live.folder),
     ranMs: claim?.uptimeMs == null || endUptimeMs === null ? null : Math.max(0, endUptimeMs - claim.uptimeMs),
     ...(outcome.kind === "void" && outcome.nodeFault && !known.stop ? { nodeFault: outcome.nodeFault } : {}),
-    leftovers: leftovers.map(({ pid, command }) => ({ pid, command: command.slice(0, 4096) })),
+    leftovers: leftovers.slice(0, LEFTOVERS_MAX).map(({ pid, command }) => {
+      return { pid, command: command.slice(0, LEFTOVER_COMMAND_CHARS_MAX) };
+    }),
   };
 }
 

@@ -20,6 +20,10 @@ export const HEARTBEAT_MS = 15_000;
 /** A peer is silent after this many heartbeats without a frame. */
 export const HEARTBEAT_MISSES_MAX = 3;
 
+/** Processes that survived a kill and are named in its report, and how much of each one's command: a report always fits a frame. */
+export const LEFTOVERS_MAX = 32;
+export const LEFTOVER_COMMAND_CHARS_MAX = 200;
+
 export const COMMAND_BYTES_MAX = 128 * 1024;
 export const ENV_ITEMS_MAX = 1024;
 export const ENV_BYTES_MAX = 128 * 1024;
