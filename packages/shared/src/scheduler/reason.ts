@@ -18,7 +18,7 @@ export type WaitingReason =
   /** Could never run on what matches: more GPUs, memory or another model than any has. */
   | { code: "impossible"; need: Need; best: Offer | null }
   /** Would fit, but what it needs is in use. */
-  | { code: "busy"; need: Need; best: Offer; holders: Holder[] }
+  | { code: "busy"; need: Need; best: Offer; holders: Holder[]; moreHolders: number }
   /** Would fit now, but a wider or older job has a reservation. */
   | { code: "reserved"; for: string; target: string }
   /** GPU samples are too old to trust. */
@@ -33,10 +33,19 @@ export type WaitingReason =
 export type Need = { gpus: number; gpuMemoryMib: number | null; gpuModel: string | null };
 /** What the best target has: `free` of `total` GPUs that satisfy the need's memory and model. */
 export type Offer = { target: string; free: number; total: number };
-/** Who holds what it needs. `endsInMs` is an estimate from the job's timeout or its history; null when unknown. */
-export type Holder = { job: string; user: string; target: string; endsInMs: number | null };
+/**
+ * Who holds what it needs. `endsInMs` is what runs of the same kind took, or, with `isLatest`, when its timeout ends it;
+ * null when nobody knows.
+ */
+export type Holder = {
+  job: string;
+  user: string;
+  target: string;
+  endsInMs: number | null;
+  isLatest: boolean;
+};
 
-/** One sentence for people, at most about 120 characters. */
+/** One sentence for people, at most about 160 characters. */
 export function explainReason(reason: WaitingReason): string {
   switch (reason.code) {
     case "new":
@@ -60,6 +69,7 @@ export function explainReason(reason: WaitingReason): string {
     case "busy":
       return `needs ${needText(reason.need)}; ${reason.best.target} has ${reason.best.free} of ${reason.best.total} free${holdersText(
         reason.holders,
+        reason.moreHolders,
       )}`;
     case "reserved":
       return `${reason.target} is kept for ${reason.for}, which is ahead`;
@@ -92,11 +102,19 @@ function needText(need: Need): string {
   return `${need.gpus}${model} GPU${need.gpus === 1 ? "" : "s"}${memory}`;
 }
 
-function holdersText(holders: Holder[]): string {
-  const first = holders[0];
-  if (!first) return "";
-  const soonest = first.endsInMs === null ? "" : ` ends in ~${duration(first.endsInMs)}`;
-  return `; ${first.user}'s job ${first.job}${soonest || " holds them"}`;
+function holdersText(holders: Holder[], more: number): string {
+  if (holders.length === 0) return "";
+  const texts = holders.map(({ user, job, ...end }, i) => {
+    return `${user}'s ${i === 0 ? "job " : ""}${job}${endText(end, i === 0 ? "ends " : "")}`;
+  });
+  if (more > 0) texts.push(`${more} more`);
+  const last = texts.length > 1 ? ` and ${texts.pop()}` : "";
+  return `; held by ${texts.join(", ")}${last}`;
+}
+
+function endText({ endsInMs, isLatest }: Pick<Holder, "endsInMs" | "isLatest">, verb: string): string {
+  if (endsInMs === null) return "";
+  return ` (${verb}${isLatest ? "within" : "in about"} ${duration(endsInMs)})`;
 }
 
 function gib(mib: number): string {

@@ -51,6 +51,7 @@ export function createServices(ctx: ServiceContext): Services {
     async start() {
       await loop.start();
       keeper.assumeAway();
+      await loop.planNow();
       plan();
     },
     async close() {

@@ -4,6 +4,7 @@
  * be tried again.
  */
 import { assert } from "@nexus/shared/assert";
+import { remainingMs } from "./remaining-time.ts";
 import {
   type ActiveJob,
   cpuJobsMax,
@@ -37,6 +38,8 @@ export type Hold = {
   memoryMib: number | null;
   /** When it ends at the latest; null when nobody knows. */
   endMs: number | null;
+  /** When it ends if it is like others of its kind; null when nobody knows. Nothing is decided by it. */
+  likelyEndMs: number | null;
   sinceMs: number;
 };
 
@@ -81,7 +84,9 @@ export function buildBoards(team: TeamSnapshot, nowMs: number, policy: Policy): 
   const leased = new Map<GpuSlot, Set<string>>();
   for (const job of team.active.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
     const endMs = endOf(job, nowMs);
-    const hold = { job: job.id, userId: job.userId, userName: job.userName, endMs, sinceMs: job.sinceMs };
+    const likelyEndMs = likelyEndOf(job, nowMs);
+    const { id, userId, userName, sinceMs } = job;
+    const hold = { job: id, userId, userName, endMs, likelyEndMs, sinceMs };
     if (job.gpus.length === 0) boards.get(job.targetId)?.cpuHolds.push({ ...hold, memoryMib: null });
     for (const lease of job.gpus) {
       const slot = slotsById.get(lease.gpuId);
@@ -156,6 +161,7 @@ export function occupy(fit: { board: Board; slots: GpuSlot[] }, job: QueuedJob, 
     userName: job.userName,
     memoryMib: job.shape.gpuMemoryMib,
     endMs: job.timeoutMs === null ? null : nowMs + job.timeoutMs + job.graceMs,
+    likelyEndMs: null,
     sinceMs: nowMs,
   };
   assert(slots.length === job.shape.gpus, "a placement has as many GPUs as the job needs");
@@ -170,6 +176,11 @@ export function occupy(fit: { board: Board; slots: GpuSlot[] }, job: QueuedJob, 
       memoryMib: job.shape.gpuMemoryMib,
     })),
   };
+}
+
+function likelyEndOf(job: ActiveJob, nowMs: number): number | null {
+  const leftMs = job.reachable ? remainingMs(job.pastRunsMs, nowMs - job.sinceMs) : null;
+  return leftMs === null ? null : nowMs + leftMs;
 }
 
 function endOf(job: ActiveJob, nowMs: number): number | null {

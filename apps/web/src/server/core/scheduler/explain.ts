@@ -4,7 +4,8 @@ import { type Board, type Claim, type GpuSlot, type Hold, isSenior } from "./boa
 import { isFreeOfForeign, isFreeOfLeases, matchesTarget, qualifies } from "./feasible.ts";
 import type { Policy, Shape } from "./snapshot.ts";
 
-const HOLDERS_MAX = 8;
+/** More names than this nobody reads in a sentence. */
+const HOLDERS_MAX = 3;
 
 export type ExplainContext = { boards: readonly Board[]; nowMs: number; policy: Policy };
 
@@ -42,7 +43,7 @@ export function explain(job: { id: string; shape: Shape }, context: ExplainConte
 
   const best = maxBy(usable, (view) => view.free) ?? views[0];
   if (!best) return { code: "no_targets" };
-  return { code: "busy", need: needOf(shape), best: offerOf(best), holders: holdersOf(best, context.nowMs) };
+  return { code: "busy", need: needOf(shape), best: offerOf(best), ...holdersOf(best, context.nowMs) };
 }
 
 type View = {
@@ -69,21 +70,36 @@ function viewOf(board: Board, shape: Shape, policy: Policy): View {
   return { board, slots, total: slots.length, free: free.length, fresh: fresh.length, clean: clean.length };
 }
 
-function holdersOf({ board, slots }: View, nowMs: number): Holder[] {
+/** The soonest to end first, as far as anyone knows. */
+function holdersOf({ board, slots }: View, nowMs: number): { holders: Holder[]; moreHolders: number } {
   const holds = new Map<string, Hold>();
   for (const hold of slots.length > 0 ? slots.flatMap((slot) => slot.holds) : board.cpuHolds) {
     holds.set(hold.job, hold);
   }
-  const endOf = (hold: Hold) => hold.endMs ?? Number.POSITIVE_INFINITY;
-  return [...holds.values()]
-    .sort((a, b) => endOf(a) - endOf(b) || a.sinceMs - b.sinceMs || (a.job < b.job ? -1 : 1))
-    .slice(0, HOLDERS_MAX)
-    .map((hold) => ({
+  const holders = [...holds.values()]
+    .map((hold) => ({ hold, end: knownEnd(hold) }))
+    .sort(
+      (a, b) =>
+        (a.end?.atMs ?? Number.POSITIVE_INFINITY) - (b.end?.atMs ?? Number.POSITIVE_INFINITY) ||
+        a.hold.sinceMs - b.hold.sinceMs ||
+        (a.hold.job < b.hold.job ? -1 : 1),
+    )
+    .map(({ hold, end }) => ({
       job: hold.job,
       user: hold.userName,
       target: board.target.name,
-      endsInMs: hold.endMs === null ? null : Math.max(0, hold.endMs - nowMs),
+      endsInMs: end === null ? null : Math.max(0, end.atMs - nowMs),
+      isLatest: end?.isLatest ?? false,
     }));
+  return { holders: holders.slice(0, HOLDERS_MAX), moreHolders: Math.max(0, holders.length - HOLDERS_MAX) };
+}
+
+/** What is likely, unless a timeout comes before. */
+function knownEnd({ endMs, likelyEndMs }: Hold): { atMs: number; isLatest: boolean } | null {
+  if (likelyEndMs !== null && (endMs === null || likelyEndMs < endMs)) {
+    return { atMs: likelyEndMs, isLatest: false };
+  }
+  return endMs === null ? null : { atMs: endMs, isLatest: true };
 }
 
 /** The first in line of those that others' claims keep GPUs for. */

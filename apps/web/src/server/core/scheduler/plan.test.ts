@@ -378,12 +378,32 @@ describe("reasons", () => {
       need: { gpus: 2, gpuMemoryMib: null, gpuModel: "h100" },
       best: { target: "node1", free: 0, total: 2 },
       holders: [
-        { job: "j_soon", user: "carol", target: "node1", endsInMs: 720_000 },
-        { job: "j_long", user: "bob", target: "node1", endsInMs: null },
+        { job: "j_soon", user: "carol", target: "node1", endsInMs: 720_000, isLatest: true },
+        { job: "j_long", user: "bob", target: "node1", endsInMs: null, isLatest: false },
       ],
+      moreHolders: 0,
     });
     expect(why && explainReason(why)).toBe(
-      "needs 2 h100 GPUs; node1 has 0 of 2 free; carol's job j_soon ends in ~12 min",
+      "needs 2 h100 GPUs; node1 has 0 of 2 free; held by carol's job j_soon (ends within 12 min) and bob's j_long",
+    );
+  });
+
+  test("[S24] three holders are named, the likely soonest first, and the rest counted", () => {
+    const runs = [600_000, 620_000, 660_000];
+    const result = planOf({
+      targets: [target(1, 6)],
+      active: [
+        active("j_new", whole(100)),
+        active("j_usual", whole(101), { userName: "carol", sinceMs: NOW_MS - 60_000, pastRunsMs: runs }),
+        active("j_timed", whole(102), { sinceMs: NOW_MS, timeoutMs: 7_200_000, pastRunsMs: [1, 2] }),
+        active("j_late", whole(103), { sinceMs: NOW_MS - 900_000, pastRunsMs: runs }),
+        active("j_cut", whole(104), { sinceMs: NOW_MS, timeoutMs: 60_000, pastRunsMs: runs }),
+      ],
+      queued: [job("j_a", { gpus: 6 })],
+    });
+    const why = reason(result, "j_a");
+    expect(why && explainReason(why)).toBe(
+      "needs 6 GPUs; node1 has 1 of 6 free; held by bob's job j_cut (ends within 1 min), carol's j_usual (in about 9 min), bob's j_timed (within 2 h) and 2 more",
     );
   });
 

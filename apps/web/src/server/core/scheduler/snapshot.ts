@@ -105,6 +105,8 @@ export type ActiveJob = {
   sinceMs: number;
   timeoutMs: number | null;
   graceMs: number;
+  /** How long others of its kind took: for what people are told, never for what is decided. */
+  pastRunsMs: readonly number[];
 };
 
 export type QueueView = {

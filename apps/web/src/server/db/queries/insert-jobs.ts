@@ -30,7 +30,7 @@ export type NewPlace = {
   gpus: { gpuId: number; uuid: string; memoryMib: number | null }[];
 };
 
-export type InsertedJob = { publicId: string; id: number; attemptId: number | null };
+export type InsertedJob = { publicId: string; id: number; attemptId: number | null; commandKey: string };
 
 /**
  * Submits a batch, and places those that can start at once: one statement, one commit, and a job that starts on an idle
@@ -69,7 +69,7 @@ export async function insertJobs(sql: QueryRunner, jobs: NewJob[], nowMs: number
         case when attempt_id is not null then at end
       from input where (select count(*) from locked_gpus) >= 0 order by "position"
       on conflict (team_id, submit_key) where submit_key is not null do nothing
-      returning id, public_id, attempt_id
+      returning id, public_id, attempt_id, md5(command::text) as command_key
     ), attempts as (
       insert into attempt (id, public_id, job_id, fence, target_id, created_at) overriding system value
       select i.attempt_id, i.attempt, j.id, 1, i.target_id, i.at
@@ -90,5 +90,6 @@ export async function insertJobs(sql: QueryRunner, jobs: NewJob[], nowMs: number
       from inserted j join input i on i."publicId" = j.public_id
       where i.attempt_id is not null
     )
-    select public_id as "publicId", id::float8 as id, attempt_id::float8 as "attemptId" from inserted`;
+    select public_id as "publicId", id::float8 as id, attempt_id::float8 as "attemptId",
+      command_key as "commandKey" from inserted`;
 }

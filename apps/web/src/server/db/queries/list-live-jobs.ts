@@ -22,6 +22,7 @@ export type LiveJobRow = {
   cancelGraceMs: number | null;
   isCancelRequested: boolean;
   createdAtMs: number;
+  commandKey: string;
 };
 
 /** All jobs that are queued or active: what the scheduler plans with. */
@@ -32,7 +33,8 @@ export async function listLiveJobs(sql: QueryRunner): Promise<LiveJobRow[]> {
       j.gpu_model as "gpuModel", j.timeout_ms::float8 as "timeoutMs", j.grace_ms as "graceMs",
       j.wanted_target_id::float8 as "wantedTargetId", w.name as "wantedTargetName", j.labels, j.state, j.version,
       j.cancel_grace_ms as "cancelGraceMs", j.cancel_requested_at is not null as "isCancelRequested",
-      round(extract(epoch from j.created_at) * 1000)::float8 as "createdAtMs"
+      round(extract(epoch from j.created_at) * 1000)::float8 as "createdAtMs",
+      md5(j.command::text) as "commandKey"
     from job j join "user" u on u.id = j.user_id left join target w on w.id = j.wanted_target_id
     where j.state in ('queued', 'assigned', 'starting', 'running', 'unreachable')`;
 }

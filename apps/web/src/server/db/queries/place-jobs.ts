@@ -60,7 +60,7 @@ export async function placeJobs(
     ), placed as (
       update job set state = 'assigned', version = job.version + 1, attempt_id = l.attempt_id,
         attempt_number = job.attempt_number + 1, target_id = l."targetId", assigned_at = l.at, started_at = null,
-        ended_at = null, exit_code = null, signal = null, message = null, log_bytes = 0, reason = null,
+        ended_at = null, exit_code = null, signal = null, message = null, log_bytes = 0,
         gpu_uuids = coalesce((select jsonb_agg(w.uuid) from wanted w where w."jobId" = job.id), '[]')
       from locked l, input i
       where job.id = l.id and i."jobId" = l.id and job.state = 'queued' and job.version = i."version"

@@ -1,4 +1,3 @@
-import type { WaitingReason } from "@nexus/shared/scheduler/reason";
 import { sql } from "drizzle-orm";
 import {
   bigint,
@@ -83,7 +82,6 @@ export const job = pgTable(
 
     state: text("state", { enum: JOB_STATE }).notNull().default("queued"),
     version: integer("version").notNull().default(1),
-    reason: jsonb("reason").$type<WaitingReason>(),
     cancelRequestedAt: timestamp("cancel_requested_at", { withTimezone: true }),
     cancelGraceMs: integer("cancel_grace_ms"),
 

@@ -24,6 +24,9 @@ export function applyEnds(
     const version = versions.get(end.job);
     if (job && job.attempt === attempt && version !== undefined) {
       const startedAtMs = attempt.startedAtMs ?? end.startedAtMs;
+      if (startedAtMs !== null && end.state === "succeeded") {
+        world.runTimes.add(job, Math.max(0, end.endedAtMs - startedAtMs));
+      }
       if (startedAtMs !== null && attempt.gpus.length > 0) {
         world.usage.add(job, attempt.gpus.length * Math.max(0, end.endedAtMs - startedAtMs), nowMs);
       }

@@ -91,6 +91,12 @@ describe("from submit to end", () => {
     expect((await node.startOf(second)).gpus).toEqual(["GPU-sim-0"]);
   });
 
+  test("[J4] a job for labels that no target carries yet gets one GPU on a fleet that has some", async () => {
+    const id = await t.submit({ command: ["a"], labels: { zone: "not-yet" } });
+    expect(await t.services.getJob(t.alice, id)).toMatchObject({ gpus: 1, reason: { code: "no_match" } });
+    await t.services.cancelJobs(t.alice, { jobs: [id] });
+  });
+
   test("[J4] a job without GPUs gets none, and by default a job gets one where there are any", async () => {
     const none = await t.submit({ command: ["a"], gpus: 0 });
     const one = await t.submit({ command: ["b"] });

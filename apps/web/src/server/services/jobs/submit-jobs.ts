@@ -3,7 +3,7 @@ import type { OutputOf } from "@nexus/shared/api/contract";
 import type { Job, JobSpec } from "@nexus/shared/api/schemas";
 import { NexusError } from "@nexus/shared/errors";
 import { newId } from "@nexus/shared/ids";
-import { HEADER_BYTES_MAX } from "@nexus/shared/protocol/limits";
+import { GPUS_PER_JOB_MAX, HEADER_BYTES_MAX } from "@nexus/shared/protocol/limits";
 import { explainReason } from "@nexus/shared/scheduler/reason";
 import { shapeOf } from "../../core/scheduler/snapshot.ts";
 import { findJobsBySubmitKey } from "../../db/queries/find-jobs-by-submit-key.ts";
@@ -19,8 +19,8 @@ import type { ServiceContext } from "../service-context.ts";
 import type { ParsedInput } from "../services.ts";
 import { jobView, newJobView } from "./job-view.ts";
 
-/** A start frame must hold it, escaped as JSON, beside the rest. */
-const START_BYTES_MAX = HEADER_BYTES_MAX - 64 * 1024;
+/** A start frame must hold it, escaped as JSON, beside the ids of as many GPUs as a job can have and the rest. */
+const START_BYTES_MAX = HEADER_BYTES_MAX - GPUS_PER_JOB_MAX * 160 - 8 * 1024;
 
 export type SubmitParts = { world: World; loop: SchedulerLoop; queues: Queues };
 
@@ -111,6 +111,7 @@ function draftOf(
     live: {
       id: job.publicId,
       rowId: 0,
+      commandKey: "",
       ...{ teamId, userId, userName, queueId, priority, timeoutMs, graceMs },
       createdAtMs: ctx.clock.nowMs(),
       shape: shapeOf({ gpus, gpuMemoryMib, gpuModel, labels, wanted: wantedView }),
@@ -133,18 +134,23 @@ function wantedTarget(world: World, teamId: string, idOrName: string): LiveTarge
   });
 }
 
-/** One where a target that matches has any; who names memory or a model means a GPU. */
+/**
+ * One where a target that matches has any; who names memory or a model means a GPU. What nothing matches yet is likely to
+ * come, and to be like the rest of the fleet.
+ */
 function defaultGpus(
   world: World,
   teamId: string,
   { wanted, spec }: { wanted: LiveTarget | null; spec: JobSpec },
 ): number {
   if (spec.gpuMemoryMib !== undefined || spec.gpuModel !== undefined) return 1;
-  const matching = wanted ? [wanted] : world.fleet.inTeam(teamId);
-  const hasGpus = matching.some(
-    ({ row, gpus }) =>
-      Object.entries(spec.labels).every(([key, value]) => row.labels[key] === value) &&
-      [...gpus.values()].some((gpu) => gpu.facts.schedulable && !gpu.isMissing),
+  const fleet = world.fleet.inTeam(teamId);
+  const matching = (wanted ? [wanted] : fleet).filter(({ row }) =>
+    Object.entries(spec.labels).every(([key, value]) => row.labels[key] === value),
+  );
+  const asked = matching.length > 0 ? matching : fleet;
+  const hasGpus = asked.some(({ gpus }) =>
+    [...gpus.values()].some((gpu) => gpu.facts.schedulable && !gpu.isMissing),
   );
   return hasGpus ? 1 : 0;
 }

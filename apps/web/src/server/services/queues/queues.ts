@@ -43,8 +43,8 @@ export function createQueues(
       throw new NexusError("not_found", { detail: `There is no queue ${name}.` });
     },
     async list({ teamId }) {
-      await refresh();
-      return [...world.queues.values()].filter((queue) => queue.teamId === teamId).map(viewOf);
+      const rows = await listQueues(ctx.sql);
+      return rows.filter((queue) => queue.teamId === teamId).map(viewOf);
     },
     async put(principal, input) {
       const { teamId } = principal;

@@ -43,6 +43,7 @@ export async function commitSubmissions(
       const row = byId.get(draft.id);
       if (!given || !row) continue;
       draft.rowId = row.id;
+      draft.commandKey = row.commandKey;
       draft.createdAtMs = nowMs;
       world.live.add(draft);
       if (!given.place || row.attemptId === null) continue;

@@ -17,6 +17,7 @@ export function fleetSnapshot(world: World, drafts: readonly DraftJob[], nowMs: 
     const queued = [...live.queued(teamId), ...(draftsOf.get(teamId) ?? [])];
     if (queued.length === 0) continue;
     const active = live.active(teamId);
+    for (const job of active) if (job.activeView) job.activeView.pastRunsMs = world.runTimes.of(job);
     teams.push({
       teamId,
       targets: (targets.get(teamId) ?? []).map((target) => target.view),

@@ -14,6 +14,8 @@ import type { ActiveJob, QueuedJob } from "../../core/scheduler/snapshot.ts";
 export type LiveJob = QueuedJob & {
   rowId: number;
   teamId: string;
+  /** Equal for equal commands. */
+  commandKey: string;
   state: JobState;
   version: number;
   reason: WaitingReason;
@@ -161,5 +163,6 @@ export function activeViewOf(job: QueuedJob & { state: JobState }, attempt: Live
     gpus: attempt.gpus,
     reachable: job.state !== "unreachable",
     sinceMs: attempt.startedAtMs ?? attempt.assignedAtMs,
+    pastRunsMs: [],
   };
 }

@@ -26,6 +26,8 @@ import type { World } from "./world.ts";
 export type SchedulerLoop = {
   start(): Promise<void>;
   wake(): void;
+  /** A round, at once: whoever reads afterwards finds a reason for every job that waits. */
+  planNow(): Promise<void>;
   /** Takes part in the next round. @returns the ids of the jobs that are new. */
   submit(submission: Submission): Promise<Set<string>>;
   /** What a round would do with this job now. */
@@ -72,8 +74,7 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
         world.isStale = true;
         loop.wake();
       });
-      await lane.run(() => world.load());
-      loop.wake();
+      await Promise.all([lane.run(() => world.load()), world.loadHistory()]);
     },
     wake() {
       if (isPlanned || isClosed || soon) return;
@@ -81,6 +82,7 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
       if (waitMs <= 0) planRound();
       else soon = setTimeout(planRound, waitMs);
     },
+    planNow: () => lane.run(round),
     submit(submission) {
       if (isClosed) return Promise.reject(new NexusError("unavailable"));
       return new Promise((resolve, reject) => {

@@ -11,16 +11,19 @@ import { listGpus } from "../../db/queries/list-gpus.ts";
 import { type LiveJobRow, listLiveJobs } from "../../db/queries/list-live-jobs.ts";
 import { listOpenAttempts, type OpenAttemptRow } from "../../db/queries/list-open-attempts.ts";
 import { listQueues, type QueueRow } from "../../db/queries/list-queues.ts";
+import { listRunTimes } from "../../db/queries/list-run-times.ts";
 import { listUsage } from "../../db/queries/list-usage.ts";
 import { createLiveFleet, type LiveFleet } from "../fleet/live-fleet.ts";
 import type { ServiceContext } from "../service-context.ts";
 import { activeViewOf, createLiveJobs, type LiveAttempt, type LiveJob, type LiveJobs } from "./live-jobs.ts";
+import { createRunTimes, type RunTimes } from "./run-times.ts";
 import { createUserUsages, type UserUsages } from "./user-usage.ts";
 
 export type World = {
   live: LiveJobs;
   readonly fleet: LiveFleet;
   readonly usage: UserUsages;
+  readonly runTimes: RunTimes;
   queues: Map<number, QueueRow>;
   reservations: Map<string, Reservation[]>;
   /** Waiting jobs in the order of the last plan, by team. */
@@ -31,7 +34,11 @@ export type World = {
   readonly startingUnsaved: Set<string>;
   isStale: boolean;
   load(): Promise<void>;
+  /** What a reload need not read again: nothing but this process adds to it. */
+  loadHistory(): Promise<void>;
 };
+
+const HISTORY_JOBS = 5_000;
 
 export function createWorld(ctx: ServiceContext): World {
   const { sql, clock, timing } = ctx;
@@ -39,12 +46,16 @@ export function createWorld(ctx: ServiceContext): World {
     live: createLiveJobs(),
     fleet: createLiveFleet(),
     usage: createUserUsages(timing.usageHalfLifeMs),
+    runTimes: createRunTimes(),
     queues: new Map(),
     reservations: new Map(),
     line: new Map(),
     waitsForSamples: new Set(),
     startingUnsaved: new Set(),
     isStale: true,
+    async loadHistory() {
+      world.runTimes.load(await listRunTimes(sql, HISTORY_JOBS));
+    },
     async load() {
       const nowMs = clock.nowMs();
       // One transaction, so that jobs, attempts and leases are of the same moment.
@@ -108,6 +119,7 @@ function jobFrom(row: LiveJobRow, known: LiveJob | undefined): LiveJob {
     id: row.publicId,
     rowId: row.id,
     ...{ userId, userName, queueId, priority, createdAtMs, timeoutMs, graceMs, teamId, version, state },
+    commandKey: row.commandKey,
     shape: shapeOf({ gpus, gpuMemoryMib, gpuModel, labels, wanted }),
     backoff: known?.backoff ?? null,
     reason: known?.reason ?? { code: "new" },

@@ -65,7 +65,7 @@ export function createSeedApi(mood: Mood): Api {
       sentence:
         (spec.gpus ?? 1) <= 2
           ? "ada has 2 GPUs with 80 GiB free."
-          : `needs ${spec.gpus} GPUs; ada has 2 of 8 free; alice's job j_7k2m9x4tqa ends in ~12 min.`,
+          : `needs ${spec.gpus} GPUs; ada has 2 of 8 free; held by alice's job j_7k2m9x4tqa (ends in about 12 min).`,
     }),
     "queues.list": () => [
       { name: "default", priority: 0, paused: false, runningMax: null, queued: 3, running: 4 },

@@ -85,7 +85,10 @@ export function seedJobs(nowMs: number): Job[] {
           code: "busy",
           need,
           best: { target: "ada", free: 2, total: 8 },
-          holders: [{ job: "j_7k2m9x4tqa", user: "alice", target: "ada", endsInMs: 12 * MINUTE }],
+          holders: [
+            { job: "j_7k2m9x4tqa", user: "alice", target: "ada", endsInMs: 12 * MINUTE, isLatest: false },
+          ],
+          moreHolders: 2,
         },
       },
       nowMs,

@@ -97,6 +97,7 @@ export function active(id: string, gpus: ActiveJob["gpus"], over: Partial<Active
     sinceMs: NOW_MS - 60_000,
     timeoutMs: null,
     graceMs: 0,
+    pastRunsMs: [],
     ...over,
   };
 }
