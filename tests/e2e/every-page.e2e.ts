@@ -6,6 +6,7 @@ const PAGES = [
   { path: "/", heading: "Fleet" },
   { path: "/jobs", heading: "Jobs" },
   { path: "/jobs/:job", heading: "seen everywhere" },
+  { path: "/queues", heading: "Queues" },
   { path: "/submit", heading: "Submit a job" },
   { path: "/enroll", heading: "Enrol a machine" },
   { path: "/settings", heading: "Settings" },

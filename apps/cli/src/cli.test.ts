@@ -489,7 +489,15 @@ describe("for scripts", () => {
   it("[N9] a filter that names nothing there is refused, and not answered with an empty list", async () => {
     server.answers["jobs.list"] = () => ({ jobs: [], next: null, total: 0 });
     server.answers["queues.list"] = () => [
-      { name: "default", priority: 0, paused: false, runningMax: null, queued: 0, running: 0 },
+      {
+        name: "default",
+        priority: 0,
+        paused: false,
+        runningMax: null,
+        queued: 0,
+        running: 0,
+        waitsLongest: null,
+      },
     ];
     server.answers["targets.get"] = () => {
       throw new NexusError("not_found", { detail: "There is no target gpu9." });

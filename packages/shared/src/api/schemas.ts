@@ -195,6 +195,8 @@ export const queueSchema = z.object({
   runningMax: z.int().nullable(),
   queued: z.int(),
   running: z.int(),
+  /** The queued job that was added first, whatever its place in the line. */
+  waitsLongest: z.object({ job: z.string(), user: z.string(), sinceMs: ms }).nullable(),
 });
 export type Queue = z.infer<typeof queueSchema>;
 

@@ -1,7 +1,7 @@
 "use client";
 import type { Job } from "@nexus/shared/api/schemas";
 import { isFinal } from "@nexus/shared/machines/job";
-import { ListTree, Plus, SearchX } from "lucide-react";
+import { ListChecks, ListTree, Plus, SearchX } from "lucide-react";
 import Link from "next/link";
 import { useRouter } from "next/navigation";
 import { useCallback, useMemo, useState } from "react";
@@ -12,6 +12,7 @@ import { formatCount, plural } from "../../ui/format.ts";
 import { Page } from "../../ui/page.tsx";
 import { type Command, useCommands } from "../../ui/palette/commands.ts";
 import { SkeletonRows } from "../../ui/skeleton.tsx";
+import { useNarrow } from "../../ui/use-narrow.ts";
 import { Dimmed, EmptyState, ErrorState } from "../../ui/view-state.tsx";
 import { useConnection } from "../api/api-context.tsx";
 import { useRoleReason } from "../api/me.ts";
@@ -32,6 +33,12 @@ export function JobsView() {
   const list = useJobList(input);
   const { lostSinceMs, wasLive } = useConnection();
   const [selected, setSelected] = useState(NOBODY);
+  const [choosing, setChoosing] = useState(false);
+  const narrow = useNarrow();
+  const stopChoosing = () => {
+    setSelected(NOBODY);
+    setChoosing(false);
+  };
   const { fetchNextPage, hasNextPage, isFetchingNextPage } = list;
 
   const onEnd = useCallback(() => {
@@ -45,15 +52,25 @@ export function JobsView() {
       title="Jobs"
       aside={list.jobs && <span className="text-12 text-content-3">{formatCount(list.total)}</span>}
       actions={
-        <Button asChild variant="primary">
-          <Link href="/submit">
-            <Plus /> Submit
-          </Link>
-        </Button>
+        <>
+          {narrow && !choosing && (
+            <Button
+              disabledReason={list.jobs?.length ? null : "There is no job to select."}
+              onClick={() => setChoosing(true)}
+            >
+              <ListChecks /> Select
+            </Button>
+          )}
+          <Button asChild variant="primary">
+            <Link href="/submit">
+              <Plus /> Submit
+            </Link>
+          </Button>
+        </>
       }
       bars={
-        selected.size > 0 ? (
-          <SelectionBar jobs={list.jobs ?? []} selected={selected} onClear={() => setSelected(NOBODY)} />
+        selected.size > 0 || (narrow && choosing) ? (
+          <SelectionBar jobs={list.jobs ?? []} selected={selected} onClear={stopChoosing} />
         ) : (
           <JobFilterBar filter={filter} onChange={(change) => void setFilter(change)} />
         )
@@ -79,6 +96,7 @@ export function JobsView() {
             onOpen={open}
             selected={selected}
             onSelect={setSelected}
+            choosing={choosing}
             onEnd={onEnd}
             footer={
               isFetchingNextPage && <p className="px-4 py-2 text-12 text-content-3">Loading more jobs…</p>
@@ -135,17 +153,19 @@ function SelectionBar({ jobs, selected, onClear }: SelectionBarProps) {
   const [only] = open;
   const what = open.length === 1 && only ? `“${jobTitle(only).slice(0, 60)}”` : plural(open.length, "job");
 
+  const refusal =
+    selected.size === 0 ? "Select jobs first." : open.length === 0 ? "All of them have ended." : null;
   const commands = useMemo<Command[]>(
     () => [
       {
         id: "cancel-selected",
         title: "Cancel selected jobs",
         group: "This view",
-        disabledReason: open.length === 0 ? "all of them have ended" : null,
+        disabledReason: roleReason ?? refusal,
         run: () => setConfirming(true),
       },
     ],
-    [open.length],
+    [roleReason, refusal],
   );
   useCommands(commands);
 
@@ -155,13 +175,13 @@ function SelectionBar({ jobs, selected, onClear }: SelectionBarProps) {
       <Button
         size="small"
         variant="danger"
-        disabledReason={roleReason ?? (open.length === 0 ? "All of them have ended." : null)}
+        disabledReason={roleReason ?? refusal}
         onClick={() => setConfirming(true)}
       >
-        Cancel {open.length === selected.size ? "" : `${open.length} of them`}
+        Cancel {refusal || open.length === selected.size ? "" : `${open.length} of them`}
       </Button>
       <Button size="small" variant="ghost" onClick={onClear}>
-        Clear
+        {selected.size > 0 ? "Clear" : "Done"}
       </Button>
       <ConfirmDialog
         open={confirming}

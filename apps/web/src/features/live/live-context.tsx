@@ -84,6 +84,7 @@ function patchLists(cache: QueryClient, changed: readonly Job[]): void {
 }
 
 function relistJobs(cache: QueryClient): void {
+  void cache.invalidateQueries({ queryKey: ["queues.list"] });
   void cache.invalidateQueries({
     queryKey: ["jobs.list"],
     predicate: ({ state }) => {

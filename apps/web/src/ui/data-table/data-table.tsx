@@ -30,6 +30,8 @@ export type DataTableProps<T> = {
   onOpen: (row: T) => void;
   selected: ReadonlySet<string>;
   onSelect: (selected: Set<string>) => void;
+  /** On a narrow screen: rows show a box, and a tap chooses instead of opening. */
+  choosing?: boolean;
   /** Called when the last rows come into view. */
   onEnd?: () => void;
   footer?: ReactNode;
@@ -142,6 +144,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
                 columns={columns}
                 template={narrow ? null : template}
                 narrowRow={props.narrowRow}
+                choosing={narrow && props.choosing === true}
                 onOpen={onOpen}
                 onToggle={onToggle}
               />
@@ -162,6 +165,7 @@ type BodyRowProps<T> = Pick<DataTableProps<T>, "columns" | "narrowRow" | "onOpen
   size: number;
   selected: boolean;
   cursor: boolean;
+  choosing: boolean;
   /** Tracks of the grid; null where rows have two lines instead of columns. */
   template: string | null;
   onToggle: (id: string, on: boolean) => void;
@@ -175,7 +179,8 @@ const BodyRow = memo(function BodyRow<T>(props: BodyRowProps<T>) {
       aria-rowindex={props.index + 1}
       aria-selected={selected}
       onClick={(event) => {
-        if (!isControl(event.target)) props.onOpen(record);
+        if (props.choosing) props.onToggle(props.id, !selected);
+        else if (!isControl(event.target)) props.onOpen(record);
       }}
       className={cx(
         "absolute inset-x-0 top-0 cursor-pointer border-b px-4 hover:bg-surface-2",
@@ -190,7 +195,20 @@ const BodyRow = memo(function BodyRow<T>(props: BodyRowProps<T>) {
       }}
     >
       {template === null ? (
-        <td className="flex h-full flex-col justify-center">{props.narrowRow(record)}</td>
+        <td className="flex h-full items-center gap-3">
+          {props.choosing && (
+            // The row is what is tapped: the box says what that does.
+            <Checkbox aria-label="Select row" checked={selected} className="pointer-events-none size-5" />
+          )}
+          <div
+            className={cx(
+              "flex min-w-0 flex-1 flex-col justify-center",
+              props.choosing && "pointer-events-none",
+            )}
+          >
+            {props.narrowRow(record)}
+          </div>
+        </td>
       ) : (
         <>
           <td>

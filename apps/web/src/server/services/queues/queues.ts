@@ -5,6 +5,7 @@ import { listQueues, type QueueRow } from "../../db/queries/list-queues.ts";
 import { putQueue } from "../../db/queries/put-queue.ts";
 import type { Principal } from "../ports.ts";
 import { recordAudit } from "../record-audit.ts";
+import type { LiveJob } from "../scheduling/live-jobs.ts";
 import type { World } from "../scheduling/world.ts";
 import type { ServiceContext } from "../service-context.ts";
 import type { ParsedInput } from "../services.ts";
@@ -44,7 +45,8 @@ export function createQueues(
     },
     async list({ teamId }) {
       const rows = await listQueues(ctx.sql);
-      return rows.filter((queue) => queue.teamId === teamId).map(viewOf);
+      const longest = longestWaits(teamId);
+      return rows.filter((queue) => queue.teamId === teamId).map((queue) => viewOf(queue, longest));
     },
     async put(principal, input) {
       const { teamId } = principal;
@@ -60,12 +62,27 @@ export function createQueues(
       });
       await refresh();
       wake();
-      return viewOf(await queues.byName(teamId, input.name));
+      return viewOf(await queues.byName(teamId, input.name), longestWaits(teamId));
     },
   };
   return queues;
 
-  function viewOf({ id, name, priority, paused, runningMax }: QueueRow): Queue {
-    return { name, priority, paused, runningMax, ...world.live.queueCounts(id) };
+  function viewOf(
+    { id, name, priority, paused, runningMax }: QueueRow,
+    longest: ReadonlyMap<number, LiveJob>,
+  ): Queue {
+    const job = longest.get(id);
+    const waitsLongest = job ? { job: job.id, user: job.userName, sinceMs: job.createdAtMs } : null;
+    return { name, priority, paused, runningMax, ...world.live.queueCounts(id), waitsLongest };
+  }
+
+  /** By the row id of the queue. One pass over the line, since all queues are shown together. */
+  function longestWaits(teamId: string): Map<number, LiveJob> {
+    const longest = new Map<number, LiveJob>();
+    for (const job of world.live.queued(teamId)) {
+      const known = longest.get(job.queueId);
+      if (!known || job.createdAtMs < known.createdAtMs) longest.set(job.queueId, job);
+    }
+    return longest;
   }
 }

@@ -68,8 +68,14 @@ export function createSeedApi(mood: Mood): Api {
           : `needs ${spec.gpus} GPUs; ada has 2 of 8 free; held by alice's job j_7k2m9x4tqa (ends in about 12 min).`,
     }),
     "queues.list": () => [
-      { name: "default", priority: 0, paused: false, runningMax: null, queued: 3, running: 4 },
-      { name: "batch", priority: -10, paused: false, runningMax: 4, queued: 0, running: 1 },
+      {
+        ...{ name: "default", priority: 0, paused: false, runningMax: null, queued: 3, running: 4 },
+        waitsLongest: { job: "j_7k2m9x4tqa", user: "alice", sinceMs: nowMs - 4_200_000 },
+      },
+      {
+        ...{ name: "batch", priority: -10, paused: true, runningMax: 4, queued: 0, running: 1 },
+        waitsLongest: null,
+      },
     ],
     "members.list": () =>
       SEED_USERS.map(({ id, name }, index) => ({

@@ -1,0 +1,76 @@
+import { expect, invite, pageOf, test } from "./fixture.ts";
+
+test("[W39] a queue is made, limited, paused and resumed on its page, and its jobs say what they wait for", async ({
+  page,
+  nexus,
+}) => {
+  await page.goto("/queues");
+  await page.getByRole("button", { name: "New queue" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill("Not a name");
+  await expect(dialog.getByRole("alert")).toContainText("1 to 63 of");
+  await dialog.getByLabel("Name").fill("night");
+  await dialog.getByLabel("Priority").fill("high");
+  await expect(dialog.getByRole("alert")).toHaveText("A whole number.");
+  await dialog.getByLabel("Priority").fill("-5");
+  await dialog.getByLabel("Jobs at once").fill("2");
+  await dialog.getByRole("checkbox").click();
+  await dialog.getByRole("button", { name: "Make queue" }).click();
+
+  const night = page.getByRole("region", { name: "Queue night" });
+  await expect(night).toContainText("paused");
+  await expect(night).toContainText("0 of 2");
+  await expect(night).toContainText("Nobody waits");
+  const job = await nexus.submit({ command: ["true"], queue: "night", target: "plain", gpus: 0 });
+  await expect(night.getByRole("link", { name: "1", exact: true })).toBeVisible();
+  await expect(night.locator(`a[href="/jobs/${job.id}"]`)).toBeVisible();
+  expect(await nexus.job(job.id)).toMatchObject({ state: "queued", reason: { code: "queue_paused" } });
+
+  await night.getByRole("button", { name: "Resume night" }).click();
+  await expect(night).not.toContainText("paused");
+  await nexus.ended(job.id);
+  await expect(night).toContainText("Nobody waits");
+  await night.getByRole("button", { name: "Edit night" }).click();
+  await dialog.getByLabel("Jobs at once").fill("");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(night).toContainText("no limit");
+  expect(await nexus.call("queues.list", undefined)).toContainEqual(
+    expect.objectContaining({ name: "night", priority: -5, runningMax: null, paused: false }),
+  );
+});
+
+test("[W39] who may not change queues is told why", async ({ browser, nexus }) => {
+  const { link } = await invite(nexus, "looks-at-queues", "viewer");
+  const page = await pageOf(browser, nexus, link);
+  await page.goto("/queues");
+  await page.getByRole("button", { name: "New queue" }).hover();
+  await expect(page.getByRole("tooltip")).toContainText("needs the role admin");
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+  await page.context().close();
+});
+
+test.describe("on a phone", () => {
+  test.use({ viewport: { width: 390, height: 844 }, hasTouch: true });
+
+  test("[W40] jobs are selected and cancelled together, and More leads to every page", async ({
+    page,
+    nexus,
+  }) => {
+    const ids = [];
+    for (const name of ["phone one", "phone two"]) {
+      ids.push((await nexus.submit({ name, command: ["sleep", "600"], target: "plain", gpus: 0 })).id);
+    }
+    await page.goto("/jobs?q=phone");
+    await page.getByRole("button", { name: "Select" }).tap();
+    await page.getByRole("row", { name: "phone one" }).tap();
+    await page.getByRole("row", { name: "phone two" }).tap();
+    await expect(page).toHaveURL("/jobs?q=phone");
+    await expect(page.getByText("2 selected")).toBeVisible();
+    await page.getByRole("button", { name: "Cancel" }).tap();
+    await page.getByRole("dialog").getByRole("button", { name: "Cancel 2 jobs" }).tap();
+    for (const id of ids) expect(await nexus.ended(id)).toMatchObject({ state: "cancelled" });
+    await page.getByRole("button", { name: "More" }).tap();
+    await page.getByRole("option", { name: "Settings" }).tap();
+    await expect(page).toHaveURL("/settings");
+  });
+});
