@@ -92,6 +92,27 @@ describe.skipIf(!canMount())("a node whose disk", () => {
     expect(await exitOf("a_again")).toMatchObject({ exitCode: 4 });
   });
 
+  it("[P48] fills up while a job writes tells from which byte on its log may lack something, at each connect", async () => {
+    const disk = mountDisk("size=8m");
+    cleanups.push(() => unmount(disk));
+    const node = await startNode(join(disk.path, "home"));
+    const gate = join(scratch, "gate-writer");
+    const script = `echo begun; ${waitFor(gate)}; echo lost; rm ${join(disk.path, "filler")}; echo kept`;
+    plane.hub.send(node.targetId, { type: "start", jobs: [shellJob("a_writer", script)] });
+    await until("it runs", async () => stored("a_writer").toString() === "begun\n");
+    fill(join(disk.path, "filler"));
+    const gap = { attempt: "a_writer", fence: 1, offset: 6 };
+    const gaps = () => said("log_gap").flatMap(({ attempts }) => attempts);
+    await until("the gap is told", async () => gaps().length > 0);
+    expect(gaps()).toEqual([gap]);
+    await node.running.says("nothing is started here: its disk is full");
+    plane.hub.disconnect(node.targetId, "silent");
+    await until("it is told again", async () => gaps().length === 2);
+    expect(gaps()).toEqual([gap, gap]);
+    writeFileSync(gate, "");
+    expect(await exitOf("a_writer")).toMatchObject({ exitCode: 0 });
+  });
+
   it("[J50] does not take its journal ends with a sentence, and its jobs go on under the next agent", async () => {
     const disk = mountThinDisk();
     cleanups.push(() => unmount(disk));

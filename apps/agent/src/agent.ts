@@ -8,6 +8,7 @@
 import { NexusError } from "@nexus/shared/errors";
 import type {
   AttemptExit,
+  AttemptInventory,
   JobStart,
   MessageOf,
   NodeFault,
@@ -53,6 +54,7 @@ export type Agent = {
   close(): Promise<void>;
 };
 
+type LogGap = { attempt: string; fence: number; offset: number };
 type Declined = { attempt: string; fence: number; nodeFault: NodeFault };
 
 /** An exit that was told and not forgotten is told again; the control plane may have had trouble of its own. */
@@ -66,6 +68,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const fresh = new Set<string>();
   const gpusOf = new Map<string, string[]>();
   const pids = new Map<string, number>();
+  /** Attempts whose log may lack something, from where on; told at every connect, as what is told twice does no harm. */
+  const gaps = new Map<string, LogGap>();
   const notices = createNotices((notice) => link.send(notice));
   const broken = Promise.withResolvers<Problem>();
   const faults = createNodeFaults({
@@ -76,7 +80,9 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       for (const { message } of present) options.onTrouble(`nothing is started here: ${message}`);
       if (present.length === 0) options.onTrouble("jobs are started here again");
     },
-    onDiskFull: () => undefined,
+    onDiskFull(isFull) {
+      if (isFull) noteGaps(supervisor.inventory().filter(({ state }) => state === "running"));
+    },
   });
 
   const logs = createLogShipper({
@@ -116,8 +122,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     pullData: () => logs.pull(),
     onMessage,
     onState(state) {
-      if (state.name === "connected") notices.flush();
-      else {
+      if (state.name === "connected") {
+        notices.flush();
+        tellGaps([...gaps.values()]);
+      } else {
         logs.detachAll();
         fresh.clear();
       }
@@ -158,6 +166,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   }
   for (const { attempt, gpus } of supervisor.holders()) gpusOf.set(attempt, gpus);
   tellHolders();
+  faults.start();
 
   function onMessage(message: LiveMessage): void {
     switch (message.type) {
@@ -270,6 +279,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       neverRan.forget(attempt);
       logs.forget(attempt);
       fresh.delete(attempt);
+      gaps.delete(attempt);
     }
     await supervisor.forget(attempts);
     options.onAttempts();
@@ -285,6 +295,9 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     }
     // Told before the exit, so that nothing is placed here in between.
     for (const { nodeFault } of exits) if (nodeFault) meet(nodeFault);
+    if (started.length > 0 && faults.list().some(({ code }) => code === "disk_full")) {
+      noteGaps(started.map(({ attempt, fence }) => ({ attempt, fence, logBytes: 0 })));
+    }
     const usedGpus = exits.filter(({ attempt }) => gpusOf.has(attempt)).length > 0;
     for (const exit of exits) endAttempt(exit);
     if (started.length > 0) {
@@ -297,6 +310,19 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     // What the job leaves in its GPUs' memory should be known before the next one is placed.
     if (usedGpus) void driver.refresh();
     options.onAttempts();
+  }
+
+  /** The job gets the error and may ignore it; that bytes of its log are lost would be nobody's news. */
+  function noteGaps(running: Pick<AttemptInventory, "attempt" | "fence" | "logBytes">[]): void {
+    const found = running
+      .filter(({ attempt }) => !gaps.has(attempt))
+      .map(({ attempt, fence, logBytes }): LogGap => ({ attempt, fence, offset: logBytes }));
+    for (const gap of found) gaps.set(gap.attempt, gap);
+    tellGaps(found);
+  }
+
+  function tellGaps(attempts: LogGap[]): void {
+    if (attempts.length > 0) link.send({ type: "log_gap", attempts });
   }
 
   function meet({ code, message }: NodeFault): void {

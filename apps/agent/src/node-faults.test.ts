@@ -25,6 +25,7 @@ function begin(): NodeFaults {
     onDiskFull: (isFull) => full.push(isFull),
     paces: PACES,
   });
+  faults.start();
   return faults;
 }
 

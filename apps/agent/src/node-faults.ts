@@ -10,6 +10,8 @@ import type { NodeFault } from "@nexus/shared/protocol/messages";
 import { type DiskFaultCode, isNearlyFull, probeHome } from "./exec/home-health.ts";
 
 export type NodeFaults = {
+  /** Begins to look. */
+  start(): void;
   /** A start met it. @returns it in words. */
   meet(code: DiskFaultCode, why: string): NodeFault;
   /** The launcher is up or down; its own word decides. */
@@ -44,7 +46,7 @@ export function createNodeFaults(options: NodeFaultsOptions): NodeFaults {
   let told = "[]";
   let waitMs = lookMsMin;
   let isClosed = false;
-  let timer = setTimeout(look, watchMs).unref();
+  let timer: NodeJS.Timeout | undefined;
 
   const list = () => [disk, launcher].filter((fault) => fault !== null);
 
@@ -80,6 +82,7 @@ export function createNodeFaults(options: NodeFaultsOptions): NodeFaults {
   }
 
   return {
+    start: plan,
     meet(code, why) {
       if (disk?.code === code) return disk;
       // What the disk says now has the sizes in it; if it is well already, the next look finds the same.

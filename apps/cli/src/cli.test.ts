@@ -1,6 +1,7 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
+import { encodeLogTroubles } from "@nexus/shared/api/log-troubles";
 import type { Job } from "@nexus/shared/api/schemas";
 import { NexusError } from "@nexus/shared/errors";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -99,6 +100,10 @@ describe("a log over a bad line", () => {
     server.log = (_req, res, query) => {
       const offset = Number(query.get("offset"));
       opened += 1;
+      if (opened === 3) {
+        res.destroy();
+        return;
+      }
       openLog(res, offset);
       const part = whole.subarray(offset, offset + 17_001);
       if (offset + part.length === whole.length) res.end(part);
@@ -110,6 +115,61 @@ describe("a log over a bad line", () => {
     expect(stdout).toBe(whole.toString("latin1"));
     expect(stderr).toContain("trying again");
     expect(stderr).toContain("connected again");
+  });
+
+  it("[N13] why a log does not grow is said once, and when that is over; its stream is taken up without a word", async () => {
+    jobEndsAs({
+      state: "succeeded",
+      exitCode: 0,
+      logTroubles: [{ code: "node_disk_full", message: "the disk was full: from byte 8 on", offset: 8 }],
+    });
+    const full = [
+      { code: "store_full" as const, message: "the disk of the \u001b[31mserver is full", offset: null },
+    ];
+    let opened = 0;
+    server.log = (_req, res, query) => {
+      opened += 1;
+      const offset = Number(query.get("offset"));
+      if (opened === 1) res.setHeader("x-log-troubles", encodeLogTroubles(full));
+      openLog(res, offset);
+      if (opened === 1) res.write("one\n", () => res.destroy());
+      else res.end("two\n");
+    };
+    const shown = await nexus(["run", "--", "true"]);
+    expect(shown.stdout).toBe("one\ntwo\n");
+    expect(shown.stderr.split("\n").slice(0, 3)).toEqual([
+      expect.stringMatching(/^nexus: the disk of the .*31mserver is full\.$/),
+      "nexus: that is over; the log goes on",
+      "nexus: the disk was full: from byte 8 on.",
+    ]);
+    expect(shown.stderr).not.toContain("\u001b");
+    opened = 0;
+    const json = await nexus(["run", "--json", "--", "true"]);
+    const lines = json.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines.map(({ type }) => type)).toEqual([
+      "job",
+      "troubles",
+      "log",
+      "troubles",
+      "log",
+      "troubles",
+      "end",
+    ]);
+    expect(lines[1].troubles).toEqual(full);
+    opened = 0;
+    server.answers["jobs.get"] = () => standInJob({ logBytes: 4 });
+    server.log = (_req, res) => {
+      res.setHeader("x-log-troubles", encodeLogTroubles(full));
+      res.setHeader("x-log-size", "4");
+      res.setHeader("x-log-offset", "0");
+      res.end("one\n");
+    };
+    const part = await nexus(["logs", "j_0000000001"]);
+    expect([part.code, part.stdout]).toEqual([0, "one\n"]);
+    expect(part.stderr).toMatch(/^nexus: the disk of the .*server is full\.\n$/);
   });
 
   it("[N2] a submission whose answer got lost is sent again under the same key", async () => {
@@ -341,6 +401,7 @@ describe("what reaches the terminal", () => {
       }),
       "fleet.list": () => ({
         nowMs: 0,
+        problems: [{ code: "x", message: EVIL }],
         targets: [
           {
             id: "t",

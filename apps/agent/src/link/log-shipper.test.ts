@@ -1,5 +1,5 @@
 import { EventEmitter, once } from "node:events";
-import { appendFile, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LOG_WINDOW_BYTES } from "@nexus/shared/protocol/limits";
@@ -116,6 +116,19 @@ describe("log shipper", () => {
     shipper.attach(file("a_5"), 0);
     expect((await pullText()).offset).toBe(0);
     expect(await pullText()).toEqual({ attempt: "a_5", offset: 0, text: "0123" });
+  });
+
+  it("[P36] a log that cannot be read for a while is tried again in the same connection", async () => {
+    await mkdir(path("a_8"));
+    shipper.attach(file("a_8"), 2);
+    shipper.end("a_8", 6);
+    const next = pullText();
+    await once(data, "data");
+    await once(data, "data");
+    expect(troubles).toEqual([expect.stringContaining("EISDIR")]);
+    await rm(path("a_8"), { recursive: true });
+    await writeFile(path("a_8"), "012345");
+    expect(await next).toEqual({ attempt: "a_8", offset: 2, text: "2345" });
   });
 
   it("[P36] a log that cannot be read is told and does not stop the others", async () => {

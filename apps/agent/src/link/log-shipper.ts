@@ -57,6 +57,9 @@ type Tail = {
   lookAgain: boolean;
   lookedAtMs: number;
   ackedAtMs: number;
+  /** After a read that failed it is left alone until then; each failure in a row doubles the wait. */
+  retryAtMs: number;
+  failures: number;
 };
 
 /** The net under file events: they do not exist on some file systems, and their number is limited. */
@@ -65,6 +68,8 @@ const LOOK_EVERY_MS = 1_000;
 const LOOK_PAUSE_MS = 15;
 /** TCP loses nothing, so silence this long means that the server dropped it; sending again is always safe. */
 const RESEND_AFTER_MS = 30_000;
+
+const RETRY_READ_MS_MAX = 30_000;
 
 export function createLogShipper(options: LogShipperOptions): LogShipper {
   const { nowMs, onData, onTrouble } = options;
@@ -110,7 +115,8 @@ export function createLogShipper(options: LogShipperOptions): LogShipper {
         if (nextChunk(tail.stream) !== null) onData();
       }
     } catch (error) {
-      if (!isMissing(error)) onTrouble(tail.stream.attempt, error);
+      // Looked at again by the slow look; told once, until it was read again.
+      if (!isMissing(error) && tail.failures++ === 0) onTrouble(tail.stream.attempt, error);
     }
     tail.isLooking = false;
     if (tails.get(tail.stream.attempt) !== tail) return void release(tail);
@@ -144,6 +150,10 @@ export function createLogShipper(options: LogShipperOptions): LogShipper {
 
   async function release(tail: Tail): Promise<void> {
     stopWatch(tail);
+    await closeFile(tail);
+  }
+
+  async function closeFile(tail: Tail): Promise<void> {
     const { file } = tail;
     tail.file = null;
     await file?.close().catch(() => undefined);
@@ -170,9 +180,12 @@ export function createLogShipper(options: LogShipperOptions): LogShipper {
         lookAgain: false,
         lookedAtMs: Number.NEGATIVE_INFINITY,
         ackedAtMs: nowMs(),
+        retryAtMs: 0,
+        failures: 0,
       };
       tails.set(attempt, tail);
       tail.stream = attachLog(tail.stream, logBytes);
+      tail.retryAtMs = 0;
       tail.ackedAtMs = nowMs();
       const end = ends.get(attempt);
       if (end !== undefined) tail.stream = endLog(tail.stream, end);
@@ -240,7 +253,7 @@ export function createLogShipper(options: LogShipperOptions): LogShipper {
 
   function nextTurn(): Tail | null {
     for (const [attempt, tail] of tails) {
-      if (nextChunk(tail.stream) === null) continue;
+      if (nextChunk(tail.stream) === null || tail.retryAtMs > nowMs()) continue;
       tails.delete(attempt);
       tails.set(attempt, tail);
       return tail;
@@ -261,15 +274,26 @@ export function createLogShipper(options: LogShipperOptions): LogShipper {
         chunk.length,
         chunk.offset,
       );
-      if (bytesRead > 0) return buffer.subarray(0, bytesRead);
+      if (bytesRead > 0) {
+        tail.failures = 0;
+        return buffer.subarray(0, bytesRead);
+      }
       tail.stream = growLog(tail.stream, chunk.offset);
       onTrouble(tail.stream.attempt, new Error("the log file is shorter than it was"));
     } catch (error) {
-      onTrouble(tail.stream.attempt, error);
-      // Not asked for again until the next connect, which begins anew.
-      tail.stream = detachLog(tail.stream);
+      failed(tail, error);
     }
     return null;
+  }
+
+  /** Such errors pass: too many open files, a network disk that is away. The others go on meanwhile. */
+  function failed(tail: Tail, error: unknown): void {
+    if (tail.failures === 0) onTrouble(tail.stream.attempt, error);
+    const waitMs = Math.min(lookEveryMs * 2 ** tail.failures, RETRY_READ_MS_MAX);
+    tail.failures += 1;
+    tail.retryAtMs = nowMs() + waitMs;
+    setTimeout(onData, waitMs + 1).unref();
+    if (!tail.isLooking) void closeFile(tail);
   }
 
   return shipper;

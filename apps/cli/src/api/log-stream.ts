@@ -3,11 +3,14 @@
  * again with growing waits, without end, as the job goes on without us), ended. Invariant: every byte once, in order, whatever happens
  * to the connection: a new one begins where the last byte ended. Refusals (no such job, signed out) end it with the refusal.
  */
+import { decodeLogTroubles } from "@nexus/shared/api/log-troubles";
+import type { LogTrouble } from "@nexus/shared/api/schemas";
 import { NexusError } from "@nexus/shared/errors";
 import { type Api, isPassing } from "./api.ts";
 
 const WAIT_MS_MIN = 250;
 const WAIT_MS_MAX = 10_000;
+const STABLE_MS = 1_000;
 
 export type LogStreamOptions = {
   api: Api;
@@ -16,6 +19,8 @@ export type LogStreamOptions = {
   signal: AbortSignal;
   /** Told once when the connection is lost, and once when it is back. */
   onAway?: (isAway: boolean) => void;
+  /** Why the log is not whole or does not grow: when that changes, and at the first answer if there is anything. */
+  onTroubles?: (troubles: LogTrouble[]) => void;
 };
 
 export async function* followLog(
@@ -25,7 +30,9 @@ export async function* followLog(
   let from = options.from;
   let waitMs = WAIT_MS_MIN;
   let isAway = false;
+  let told = "[]";
   while (!signal.aborted) {
+    let openedAtMs: number | null = null;
     try {
       const response = await api.open(
         `/api/v1/jobs/${encodeURIComponent(job)}/log?follow=1&${query(from)}`,
@@ -33,10 +40,14 @@ export async function* followLog(
       );
       if (isAway) onAway?.(false);
       isAway = false;
-      waitMs = WAIT_MS_MIN;
+      const troubles = decodeLogTroubles(response.headers.get("x-log-troubles"));
+      if (told !== JSON.stringify(troubles)) options.onTroubles?.(troubles);
+      told = JSON.stringify(troubles);
+      openedAtMs = performance.now();
       let offset = Number(response.headers.get("x-log-offset") ?? 0);
       from = { offset };
       for await (const bytes of response.body ?? []) {
+        waitMs = WAIT_MS_MIN;
         yield { offset, bytes };
         offset += bytes.byteLength;
         from = { offset };
@@ -45,6 +56,12 @@ export async function* followLog(
     } catch (cause) {
       if (signal.aborted) return;
       if (cause instanceof NexusError && !isPassing(cause)) throw cause;
+      // A stream that breaks off has to be opened again; only when that fails the server is away.
+      const isStable = openedAtMs !== null && performance.now() - openedAtMs >= STABLE_MS;
+      if (isStable || (openedAtMs !== null && waitMs === WAIT_MS_MIN)) {
+        waitMs = 2 * WAIT_MS_MIN;
+        continue;
+      }
       if (!isAway) onAway?.(true);
       isAway = true;
       await pause(waitMs * (0.5 + Math.random() / 2), signal);

@@ -1,4 +1,4 @@
-import type { Job } from "@nexus/shared/api/schemas";
+import type { Job, JobTimelineEvent } from "@nexus/shared/api/schemas";
 import { jobEventWords } from "@nexus/shared/machines/job-event-words";
 import type { Command } from "commander";
 import { connect } from "../api/connect.ts";
@@ -37,7 +37,7 @@ async function showJob(cli: Cli, id: string | undefined, isJson: boolean): Promi
   const settings = { paint: cli.paint, columns: cli.columns };
   const facts = tableLines(
     [{ title: "" }, { title: "", cutTo: 16, wraps: true }],
-    factRows(job, nowMs),
+    factRows(job, { nowMs, tries: triesOf(events) }),
     settings,
   );
   const timeline = tableLines(
@@ -60,7 +60,7 @@ async function showJob(cli: Cli, id: string | undefined, isJson: boolean): Promi
   print(cli, [...facts, "", ...timeline]);
 }
 
-function factRows(job: Job, nowMs: number): Cell[][] {
+function factRows(job: Job, { nowMs, tries }: { nowMs: number; tries: number }): Cell[][] {
   const facts: [string, Cell | null][] = [
     ["job", { text: job.id, ink: "bold" }],
     ["name", job.name],
@@ -79,8 +79,8 @@ function factRows(job: Job, nowMs: number): Cell[][] {
     ["timeout", job.timeoutMs === null ? null : durationText(job.timeoutMs)],
     ["added", agoText(nowMs - job.createdAtMs)],
     ["time", job.startedAtMs === null ? null : timeText(job, nowMs)],
-    ["tries", job.attemptNumber > 1 ? String(job.attemptNumber) : null],
-    ["log", bytesText(job.logBytes)],
+    ["tries", tries > 1 ? String(tries) : null],
+    ["log", [bytesText(job.logBytes), ...job.logTroubles.map(({ message }) => message)].join("; ")],
   ];
   return facts.flatMap(([label, value]) => (value === null ? [] : [[{ text: label, ink: "dim" }, value]]));
 }
@@ -89,6 +89,12 @@ function factRows(job: Job, nowMs: number): Cell[][] {
 function sinceText({ unreachableSinceMs }: Job, nowMs: number): string | null {
   if (unreachableSinceMs === null) return null;
   return `its node is silent for ${durationText(nowMs - unreachableSinceMs)}; the job may run on there`;
+}
+
+/** A place that was taken back, or whose node refused to start anything, was no try. */
+function triesOf(events: JobTimelineEvent[]): number {
+  const count = (...types: string[]) => events.filter(({ type }) => types.includes(type)).length;
+  return count("place") - count("unplace", "decline");
 }
 
 function gpuText(job: Job): string {

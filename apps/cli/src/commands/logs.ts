@@ -1,9 +1,11 @@
+import { decodeLogTroubles } from "@nexus/shared/api/log-troubles";
 import { NexusError } from "@nexus/shared/errors";
 import type { Command } from "commander";
 import { connect } from "../api/connect.ts";
 import { followLog, query } from "../api/log-stream.ts";
 import { type Cli, note, print } from "../cli.ts";
 import { findJob } from "../jobs/find-job.ts";
+import { createTroubleTeller } from "../jobs/log-troubles.ts";
 import { EXIT_CANCELLED } from "../jobs/outcome.ts";
 import { openLogWriter } from "../terminal/log-writer.ts";
 import { parseCount, parseDurationMs } from "../terminal/parse-amounts.ts";
@@ -68,6 +70,7 @@ async function showLog(cli: Cli, id: string | undefined, options: LogOptions): P
   }
   const decoder = new TextDecoder();
   const output = openLogWriter(cli, { isRaw: options.raw === true || options.json === true });
+  const onTroubles = createTroubleTeller(cli, { json: options.json === true });
   const show = async ({ offset, bytes }: { offset: number; bytes: Uint8Array }) => {
     const line = () =>
       `${plainJson({ type: "log", offset, text: decoder.decode(bytes, { stream: true }) })}\n`;
@@ -77,7 +80,8 @@ async function showLog(cli: Cli, id: string | undefined, options: LogOptions): P
     if (options.follow) {
       const onAway = (isAway: boolean) =>
         note(cli, isAway ? "nexus: the server cannot be reached; trying again…" : "nexus: connected again");
-      for await (const piece of followLog({ api, job: job.id, from, signal: leave.signal, onAway }))
+      const { signal } = leave;
+      for await (const piece of followLog({ api, job: job.id, from, signal, onAway, onTroubles }))
         await show(piece);
     } else await readAll(from);
   } finally {
@@ -100,7 +104,9 @@ async function showLog(cli: Cli, id: string | undefined, options: LogOptions): P
       const bytes = new Uint8Array(await response.arrayBuffer()).subarray(0, Math.max(0, end - offset));
       if (bytes.byteLength > 0) await show({ offset, bytes });
       at = { offset: offset + bytes.byteLength };
-      if (bytes.byteLength === 0 || at.offset >= end) return;
+      if (bytes.byteLength > 0 && at.offset < end) continue;
+      onTroubles(decodeLogTroubles(response.headers.get("x-log-troubles")));
+      return;
     }
   }
 }

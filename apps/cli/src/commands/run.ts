@@ -7,6 +7,7 @@ import { connect } from "../api/connect.ts";
 import { type Cli, note, print } from "../cli.ts";
 import { followJob } from "../jobs/follow-job.ts";
 import { addJobOptions, inOptionWords, type JobOptions, toJobSpec } from "../jobs/job-options.ts";
+import { createTroubleTeller } from "../jobs/log-troubles.ts";
 import { EXIT_CANCELLED, exitCodeOf, outcomeText } from "../jobs/outcome.ts";
 import { openLogWriter } from "../terminal/log-writer.ts";
 import { plain, plainJson } from "../terminal/plain.ts";
@@ -64,6 +65,7 @@ async function showAsItIs(cli: Cli, api: Api, { job, isRaw }: Shown): Promise<vo
     job,
     from: { offset: 0 },
     write: ({ bytes }) => output.write(bytes),
+    onTroubles: createTroubleTeller(cli, { json: false }),
   }).finally(output.end);
   if (!ended) {
     cli.exitCode = EXIT_CANCELLED;
@@ -89,6 +91,7 @@ async function showAsJson(cli: Cli, api: Api, job: Job): Promise<void> {
       const text = decoder.decode(bytes, { stream: true });
       await output.write(Buffer.from(`${plainJson({ type: "log", offset, text })}\n`));
     },
+    onTroubles: createTroubleTeller(cli, { json: true }),
   });
   print(cli, plainJson({ type: ended ? "end" : "detached", job: ended ?? job }));
   cli.exitCode = ended ? exitCodeOf(ended) : EXIT_CANCELLED;

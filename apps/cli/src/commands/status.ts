@@ -60,13 +60,25 @@ async function showStatus(cli: Cli, options: CommonOptions): Promise<void> {
     const { jobs: waitingJobs, total: waitingTotal } = waiting;
     print(
       cli,
-      plainJson({ me, targets, running: runningJobs, runningTotal, waiting: waitingJobs, waitingTotal }, 2),
+      plainJson(
+        {
+          me,
+          problems: fleet.problems,
+          targets,
+          running: runningJobs,
+          runningTotal,
+          waiting: waitingJobs,
+          waitingTotal,
+        },
+        2,
+      ),
     );
     return;
   }
   const who = `${me.team.name} · ${me.user.name} (${me.role}) · ${api.url}`;
   print(cli, [
     fitLine([{ text: who, ink: "dim" }], cli),
+    ...fleet.problems.map(({ message }) => cli.paint("red", plain(`! ${message}`))),
     "",
     ...targetLines(cli, targets),
     ...sectionLines(cli, { what: "running", ...running, table: jobTable }),

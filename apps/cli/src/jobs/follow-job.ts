@@ -3,7 +3,7 @@
  * the question stays in sight); killing (follows on to the end); detached. Invariant: only an answer ends the job; a closed terminal,
  * a lost connection and a signal without a terminal leave it running.
  */
-import type { Job } from "@nexus/shared/api/schemas";
+import type { Job, LogTrouble } from "@nexus/shared/api/schemas";
 import { isFinal } from "@nexus/shared/machines/job";
 import type { Api } from "../api/api.ts";
 import { followLog } from "../api/log-stream.ts";
@@ -22,6 +22,7 @@ export type FollowOptions = {
   from: Parameters<typeof followLog>[0]["from"];
   /** Writes a piece of the log; resolves when there is room for more. */
   write: (piece: { offset: number; bytes: Uint8Array }) => Promise<void>;
+  onTroubles: (troubles: LogTrouble[]) => void;
 };
 
 /** @returns the job as it ended, or null when the person left it running. */
@@ -66,6 +67,7 @@ export async function followJob(cli: Cli, options: FollowOptions): Promise<Job |
       job: job.id,
       from: options.from,
       signal: leave.signal,
+      onTroubles: options.onTroubles,
       onAway: (isAway) =>
         note(cli, isAway ? "nexus: the server cannot be reached; trying again…" : "nexus: connected again"),
     });
@@ -79,7 +81,10 @@ export async function followJob(cli: Cli, options: FollowOptions): Promise<Job |
       if (asking) await asking;
       if (leave.signal.aborted) return null;
       const now = await api.callAgain("jobs.get", { job: job.id });
-      if (isFinal(now.state)) return now;
+      if (isFinal(now.state)) {
+        options.onTroubles(now.logTroubles);
+        return now;
+      }
       await new Promise((resolve) => setTimeout(resolve, END_POLL_MS));
     }
   } finally {

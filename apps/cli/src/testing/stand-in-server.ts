@@ -106,6 +106,7 @@ export function standInJob(change: Partial<Job> = {}): Job {
     message: null,
     cancelRequested: false,
     logBytes: 0,
+    logTroubles: [],
     createdAtMs: 0,
     assignedAtMs: 0,
     startedAtMs: 0,

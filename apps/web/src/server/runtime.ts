@@ -43,6 +43,7 @@ export type Runtime = {
   readonly gateway: AgentGateway;
   readonly uiSockets: UiSockets;
   isReady(): Promise<boolean>;
+  problems(): string[];
   /** Leaves the sign-in link, the key and the enrolment token for `npm run up`. */
   handOver(userName: string): Promise<void>;
   /** Agents and people are told to come back; what was begun is written; connections end. */
@@ -163,6 +164,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     gateway: live,
     uiSockets,
     isReady: () => isAnswering(sql),
+    problems: () => services.problems().map(({ code }) => code),
     handOver: (userName) =>
       writeUpHandoff(accessCtx, {
         home: env.NEXUS_HOME,

@@ -154,8 +154,17 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       }
     }
 
-    function open({ api, enroll, isReady, gateway, uiSockets }: Runtime): void {
-      const parts = { api, enroll, isReady, pages: pages.handle, pagePolicy: pages.policy, version, log };
+    function open({ api, enroll, isReady, problems, gateway, uiSockets }: Runtime): void {
+      const parts = {
+        api,
+        enroll,
+        isReady,
+        problems,
+        pages: pages.handle,
+        pagePolicy: pages.policy,
+        version,
+        log,
+      };
       const ui: typeof uiSockets.handleUiUpgrade = (...upgrade) => uiSockets.handleUiUpgrade(...upgrade);
       gate.open({
         request: serveHttp(parts),

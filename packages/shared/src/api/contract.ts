@@ -6,6 +6,8 @@
  *   GET /api/v1/jobs/<id>/log?offset=N&limit=M   bytes, headers x-log-offset, x-log-size, x-log-end (0|1)
  *   GET /api/v1/jobs/<id>/log?follow=1&offset=N  stays open until the job's log has ended; `tail=N` starts N lines back,
  *                                                `since=N` with what came in the last N ms
+ *                                                Breaks off when the log's troubles change: come again where it stood
+ *   Each answer says in x-log-troubles why the log is not whole or not growing (see `decodeLogTroubles`).
  *   POST /api/v1/jobs/<id>/log/search            what matches, by `log-search.ts`
  *   GET /api/v1/jobs/<id>/log?download=1         the whole as an attachment
  *   GET /healthz, /readyz, /api/v1/version
@@ -67,7 +69,12 @@ export const contract = {
     kind: "query",
     role: "viewer",
     input: none,
-    output: z.object({ targets: z.array(targetSchema), nowMs: z.number() }),
+    output: z.object({
+      targets: z.array(targetSchema),
+      /** What is wrong with the control plane itself, for everyone to see. */
+      problems: z.array(z.object({ code: z.string(), message: z.string() })),
+      nowMs: z.number(),
+    }),
   },
   /** First the whole fleet, then changed targets and removed ids; at most about four a second. */
   "fleet.watch": {

@@ -94,6 +94,19 @@ export type JobSpecInput = z.input<typeof jobSpecSchema>;
 
 const ms = z.number();
 
+/** Why a job's log is not all that it wrote, or does not come. */
+export const logTroubleSchema = z.object({
+  /**
+   * `node_disk_full`: its node had no room, so output may be missing from byte `offset` on, for good. `store_full`,
+   * `store_failing`: the control plane cannot store more of it now; the node keeps the rest. `held`: it cannot start.
+   */
+  code: z.enum(["node_disk_full", "store_full", "store_failing", "held"]),
+  /** A sentence without its full stop. */
+  message: z.string(),
+  offset: z.number().nullable(),
+});
+export type LogTrouble = z.infer<typeof logTroubleSchema>;
+
 export const jobSchema = z.object({
   id: z.string(),
   name: z.string().nullable(),
@@ -127,6 +140,7 @@ export const jobSchema = z.object({
   message: z.string().nullable(),
   cancelRequested: z.boolean(),
   logBytes: z.number(),
+  logTroubles: z.array(logTroubleSchema),
   createdAtMs: ms,
   assignedAtMs: ms.nullable(),
   startedAtMs: ms.nullable(),

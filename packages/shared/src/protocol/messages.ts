@@ -203,6 +203,11 @@ export const agentMessageSchema = z.discriminatedUnion("type", [
   }),
   /** All that keeps this node from starting jobs at present; none says that starts may be sent again. */
   z.object({ type: z.literal("faults"), faults: faultList }),
+  /** The disk was full while these ran: from `offset` on, what they wrote may be missing from their logs. */
+  z.object({
+    type: z.literal("log_gap"),
+    attempts: batch(z.object({ attempt: idText, fence: count, offset: amount })),
+  }),
   z.object({ type: z.literal("heartbeat"), seq: amount }),
 ]);
 export type AgentMessage = z.infer<typeof agentMessageSchema>;

@@ -46,6 +46,8 @@ function slice(message: Message, from: number, to: number): Message {
       return { ...message, attempts: message.attempts.slice(from, to) };
     case "started":
       return { ...message, attempts: message.attempts.slice(from, to) };
+    case "log_gap":
+      return { ...message, attempts: message.attempts.slice(from, to) };
     case "exited":
       return { ...message, attempts: message.attempts.slice(from, to) };
     default:

@@ -14,7 +14,7 @@ export function addTargetsList(targets: Command, cli: Cli): void {
     const { api, target: chosen } = await connect(cli);
     const fleet = await withSpinner(cli.stderr, "Asking", api.call("fleet.list", undefined));
     if (options.json) {
-      print(cli, plainJson({ targets: fleet.targets, default: chosen ?? null }, 2));
+      print(cli, plainJson({ problems: fleet.problems, targets: fleet.targets, default: chosen ?? null }, 2));
       return;
     }
     if (fleet.targets.length === 0) {

@@ -26,7 +26,7 @@ function growingLog() {
   const services: Partial<Services> = {
     async getJob(_principal, id) {
       if (id !== "j_1") throw new NexusError("not_found", { detail: `There is no job ${id}.` });
-      return { id: 'j_1"\r\nx' } as never;
+      return { id: 'j_1"\r\nx', logTroubles: [] } as never;
     },
     async readLog(principal, job, { offset, limit }) {
       if (job.startsWith("j_1") === false) await this.getJob?.(principal, job);
@@ -96,6 +96,7 @@ describe("a log by time", () => {
     const attempt = "a_0123456789";
     api = await startTestApi({
       services: {
+        getJob: async () => ({ id: "j_1", logTroubles: [] }) as never,
         openLog: async () => api && (await openTestLog(api.logs, attempt)),
         readLog: async (_principal, _job, { offset, limit }) => ({
           bytes: await (api?.logs.read(attempt, offset, limit) ?? Promise.reject(new Error("closed"))),

@@ -4,8 +4,11 @@
  * viewer is behind and never in the way. Ends a stream when the viewer leaves or may not read any more.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { encodeLogTroubles } from "@nexus/shared/api/log-troubles";
+import type { LogTrouble } from "@nexus/shared/api/schemas";
 import { NexusError } from "@nexus/shared/errors";
 import * as z from "zod";
+import { createKeyWatch } from "../core/key-watch.ts";
 import type { Principal } from "../services/ports.ts";
 import type { LogSlice } from "../services/services.ts";
 import type { ApiParts } from "./context.ts";
@@ -43,6 +46,7 @@ export type LogRoute = (req: IncomingMessage, res: ServerResponse, request: LogR
 export type LogRouteParts = Pick<ApiParts, "services"> & LogPlaceParts;
 
 export function createLogRoute({ services, logOffsetAt, clock }: LogRouteParts): LogRoute {
+  const watch = createKeyWatch((wake) => services.events.on("job", ({ jobs }) => jobs.forEach(wake)));
   return async (req, res, request) => {
     const parsed = querySchema.safeParse(Object.fromEntries(request.query));
     if (!parsed.success) throw new NexusError("bad_request", { detail: inputSentence(parsed.error) });
@@ -55,12 +59,14 @@ export function createLogRoute({ services, logOffsetAt, clock }: LogRouteParts):
     const { job, principal } = request;
     const limit = Math.min(query.limit ?? RANGE_BYTES_DEFAULT, RANGE_BYTES_MAX);
     const offset = await placeInLog(await services.openLog(principal, job), query, { logOffsetAt, clock });
+    // Troubles first: what was stored before they came is then not called whole.
+    const { logTroubles } = await services.getJob(principal, job);
     const slice = await services.readLog(principal, job, { offset, limit });
     const lines = query.lines
       ? await (await services.openLog(principal, job))?.linesBefore(offset)
       : undefined;
     res.writeHead(200, {
-      ...headers(slice),
+      ...headers(slice, logTroubles),
       ...(lines === undefined ? {} : { "x-log-line": String(lines + 1) }),
       "content-length": slice.bytes.byteLength,
     });
@@ -70,11 +76,18 @@ export function createLogRoute({ services, logOffsetAt, clock }: LogRouteParts):
   async function follow(res: ServerResponse, request: LogRequest, query: LogQuery): Promise<void> {
     const { job, principal } = request;
     const offset = await placeInLog(await services.openLog(principal, job), query, { logOffsetAt, clock });
-    const slice = await services.readLog(principal, job, { offset, limit: 1 });
-    const ended = watchViewer(res, request);
-    res.writeHead(200, headers({ ...slice, offset }));
+    const seen = await services.getJob(principal, job);
+    const slice = await services.readLog(principal, seen.id, { offset, limit: 1 });
+    const changed = new AbortController();
+    const unlisten = watch.onChange(seen.id, () => {
+      const now = services.logTroubles(seen);
+      if (now && encodeLogTroubles(now) !== encodeLogTroubles(seen.logTroubles)) changed.abort();
+    });
+    res.once("close", unlisten);
+    const ended = AbortSignal.any([watchViewer(res, request), changed.signal]);
+    res.writeHead(200, headers({ ...slice, offset }, seen.logTroubles));
     res.flushHeaders();
-    for await (const { bytes } of services.followLog(principal, job, { offset, signal: ended })) {
+    for await (const { bytes } of services.followLog(principal, seen.id, { offset, signal: ended })) {
       if (!(await writeToViewer(res, bytes, ended))) break;
     }
     // A stream that ends before its log tells so by breaking off: only a whole log ends in order.
@@ -84,14 +97,14 @@ export function createLogRoute({ services, logOffsetAt, clock }: LogRouteParts):
 
   async function download(req: IncomingMessage, res: ServerResponse, request: LogRequest): Promise<void> {
     const { job, principal } = request;
-    const { id } = await services.getJob(principal, job);
+    const { id, logTroubles } = await services.getJob(principal, job);
     const slice = await services.readLog(principal, id, { offset: 0, limit: 1 });
     // Of one attempt: the job may go on to the next meanwhile.
     const log = await services.openLog(principal, id);
     const sizeAtStart = log?.size ?? 0;
     const ended = watchViewer(res, request);
     res.writeHead(200, {
-      ...headers(slice),
+      ...headers(slice, logTroubles),
       "content-length": sizeAtStart,
       "content-disposition": `attachment; filename="${safeName(id)}.log"`,
     });
@@ -110,7 +123,7 @@ export function createLogRoute({ services, logOffsetAt, clock }: LogRouteParts):
   }
 }
 
-function headers({ offset, size, ended }: LogSlice): Record<string, string> {
+function headers({ offset, size, ended }: LogSlice, troubles: LogTrouble[]): Record<string, string> {
   return {
     "content-type": "application/octet-stream",
     "x-content-type-options": "nosniff",
@@ -119,6 +132,7 @@ function headers({ offset, size, ended }: LogSlice): Record<string, string> {
     "x-log-offset": String(offset),
     "x-log-size": String(size),
     "x-log-end": ended ? "1" : "0",
+    ...(troubles.length === 0 ? {} : { "x-log-troubles": encodeLogTroubles(troubles) }),
   };
 }
 

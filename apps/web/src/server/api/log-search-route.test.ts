@@ -12,6 +12,7 @@ beforeAll(async () => {
   api = await startTestApi({
     logSearch: { pieceMsMax: 500 },
     services: {
+      getJob: async () => ({ id: "j_1", logTroubles: [] }) as never,
       readLog: async (_principal, _job, { offset, limit }) => ({
         bytes: await api.logs.read(ATTEMPT, offset, limit),
         offset,

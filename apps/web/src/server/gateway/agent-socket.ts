@@ -253,6 +253,8 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
         return port.notice(self, message);
       case "faults":
         return port.faults(self, message);
+      case "log_gap":
+        return await port.logGap(self, message);
     }
   }
 

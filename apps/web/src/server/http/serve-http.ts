@@ -12,6 +12,8 @@ export type HttpParts = {
   pages: (req: IncomingMessage, res: ServerResponse) => Promise<void>;
   /** Whether the database answers and the services run. */
   isReady: () => Promise<boolean>;
+  /** Codes of what is wrong while it serves, for whoever watches it. */
+  problems: () => string[];
   version: string;
   /** What a page of ours may load and run. */
   pagePolicy: string;
@@ -38,7 +40,7 @@ async function answer(parts: HttpParts, req: IncomingMessage, res: ServerRespons
       return sendJson(res, 200, { ok: true });
     case "/readyz": {
       const ready = await parts.isReady();
-      return sendJson(res, ready ? 200 : 503, { ready });
+      return sendJson(res, ready ? 200 : 503, { ready, problems: parts.problems() });
     }
     case "/api/v1/version":
       return sendJson(res, 200, { version: parts.version });

@@ -34,8 +34,8 @@ export function createServices(ctx: ServiceContext): Services {
   const agentLog = createAgentLog(ctx, world, lane);
   const reports = createReports(ctx, world, { lane, wake });
   const agentPort = createAgentPort(ctx, { world, lane, reports, agentLog, keeper, samples, wake });
-  const reader = createJobReader(ctx, world);
-  const jobLogs = createJobLogs(ctx, world, reader);
+  const reader = createJobReader(ctx, world, agentLog);
+  const jobLogs = createJobLogs(ctx, world, { reader, agentLog });
   const queues = createQueues(ctx, world, { lane, wake });
   const changes = createTargetChanges(ctx, world, { keeper, wake });
   const submitParts = { world, loop, queues };
@@ -106,6 +106,11 @@ export function createServices(ctx: ServiceContext): Services {
     logTailOffset: jobLogs.tailOffset,
     openLog: jobLogs.open,
     logState: jobLogs.state,
+    logTroubles: jobLogs.troubles,
+    problems() {
+      const problem = agentLog.problem();
+      return problem === null ? [] : [problem];
+    },
   };
 
   function plan(): void {

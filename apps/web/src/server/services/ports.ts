@@ -45,6 +45,7 @@ export type AgentPort = {
   notice(node: NodeSession, message: MessageOf<AgentMessage, "notice">): void;
   /** What keeps the node from starting anything, as it stands now. */
   faults(node: NodeSession, message: MessageOf<AgentMessage, "faults">): void;
+  logGap(node: NodeSession, message: MessageOf<AgentMessage, "log_gap">): Promise<void>;
   disconnected(node: NodeSession, why: string): Promise<void>;
 };
 

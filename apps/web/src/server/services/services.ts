@@ -4,7 +4,15 @@
  * only what depends on the row (members cancel their own jobs) is checked here.
  */
 import type { contract, OutputOf, ProcedureName } from "@nexus/shared/api/contract";
-import type { GpuPoint, Job, JobSpec, JobTimelineEvent, Queue, Target } from "@nexus/shared/api/schemas";
+import type {
+  GpuPoint,
+  Job,
+  JobSpec,
+  JobTimelineEvent,
+  LogTrouble,
+  Queue,
+  Target,
+} from "@nexus/shared/api/schemas";
 import type * as z from "zod";
 import type { AgentPort, EventBus, Principal } from "./ports.ts";
 
@@ -96,4 +104,8 @@ export type Services = {
   openLog(principal: Principal, job: string): Promise<OpenLog | null>;
   /** Size and end of the log without reading it: for `jobs.follow`. */
   logState(principal: Principal, job: string): Promise<{ logBytes: number; logEnded: boolean }>;
+  /** Of a job that is not over: `logTroubles` as `getJob` gives it, from memory. Null once it is over, log and all. */
+  logTroubles(job: Pick<Job, "id" | "attempt">): LogTrouble[] | null;
+  /** What is wrong with the control plane itself, for everyone to see. */
+  problems(): { code: string; message: string }[];
 };

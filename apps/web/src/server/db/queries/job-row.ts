@@ -33,6 +33,7 @@ export type JobRow = {
   message: string | null;
   isCancelRequested: boolean;
   logBytes: number;
+  logGapAt: number | null;
   createdAtMs: number;
   assignedAtMs: number | null;
   startedAtMs: number | null;
@@ -48,6 +49,7 @@ export function jobColumns(sql: QueryRunner): Fragment {
     u.name as "userName", t.public_id as "targetPublicId", t.name as "targetName", j.gpu_uuids as "gpuUuids",
     a.public_id as attempt, j.attempt_number as "attemptNumber", j.exit_code as "exitCode", j.signal, j.message,
     j.cancel_requested_at is not null as "isCancelRequested", j.log_bytes::float8 as "logBytes",
+    a.log_gap_at::float8 as "logGapAt",
     round(extract(epoch from j.created_at) * 1000)::float8 as "createdAtMs",
     round(extract(epoch from j.assigned_at) * 1000)::float8 as "assignedAtMs",
     round(extract(epoch from j.started_at) * 1000)::float8 as "startedAtMs",

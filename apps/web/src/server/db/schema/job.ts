@@ -138,6 +138,8 @@ export const attempt = pgTable(
     message: text("message"),
     /** Final size that the agent reported; the log is whole when the store holds as much. */
     logBytes: bigint("log_bytes", { mode: "number" }),
+    /** From this byte on output may be missing: its node's disk was full. */
+    logGapAt: bigint("log_gap_at", { mode: "number" }),
     /** All is durable here and the agent was told to forget it. */
     closedAt: timestamp("closed_at", { withTimezone: true }),
   },

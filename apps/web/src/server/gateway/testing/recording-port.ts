@@ -68,6 +68,7 @@ export function createRecordingPort(): RecordingPort {
     },
     telemetry: (node, message) => void record("telemetry", node, message),
     notice: (node, message) => void record("notice", node, message),
+    logGap: (node, message) => record("logGap", node, message),
     faults: (node, message) => void record("faults", node, message),
     disconnected: (node, why) => record("disconnected", node, why),
   };

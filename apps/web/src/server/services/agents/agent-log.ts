@@ -2,10 +2,12 @@
  * Log bytes of attempts on their way into the store, and the end of it: an attempt is closed, and its node told to forget
  * it, when it has ended and every byte it reported is durable here.
  *
- * Owns: which attempts found no room. Invariants: bytes are written only at the store's present size; what does not fit
- * there is answered with that size and a rewind; while the disk is full nothing is answered, so the node keeps its bytes,
- * and is asked again from time to time. It refuses attempts of other nodes by not answering.
+ * Owns: which attempts the store did not take, and why. Invariants: bytes are written only at the store's present size; what
+ * does not fit there is answered with that size and a rewind; while the store does not take a log (full disk, I/O error)
+ * nothing of it is answered, so the node keeps its bytes, and is asked again from time to time; other logs go on. It refuses
+ * attempts of other nodes by not answering.
  */
+import type { LogTrouble } from "@nexus/shared/api/schemas";
 import { NexusError } from "@nexus/shared/errors";
 import type { AgentMessage, MessageOf, ServerMessage } from "@nexus/shared/protocol/messages";
 import { closeAttempts } from "../../db/queries/close-attempts.ts";
@@ -17,24 +19,37 @@ import type { World } from "../scheduling/world.ts";
 import type { ServiceContext } from "../service-context.ts";
 import type { WriteLane } from "../write-lane.ts";
 
+const NOTICE_CODES = ["log_store_full", "log_store_failing"];
+/** A log that is in trouble is tried at this many retries at least before nobody counts on its word any more. */
+const PROBLEM_RETRIES = 3;
+
 export type AgentLog = {
   append(
     node: NodeSession,
     message: MessageOf<AgentMessage, "log">,
     bytes: Uint8Array,
   ): Promise<ServerMessage[]>;
+  /** Bytes stored; 0 while the store cannot tell. */
+  sizeOf(attempt: string): Promise<number>;
   /** Whether all of it is stored; makes it durable if so. */
   isWhole(attempt: string, logBytes: number): Promise<boolean>;
   /** Closes ended attempts whose log is whole. @returns those that the node may forget. */
   close(attempts: LiveAttempt[]): Promise<string[]>;
+  /** Why no more of a log is stored now. */
+  troubleOf(attempt: string): LogTrouble | null;
+  /** What is wrong with the store, as far as the logs of the last moments tell. */
+  problem(): { code: string; message: string } | null;
   stop(): void;
 };
 
-const NOTICE_CODE = "log_store_full";
+type Trouble = LogTrouble & { attempt: LiveAttempt; atMs: number; why: string };
 
 export function createAgentLog(ctx: ServiceContext, world: World, lane: WriteLane): AgentLog {
-  const { logs, events, hub } = ctx;
-  const stalled = new Map<string, { targetId: number }>();
+  const { logs, events, hub, clock } = ctx;
+  /** Nothing of these is taken until the node was asked again. */
+  const stalled = new Set<string>();
+  /** Until something of them was stored. */
+  const troubles = new Map<string, Trouble>();
   let retry: NodeJS.Timeout | null = null;
   const closer = createBatcher<LiveAttempt, null>(async (attempts) => {
     await lane.run(async () => {
@@ -62,36 +77,58 @@ export function createAgentLog(ctx: ServiceContext, world: World, lane: WriteLan
         if (offset !== size) return [{ type: "log_ack", attempt: id, logBytes: size, rewind: true }];
         size = await logs.append(id, offset, bytes);
       } catch (error) {
-        stallIfFull(id, error);
+        stall(id, error);
         return [];
       }
-      clearNotice(attempt.targetId);
+      clear(id);
       const answers: ServerMessage[] = [{ type: "log_ack", attempt: id, logBytes: size, rewind: false }];
       const forget = attempt.ended ? await agentLog.close([attempt]) : [];
       if (forget.length > 0) answers.push({ type: "forget", attempts: forget });
       else tell(attempt, size, false);
       return answers;
     },
+    async sizeOf(attempt) {
+      try {
+        return await logs.size(attempt);
+      } catch (error) {
+        stall(attempt, error);
+        return 0;
+      }
+    },
     async isWhole(attempt, logBytes) {
       if (logBytes === 0) return true;
-      if ((await logs.size(attempt)) < logBytes) return false;
       try {
+        if ((await logs.size(attempt)) < logBytes) return false;
         await logs.sync(attempt);
+        // What could not be made durable was given up: the log may be shorter now.
+        const isWhole = (await logs.size(attempt)) >= logBytes;
+        if (isWhole) clear(attempt);
+        return isWhole;
       } catch (error) {
-        stallIfFull(attempt, error);
+        stall(attempt, error);
         return false;
       }
-      // What could not be made durable was given up: the log may be shorter now.
-      return (await logs.size(attempt)) >= logBytes;
     },
     async close(attempts) {
-      const whole: LiveAttempt[] = [];
-      for (const attempt of attempts) {
-        if (attempt.ended && (await agentLog.isWhole(attempt.id, attempt.ended.logBytes)))
-          whole.push(attempt);
-      }
+      const whole = await Promise.all(
+        attempts.map(async (attempt) =>
+          attempt.ended && (await agentLog.isWhole(attempt.id, attempt.ended.logBytes)) ? attempt : [],
+        ),
+      ).then((found) => found.flat());
       await Promise.all(whole.map((attempt) => closer.add(attempt)));
       return whole.map((attempt) => attempt.id);
+    },
+    troubleOf(attempt) {
+      const trouble = troubles.get(attempt);
+      return trouble ? { code: trouble.code, message: trouble.message, offset: null } : null;
+    },
+    problem() {
+      const sinceMs = clock.nowMs() - PROBLEM_RETRIES * ctx.timing.logRetryMs;
+      const latest = [...troubles.values()].findLast(({ atMs }) => atMs >= sinceMs);
+      if (!latest) return null;
+      const count = troubles.size;
+      const message = `The control plane cannot store the logs of ${count} job${count === 1 ? "" : "s"} now, their nodes keep them: ${latest.why}`;
+      return { code: `log_${latest.code}`, message };
     },
     stop() {
       if (retry) clearTimeout(retry);
@@ -110,37 +147,64 @@ export function createAgentLog(ctx: ServiceContext, world: World, lane: WriteLan
     events.emit("log", { teamId: attempt.teamId, job: attempt.job, attempt: attempt.id, logBytes, ended });
   }
 
-  function stallIfFull(id: string, error: unknown): void {
-    if (!(error instanceof NexusError) || error.code !== "disk_full") throw error;
+  /** This log waits; the node's other logs, and its session, go on. */
+  function stall(id: string, error: unknown): void {
+    ctx.log("error", "a log was not stored", { attempt: id, error: String(error) });
     const attempt = world.live.attempts.get(id);
     if (!attempt) return;
-    stalled.set(id, { targetId: attempt.targetId });
+    const isFull = error instanceof NexusError && error.code === "disk_full";
+    const why = error instanceof Error ? error.message : String(error);
+    const trouble: Trouble = {
+      code: isFull ? "store_full" : "store_failing",
+      message: `the control plane cannot store more of this log now, its node keeps the rest and sends it later: ${why.replace(/\.$/, "")}`,
+      offset: null,
+      attempt,
+      atMs: clock.nowMs(),
+      why,
+    };
+    const before = troubles.get(id);
+    stalled.add(id);
+    troubles.delete(id);
+    troubles.set(id, trouble);
+    retry ??= setTimeout(askAgain, ctx.timing.logRetryMs).unref();
+    if (before?.message === trouble.message) return;
     const target = world.fleet.get(attempt.targetId);
     if (target) {
-      const message = `Logs of its jobs cannot be stored. ${error.message} The node keeps them and sends them later.`;
-      target.notice = { level: "error", code: NOTICE_CODE, message, atMs: ctx.clock.nowMs() };
-      events.emit("target", { teamId: attempt.teamId, target: target.row.publicId, removed: false });
+      const message = `Logs of its jobs cannot be stored. ${why} The node keeps them and sends them later.`;
+      target.notice = { level: "error", code: `log_${trouble.code}`, message, atMs: trouble.atMs };
     }
-    ctx.log("error", "a log was not stored", { attempt: id, error: error.message });
-    retry ??= setTimeout(askAgain, ctx.timing.logRetryMs).unref();
+    tellTrouble(attempt);
   }
 
-  /** A frame found room again. */
-  function clearNotice(targetId: number): void {
+  /** Something of it was stored, or it is gone. */
+  function clear(id: string): void {
+    const trouble = troubles.get(id);
+    if (!trouble) return;
+    troubles.delete(id);
+    const { targetId } = trouble.attempt;
     const target = world.fleet.get(targetId);
-    if (target?.notice?.code !== NOTICE_CODE) return;
-    target.notice = null;
-    events.emit("target", { teamId: target.row.teamId, target: target.row.publicId, removed: false });
+    const isLast = ![...troubles.values()].some(({ attempt }) => attempt.targetId === targetId);
+    if (isLast && target?.notice && NOTICE_CODES.includes(target.notice.code)) target.notice = null;
+    tellTrouble(trouble.attempt);
+  }
+
+  function tellTrouble({ job, teamId, targetId }: LiveAttempt): void {
+    const target = world.fleet.get(targetId);
+    if (target) events.emit("target", { teamId, target: target.row.publicId, removed: false });
+    events.emit("job", { teamId, jobs: [job] });
   }
 
   function askAgain(): void {
     retry = null;
     const again = [...stalled];
     stalled.clear();
-    for (const [attempt, { targetId }] of again) {
-      logs.size(attempt).then(
-        (logBytes) => hub.send(targetId, { type: "log_ack", attempt, logBytes, rewind: true }),
-        (error: unknown) => ctx.log("error", "a log's size is not known", { attempt, error: String(error) }),
+    for (const id of [...troubles.keys()]) if (!world.live.attempts.has(id)) clear(id);
+    for (const id of again) {
+      const targetId = world.live.attempts.get(id)?.targetId;
+      if (targetId === undefined) continue;
+      logs.size(id).then(
+        (logBytes) => hub.send(targetId, { type: "log_ack", attempt: id, logBytes, rewind: true }),
+        (error: unknown) => stall(id, error),
       );
     }
   }

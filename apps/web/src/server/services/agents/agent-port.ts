@@ -6,11 +6,13 @@
 import type { AttemptExit, GpuFacts, HostFacts } from "@nexus/shared/protocol/messages";
 import { findAttempts } from "../../db/queries/find-attempts.ts";
 import { putGpus } from "../../db/queries/put-gpus.ts";
+import { recordLogGaps } from "../../db/queries/record-log-gaps.ts";
 import { setTargetFacts } from "../../db/queries/set-target-facts.ts";
 import { cleanData, cleanText } from "../clean-text.ts";
 import type { FleetKeeper } from "../fleet/fleet-keeper.ts";
 import type { LiveTarget } from "../fleet/live-fleet.ts";
 import type { RecordSamples } from "../fleet/record-samples.ts";
+import { gapText } from "../logs/log-troubles.ts";
 import type { AgentPort, NodeSession } from "../ports.ts";
 import type { World } from "../scheduling/world.ts";
 import type { ServiceContext } from "../service-context.ts";
@@ -30,6 +32,8 @@ export type AgentPortParts = {
   wake: () => void;
 };
 
+/** Twice what its agent calls low. */
+const DISK_WELL_MIB = 1024;
 const PID_MAX = 2 ** 31 - 1;
 
 export function createAgentPort(ctx: ServiceContext, parts: AgentPortParts): AgentPort {
@@ -76,12 +80,13 @@ export function createAgentPort(ctx: ServiceContext, parts: AgentPortParts): Age
       const nowMs = clock.nowMs();
       const known = message.attempts.filter((exit) => mine(node, exit) !== null);
       const unknown = message.attempts.filter((exit) => mine(node, exit) === null);
-      const told: Report[] = [];
-      for (const exit of known) {
-        const isLogWhole = await agentLog.isWhole(exit.attempt, exit.logBytes);
-        const endedAtMs = agoMs(nowMs, exit.endedAgoMs);
-        told.push({ kind: "exited", report: { targetId: node.targetId, exit, endedAtMs, isLogWhole } });
-      }
+      const told = await Promise.all(
+        known.map(async (exit): Promise<Report> => {
+          const isLogWhole = await agentLog.isWhole(exit.attempt, exit.logBytes);
+          const endedAtMs = agoMs(nowMs, exit.endedAgoMs);
+          return { kind: "exited", report: { targetId: node.targetId, exit, endedAtMs, isLogWhole } };
+        }),
+      );
       await reports.add(told);
       const waiting = known
         .flatMap((exit) => mine(node, exit) ?? [])
@@ -96,6 +101,8 @@ export function createAgentPort(ctx: ServiceContext, parts: AgentPortParts): Age
       if (!target) return;
       const sampledAtMs = agoMs(clock.nowMs(), message.sampledAgoMs);
       target.host = message.host;
+      if (target.notice?.code === "disk_low" && (message.host.diskFreeMib ?? 0) >= DISK_WELL_MIB)
+        target.notice = null;
       for (const sample of message.gpus) {
         const gpu = target.gpus.get(sample.uuid);
         if (gpu) world.fleet.putSample(gpu, sample, sampledAtMs);
@@ -118,6 +125,20 @@ export function createAgentPort(ctx: ServiceContext, parts: AgentPortParts): Age
       world.fleet.setFaults(target, cleanData(faults), clock.nowMs());
       changed(target);
       wake();
+    },
+    async logGap(node, message) {
+      const nowMs = clock.nowMs();
+      const gaps = message.attempts.map((gap) => ({ ...gap, message: gapText(node.targetName, gap.offset) }));
+      const news = await recordLogGaps(ctx.sql, gaps, {
+        targetId: node.targetId,
+        actor: node.targetName,
+        nowMs,
+      });
+      for (const { attempt: id, offset } of news) {
+        const attempt = world.live.attempts.get(id);
+        if (attempt) attempt.logGapAt = offset;
+      }
+      if (news.length > 0) events.emit("job", { teamId: node.teamId, jobs: news.map(({ job }) => job) });
     },
     async disconnected(node, why) {
       await keeper.leave(node, why);

@@ -36,7 +36,7 @@ export async function syncNode(
       .attemptsOn(node.targetId)
       .filter((attempt) => !namedIds.has(attempt.id))
       .map((attempt) => knownOf(world, attempt));
-    await giveUp(ctx, world, missing);
+    await giveUp(ctx, world, { missing, agentLog });
     await bringBack(ctx, world, { node, namedIds });
     const toStart = missing.filter((one) => missingMeans(one) === "start").map((one) => one.attempt);
     return await readStarts(ctx, world, toStart);
@@ -59,13 +59,15 @@ async function reportsOf(
 ): Promise<Report[]> {
   const { targetId } = node;
   const reports: Report[] = [];
+  const exited = named.flatMap(({ exit }) => exit ?? []);
+  const isWhole = await Promise.all(exited.map((exit) => agentLog.isWhole(exit.attempt, exit.logBytes)));
   for (const { attempt, fence, pid, startedAgoMs, exit } of named) {
     if (pid !== null && world.live.attempts.get(attempt)?.startedAtMs === null) {
       const startedAtMs = agoMs(nowMs, startedAgoMs ?? 0);
       reports.push({ kind: "started", report: { targetId, attempt, fence, pid, startedAtMs } });
     }
     if (exit) {
-      const isLogWhole = await agentLog.isWhole(attempt, exit.logBytes);
+      const isLogWhole = isWhole[exited.indexOf(exit)] ?? false;
       const endedAtMs = agoMs(nowMs, exit.endedAgoMs);
       reports.push({ kind: "exited", report: { targetId, exit, endedAtMs, isLogWhole } });
     }
@@ -97,13 +99,17 @@ async function wantsOf(
     const attempt = mine(id);
     const known = attempt ? knownOf(world, attempt) : null;
     const want = closed.has(id) ? "forget" : wantOf(one, known, found.get(id) ?? null);
-    wants.push({ attempt: id, fence, want, logBytes: want === "adopt" ? await ctx.logs.size(id) : 0 });
+    wants.push({ attempt: id, fence, want, logBytes: want === "adopt" ? await agentLog.sizeOf(id) : 0 });
   }
   return wants;
 }
 
 /** Ends what the node can never report on: cancelled before it began, lost, or over with the rest of its log gone. */
-async function giveUp(ctx: ServiceContext, world: World, missing: KnownAttempt[]): Promise<void> {
+async function giveUp(
+  ctx: ServiceContext,
+  world: World,
+  { missing, agentLog }: { missing: KnownAttempt[]; agentLog: AgentLog },
+): Promise<void> {
   const nowMs = ctx.clock.nowMs();
   const ended = missing.flatMap(({ attempt, job }): EndedAttempt[] => {
     const means = missingMeans({ attempt, job });
@@ -143,7 +149,7 @@ async function giveUp(ctx: ServiceContext, world: World, missing: KnownAttempt[]
   for (const attempt of over) {
     world.live.closeAttempt(attempt);
     const { teamId, job, id } = attempt;
-    ctx.events.emit("log", { teamId, job, attempt: id, logBytes: await ctx.logs.size(id), ended: true });
+    ctx.events.emit("log", { teamId, job, attempt: id, logBytes: await agentLog.sizeOf(id), ended: true });
   }
 }
 

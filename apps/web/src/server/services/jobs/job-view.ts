@@ -1,7 +1,8 @@
-import type { Job } from "@nexus/shared/api/schemas";
+import type { Job, LogTrouble } from "@nexus/shared/api/schemas";
 import { roleAllows } from "@nexus/shared/roles";
 import type { NewJob } from "../../db/queries/insert-jobs.ts";
 import type { JobRow } from "../../db/queries/job-row.ts";
+import { logTroublesOf } from "../logs/log-troubles.ts";
 import type { Principal } from "../ports.ts";
 import type { LiveJob } from "../scheduling/live-jobs.ts";
 import type { World } from "../scheduling/world.ts";
@@ -10,7 +11,7 @@ import type { World } from "../scheduling/world.ts";
  * A job as the API shows it: the row, with what only memory knows laid over it (why it waits, whether its start left, how
  * far its log is). Values of the environment are for the submitter and for admins.
  */
-export function jobView(row: JobRow, { principal, live, logBytes }: JobViewContext): Job {
+export function jobView(row: JobRow, { principal, live, logBytes, logTrouble }: JobViewContext): Job {
   const hasStarted =
     row.state === "assigned" && live?.state === "starting" && live.attempt?.id === row.attempt;
   const {
@@ -21,6 +22,7 @@ export function jobView(row: JobRow, { principal, live, logBytes }: JobViewConte
     targetPublicId,
     targetName,
     isCancelRequested,
+    logGapAt,
     ...same
   } = row;
   return {
@@ -34,10 +36,16 @@ export function jobView(row: JobRow, { principal, live, logBytes }: JobViewConte
     reason: row.state === "queued" ? (live?.reason ?? { code: "new" }) : null,
     cancelRequested: isCancelRequested,
     logBytes: Math.max(logBytes ?? 0, row.logBytes),
+    logTroubles: logTroublesOf({ live, logGapAt, target: targetName ?? "its node", trouble: logTrouble }),
   };
 }
 
-export type JobViewContext = { principal: Principal; live: LiveJob | undefined; logBytes: number | null };
+export type JobViewContext = {
+  principal: Principal;
+  live: LiveJob | undefined;
+  logBytes: number | null;
+  logTrouble: LogTrouble | null;
+};
 
 /** The view of a job that was just submitted, without reading it back. */
 export function newJobView(
@@ -64,6 +72,7 @@ export function newJobView(
     message: null,
     cancelRequested: false,
     logBytes: 0,
+    logTroubles: [],
     createdAtMs: job.createdAtMs,
     assignedAtMs: job.attempt?.assignedAtMs ?? null,
     startedAtMs: null,

@@ -9,6 +9,7 @@ import type { JobRow } from "../../db/queries/job-row.ts";
 import { listGpuSamples } from "../../db/queries/list-gpu-samples.ts";
 import { listJobEvents } from "../../db/queries/list-job-events.ts";
 import { countJobs, type JobFilter, listJobIds, listJobs } from "../../db/queries/list-jobs.ts";
+import type { AgentLog } from "../agents/agent-log.ts";
 import type { Principal } from "../ports.ts";
 import type { World } from "../scheduling/world.ts";
 import type { ServiceContext } from "../service-context.ts";
@@ -28,15 +29,20 @@ export type JobReader = {
   samples(principal: Principal, id: string): Promise<{ points: GpuPoint[] }>;
 };
 
-export function createJobReader(ctx: ServiceContext, world: World): JobReader {
+export function createJobReader(
+  ctx: ServiceContext,
+  world: World,
+  agentLog: Pick<AgentLog, "sizeOf" | "troubleOf">,
+): JobReader {
   const { sql } = ctx;
 
   async function view(principal: Principal, row: JobRow): Promise<Job> {
     const live = world.live.jobs.get(row.publicId);
     // Of a job that runs, the store knows the size; of one that ended, its row.
     const isGrowing = isActive(row.state) && row.attempt !== null;
-    const logBytes = isGrowing && row.attempt ? await ctx.logs.size(row.attempt) : null;
-    return jobView(row, { principal, live, logBytes });
+    const logBytes = isGrowing && row.attempt ? await agentLog.sizeOf(row.attempt) : null;
+    const logTrouble = row.attempt === null ? null : agentLog.troubleOf(row.attempt);
+    return jobView(row, { principal, live, logBytes, logTrouble });
   }
 
   const reader: JobReader = {

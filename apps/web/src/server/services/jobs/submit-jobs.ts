@@ -189,7 +189,12 @@ async function submittedBefore(
     rows.map(({ submitKey, ...row }) => {
       return [
         submitKey,
-        jobView(row, { principal, live: world.live.jobs.get(row.publicId), logBytes: null }),
+        jobView(row, {
+          principal,
+          live: world.live.jobs.get(row.publicId),
+          logBytes: null,
+          logTrouble: null,
+        }),
       ];
     }),
   );

@@ -1,13 +1,16 @@
 /** Logs of jobs for people: by offset, from the end, and as they grow. */
+import type { Job, LogTrouble } from "@nexus/shared/api/schemas";
 import { isFinal } from "@nexus/shared/machines/job";
 import { followLog } from "../../core/logs/follow-log.ts";
 import { createLogWatch } from "../../core/logs/log-watch.ts";
 import type { JobRow } from "../../db/queries/job-row.ts";
+import type { AgentLog } from "../agents/agent-log.ts";
 import type { JobReader } from "../jobs/read-jobs.ts";
 import type { Principal } from "../ports.ts";
 import type { World } from "../scheduling/world.ts";
 import type { ServiceContext } from "../service-context.ts";
 import type { FollowFrom, LogChunk, LogSlice, OpenLog } from "../services.ts";
+import { logTroublesOf } from "./log-troubles.ts";
 
 export type JobLogs = {
   read(principal: Principal, job: string, range: { offset: number; limit: number }): Promise<LogSlice>;
@@ -15,9 +18,16 @@ export type JobLogs = {
   tailOffset(principal: Principal, job: string, lines: number): Promise<number>;
   open(principal: Principal, job: string): Promise<OpenLog | null>;
   state(principal: Principal, job: string): Promise<{ logBytes: number; logEnded: boolean }>;
+  troubles(job: Pick<Job, "id" | "attempt">): LogTrouble[] | null;
 };
 
-export function createJobLogs(ctx: ServiceContext, world: World, reader: JobReader): JobLogs {
+export type JobLogsParts = { reader: JobReader; agentLog: Pick<AgentLog, "sizeOf" | "troubleOf"> };
+
+export function createJobLogs(
+  ctx: ServiceContext,
+  world: World,
+  { reader, agentLog }: JobLogsParts,
+): JobLogs {
   const { logs, events } = ctx;
   const watch = createLogWatch(events);
 
@@ -27,7 +37,7 @@ export function createJobLogs(ctx: ServiceContext, world: World, reader: JobRead
   }
 
   async function sizeOf(row: JobRow): Promise<number> {
-    return row.attempt === null ? 0 : await logs.size(row.attempt);
+    return row.attempt === null ? 0 : await agentLog.sizeOf(row.attempt);
   }
 
   return {
@@ -59,6 +69,17 @@ export function createJobLogs(ctx: ServiceContext, world: World, reader: JobRead
       const row = await reader.row(principal, job);
       const logEnded = hasEnded(row);
       return { logBytes: await sizeOf(row), logEnded };
+    },
+    troubles({ id, attempt: last }) {
+      const live = world.live.jobs.get(id);
+      const attempt = live ? live.attempt : world.live.attempts.get(last ?? "");
+      if (!live && !attempt) return null;
+      return logTroublesOf({
+        live,
+        logGapAt: attempt?.logGapAt ?? null,
+        target: (attempt && world.fleet.get(attempt.targetId)?.row.name) ?? "its node",
+        trouble: attempt ? agentLog.troubleOf(attempt.id) : null,
+      });
     },
     async *follow(principal, job, { offset = 0, tailLines, signal }) {
       let from = offset;

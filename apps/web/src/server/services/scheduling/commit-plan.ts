@@ -97,6 +97,7 @@ function attemptOf(
     pid: null,
     maybeSent: false,
     needsSend: true,
+    logGapAt: null,
     ended: null,
   };
 }

@@ -41,6 +41,8 @@ export type LiveAttempt = {
   maybeSent: boolean;
   /** Its start is still to be sent, in this session of its node. Sending it twice does no harm. */
   needsSend: boolean;
+  /** See the schema of attempts. */
+  logGapAt: number | null;
   /** Set when it is over and only its log is awaited. */
   ended: { logBytes: number } | null;
 };

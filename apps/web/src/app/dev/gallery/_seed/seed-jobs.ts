@@ -41,6 +41,7 @@ function job({ who, agoMin, ...seed }: JobSeed, nowMs: number): Job {
     message: null,
     cancelRequested: false,
     logBytes: 0,
+    logTroubles: [],
     createdAtMs,
     assignedAtMs: seed.state === "queued" ? null : createdAtMs + 400,
     startedAtMs: begun ? createdAtMs + 2100 : null,

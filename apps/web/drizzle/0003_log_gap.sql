@@ -1,0 +1,1 @@
+ALTER TABLE "attempt" ADD COLUMN "log_gap_at" bigint;
