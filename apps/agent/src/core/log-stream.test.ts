@@ -151,6 +151,17 @@ describe("log stream", () => {
     expect(server.bytesOfDuplicates).toBeLessThan(1500);
   });
 
+  it("[P30] what found no room twice is sent a third time when the server asks of its own accord", () => {
+    const sent = (stream: LogStream) => sentChunk(stream, nextChunk(stream)?.length ?? 0);
+    const demand = { logBytes: 0, rewind: true };
+    let stream = sent(growLog(attachLog(newLogStream("a_1", 1), 0), 100));
+    stream = sent(ackLog(stream, { ...demand, again: true }));
+    expect(nextChunk(stream)).toBeNull();
+    // The echo of a frame that was on its way is no reason; the server's own wish is.
+    expect(nextChunk(ackLog(stream, demand))).toBeNull();
+    expect(nextChunk(ackLog(stream, { ...demand, again: true }))).toEqual({ offset: 0, length: 100 });
+  });
+
   it("[P31] at most one window is on its way, in chunks that fit a frame, and an ack makes room", () => {
     let stream = growLog(attachLog(newLogStream("a_1", 1), 100), 100 + 3 * LOG_WINDOW_BYTES);
     let sent = 0;

@@ -61,13 +61,17 @@ export function sentChunk(stream: LogStream, length: number): LogStream {
 
 /**
  * The server's answer. Frames that were on their way when it asked to go back each bring the same demand once more; going
- * back again for those would send everything twice, and twice again. So a demand counts once, until an ack shows that we went.
+ * back again for those would send everything twice, and twice again. So a demand counts once, until an ack shows that we went;
+ * unless the server makes it of its own accord (`again`), since it dropped what we sent.
  */
-export function ackLog(stream: LogStream, ack: { logBytes: number; rewind: boolean }): LogStream {
+export function ackLog(
+  stream: LogStream,
+  ack: { logBytes: number; rewind: boolean; again?: boolean | undefined },
+): LogStream {
   if (stream.at === null) return stream;
   const { at } = stream;
   if (ack.rewind) {
-    if (at.rewoundTo === ack.logBytes) return stream;
+    if (at.rewoundTo === ack.logBytes && ack.again !== true) return stream;
     return { ...stream, at: { acked: ack.logBytes, sent: ack.logBytes, rewoundTo: ack.logBytes } };
   }
   if (ack.logBytes <= at.acked) return stream;

@@ -131,6 +131,26 @@ describe("log shipper", () => {
     expect(await next).toEqual({ attempt: "a_8", offset: 2, text: "2345" });
   });
 
+  it("[P36] answers that repeat what is known do not put off the resend, however long the job writes on", async () => {
+    await shipper.close();
+    let nowMs = 0;
+    shipper = createLogShipper({
+      onData: () => data.emit("data"),
+      onTrouble: () => undefined,
+      nowMs: () => nowMs,
+      lookEveryMs: 5,
+      resendAfterMs: 1_000,
+    });
+    await writeFile(path("a_9"), "0123");
+    shipper.attach(file("a_9"), 0);
+    expect((await pullText()).offset).toBe(0);
+    shipper.ack("a_9", { logBytes: 0, rewind: true });
+    expect((await pullText()).offset).toBe(0);
+    for (; nowMs < 900; nowMs += 100) shipper.ack("a_9", { logBytes: 0, rewind: true });
+    nowMs = 1_001;
+    expect(await pullText()).toEqual({ attempt: "a_9", offset: 0, text: "0123" });
+  });
+
   it("[P36] a log that cannot be read is told and does not stop the others", async () => {
     await writeFile(path("a_7"), "fine");
     shipper.attach({ attempt: "a_6", fence: 1, path: folder }, 0);

@@ -39,7 +39,7 @@ export type LogShipper = {
   attach(file: LogFile, logBytes: number): void;
   /** The job wrote its last byte. */
   end(attempt: string, logBytes: number): void;
-  ack(attempt: string, answer: { logBytes: number; rewind: boolean }): void;
+  ack(attempt: string, answer: { logBytes: number; rewind: boolean; again?: boolean | undefined }): void;
   forget(attempt: string): void;
   /** The connection is gone. */
   detachAll(): void;
@@ -207,8 +207,10 @@ export function createLogShipper(options: LogShipperOptions): LogShipper {
     ack(attempt, answer) {
       const tail = tails.get(attempt);
       if (tail === undefined) return;
-      tail.stream = ackLog(tail.stream, answer);
-      tail.ackedAtMs = nowMs();
+      const before = tail.stream;
+      tail.stream = ackLog(before, answer);
+      // An answer that changes nothing is as good as none: a job that writes on would otherwise put off the resend for ever.
+      if (tail.stream !== before) tail.ackedAtMs = nowMs();
       settle(tail);
       if (nextChunk(tail.stream) !== null) onData();
     },

@@ -256,8 +256,17 @@ export const serverMessageSchema = z.discriminatedUnion("type", [
     graceMs: amount,
   }),
   z.object({ type: z.literal("forget"), attempts: batch(idText) }),
-  /** The log is stored up to `logBytes`. With `rewind` the sender goes back there. */
-  z.object({ type: z.literal("log_ack"), attempt: idText, logBytes: amount, rewind: z.boolean() }),
+  /**
+   * The log is stored up to `logBytes`. With `rewind` the sender goes back there; with `again` also when it was told so before:
+   * what it sent then found no room.
+   */
+  z.object({
+    type: z.literal("log_ack"),
+    attempt: idText,
+    logBytes: amount,
+    rewind: z.boolean(),
+    again: z.optional(z.boolean()),
+  }),
   z.object({ type: z.literal("heartbeat"), seq: amount }),
 ]);
 export type ServerMessage = z.infer<typeof serverMessageSchema>;

@@ -203,7 +203,8 @@ export function createAgentLog(ctx: ServiceContext, world: World, lane: WriteLan
       const targetId = world.live.attempts.get(id)?.targetId;
       if (targetId === undefined) continue;
       logs.size(id).then(
-        (logBytes) => hub.send(targetId, { type: "log_ack", attempt: id, logBytes, rewind: true }),
+        (logBytes) =>
+          hub.send(targetId, { type: "log_ack", attempt: id, logBytes, rewind: true, again: true }),
         (error: unknown) => stall(id, error),
       );
     }

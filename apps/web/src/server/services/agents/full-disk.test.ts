@@ -49,7 +49,7 @@ describe.skipIf(!canMount())("a log folder on a disk that is full", () => {
     ]);
     expect(await node.exited(start, { logBytes: text.length })).toEqual([]);
     expect((await t.services.getJob(t.alice, id)).logTroubles).toEqual([trouble]);
-    const asked = { type: "log_ack", attempt: start.attempt, logBytes: 0, rewind: true };
+    const asked = { type: "log_ack", attempt: start.attempt, logBytes: 0, rewind: true, again: true };
     await t.until(() => node.sent.some((message) => JSON.stringify(message) === JSON.stringify(asked)));
     expect(await node.log(start, 0, text)).toEqual([]);
 
@@ -57,7 +57,7 @@ describe.skipIf(!canMount())("a log folder on a disk that is full", () => {
     const before = node.sent.length;
     await t.until(() => node.sent.slice(before).some((message) => message.type === "log_ack"));
     expect(await node.log(start, 0, text)).toEqual([
-      { ...asked, logBytes: text.length, rewind: false },
+      { type: "log_ack", attempt: start.attempt, logBytes: text.length, rewind: false },
       { type: "forget", attempts: [start.attempt] },
     ]);
     expect(notice()).toBeNull();
