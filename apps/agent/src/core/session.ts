@@ -89,6 +89,11 @@ export type LiveMessage = Exclude<ServerMessage, { type: "challenge" | "welcome"
 
 const BACKOFF_MS_MIN = 500;
 const BACKOFF_MS_MAX = 60_000;
+/**
+ * Where nobody answers, nobody is spared by waiting: a network that is whole again should find its nodes back within 10 s. Who
+ * answers and sends us away is asked less and less often.
+ */
+const BACKOFF_UNANSWERED_MS_MAX = 5_000;
 /** A control plane that restarts is back within some 4 s; its nodes should be back within 3 s of it. */
 const BACKOFF_EARLY_MS_MAX = 3_000;
 const EARLY_FAILURES = 8;
@@ -151,13 +156,10 @@ export function stepSession(session: Session, event: SessionEvent, config: Sessi
 }
 
 /** Full jitter: anywhere between the least wait and a ceiling that doubles with each failure, but stays low at first. */
-export function backoffMs(failures: number, random: number): number {
+export function backoffMs(failures: number, random: number, ceilingMsMax = BACKOFF_MS_MAX): number {
   const isEarly = failures <= EARLY_FAILURES;
   const doublings = isEarly ? failures : Math.min(failures - EARLY_FAILURES + 2, 20);
-  const ceilingMs = Math.min(
-    isEarly ? BACKOFF_EARLY_MS_MAX : BACKOFF_MS_MAX,
-    BACKOFF_MS_MIN * 2 ** doublings,
-  );
+  const ceilingMs = Math.min(isEarly ? BACKOFF_EARLY_MS_MAX : ceilingMsMax, BACKOFF_MS_MIN * 2 ** doublings);
   return Math.round(BACKOFF_MS_MIN + random * (ceilingMs - BACKOFF_MS_MIN));
 }
 
@@ -303,7 +305,9 @@ function onClosed(session: Session, event: Extract<SessionEvent, { type: "closed
   const problem = session.reason ?? event.problem;
   const slowMs = problem !== null && SLOW_CODES.includes(problem.code) ? SLOW_RETRY_MS : 0;
   const askedMs = Math.min(Math.max(session.waitMsMin, event.retryAfterMs ?? 0), RETRY_AFTER_MS_MAX);
-  const waitMs = Math.max(slowMs, askedMs) + backoffMs(failures, event.random);
+  const isUnanswered = phase.name === "dialing" && problem?.code === "unavailable" && askedMs === 0;
+  const ceilingMs = isUnanswered ? BACKOFF_UNANSWERED_MS_MAX : BACKOFF_MS_MAX;
+  const waitMs = Math.max(slowMs, askedMs) + backoffMs(failures, event.random, ceilingMs);
   return {
     session: { ...session, phase: { name: "waiting" }, failures: failures + 1, waitMsMin: 0, problem },
     effects: [{ do: "wake_after", waitMs }],
