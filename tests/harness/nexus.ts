@@ -47,8 +47,9 @@ export class Nexus {
     this.#env = env;
   }
 
-  static async start(env: Record<string, string> = {}): Promise<Nexus> {
-    const nexus = new Nexus(await mkdtemp(join(tmpdir(), "nexus-")), env);
+  /** @param home where it keeps what it has; a temporary folder when not given. */
+  static async start(env: Record<string, string> = {}, home?: string): Promise<Nexus> {
+    const nexus = new Nexus(home ?? (await mkdtemp(join(tmpdir(), "nexus-"))), env);
     await nexus.startServer();
     return nexus;
   }
@@ -59,14 +60,16 @@ export class Nexus {
       env: cleanEnv({ NEXUS_HOME: this.home, NEXUS_PORT: this.#port, NEXUS_UP: "1", ...this.#env }),
     });
     this.#server = server;
-    const up = await until(
+    const ended = server.exit().then((code) => {
+      throw new Error(`the control plane ended with ${code}:\n${server.stdout}${server.stderr}`);
+    });
+    ended.catch(() => undefined);
+    const ready = until(
       "the control plane is ready",
-      async () => {
-        if (!server.isRunning) throw new Error(`the control plane ended:\n${server.stdout}${server.stderr}`);
-        return JSON.parse(await readFile(join(this.home, "run/up.json"), "utf8"));
-      },
+      async () => JSON.parse(await readFile(join(this.home, "run/up.json"), "utf8")),
       60_000,
     );
+    const up = await Promise.race([ready, ended]);
     if (up.certificate !== undefined) trustCertificate(up.certificate);
     this.url = up.url;
     this.signInLink = up.signInLink;
@@ -80,12 +83,20 @@ export class Nexus {
     return this.#server;
   }
 
+  get serverPort(): string {
+    return this.#env.NEXUS_PORT ?? this.#port;
+  }
+
   get apiKey(): string {
     return this.#key;
   }
 
-  async call<P extends ProcedureName>(name: P, input: InputOf<P>): Promise<OutputOf<P>> {
-    const response = await this.rawCall(name, input);
+  async call<P extends ProcedureName>(
+    name: P,
+    input: InputOf<P>,
+    signal?: AbortSignal,
+  ): Promise<OutputOf<P>> {
+    const response = await this.rawCall(name, input, signal);
     const body = (await response.json()) as {
       result: { data: OutputOf<P> };
       error?: { message: string; data: ErrorData };
@@ -94,11 +105,12 @@ export class Nexus {
     return body.result.data;
   }
 
-  rawCall<P extends ProcedureName>(name: P, input: InputOf<P>): Promise<Response> {
+  rawCall<P extends ProcedureName>(name: P, input: InputOf<P>, signal?: AbortSignal): Promise<Response> {
     const isQuery = contract[name].kind === "query";
     const query = isQuery && input !== undefined ? `?input=${encodeURIComponent(JSON.stringify(input))}` : "";
     return this.fetch(`/api/trpc/${name}${query}`, {
       method: isQuery ? "GET" : "POST",
+      ...(signal === undefined ? {} : { signal }),
       ...(isQuery
         ? {}
         : { body: JSON.stringify(input ?? null), headers: { "content-type": "application/json" } }),
@@ -160,13 +172,18 @@ export class Nexus {
 
   /** Enrols and runs an agent in a home of its own. */
   async addAgent(
-    options: { name?: string; labels?: Record<string, string>; env?: Record<string, string> } = {},
+    options: {
+      name?: string;
+      labels?: Record<string, string>;
+      env?: Record<string, string>;
+      home?: string;
+    } = {},
   ): Promise<NexusAgent> {
     const { secret } = await this.call("enrollTokens.create", {
       ...(options.name === undefined ? {} : { name: options.name }),
       labels: options.labels ?? {},
     });
-    const home = await mkdtemp(join(tmpdir(), "nexus-agent-"));
+    const home = options.home ?? (await mkdtemp(join(tmpdir(), "nexus-agent-")));
     const agent = new NexusAgent(home, options.env ?? {});
     this.#agents.push(agent);
     await agent.enroll(secret);

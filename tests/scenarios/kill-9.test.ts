@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Nexus, type NexusAgent } from "../harness/nexus.ts";
 import { until } from "../harness/until.ts";
@@ -43,6 +45,17 @@ describe("kill -9 in mid-job", () => {
     await expectWhole(id);
   }, 90_000);
 
+  it("[W16] of Postgres: likewise, and the control plane does not hesitate to end", async () => {
+    const id = await startLong();
+    const killedAtMs = performance.now();
+    process.kill(await postmasterOf(nexus), "SIGKILL");
+    expect(await nexus.server.exit()).toBe(69);
+    // It used to wait five seconds for statements that nobody would answer.
+    expect(performance.now() - killedAtMs).toBeLessThan(3_000);
+    await nexus.startServer();
+    await expectWhole(id);
+  }, 90_000);
+
   it("[W9] of both, and the job ends while nobody watches: likewise", async () => {
     const id = await startLong();
     await Promise.all([nexus.server.kill("SIGKILL"), agent.kill("SIGKILL")]);
@@ -51,6 +64,10 @@ describe("kill -9 in mid-job", () => {
     await expectWhole(id);
   }, 90_000);
 });
+
+async function postmasterOf({ home }: Nexus): Promise<number> {
+  return Number((await readFile(join(home, "postgres/data/postmaster.pid"), "utf8")).split("\n")[0]);
+}
 
 function digest(bytes: Buffer): string {
   return `${bytes.length} ${createHash("sha256").update(bytes).digest("hex")}`;

@@ -4,8 +4,11 @@ import { ERROR_TABLE, type ErrorCode, NexusError } from "@nexus/shared/errors";
 import { newId } from "@nexus/shared/ids";
 import { TRPCError } from "@trpc/server";
 import * as z from "zod";
+import { isDatabaseAway } from "../core/is-database-away.ts";
 
 const PROBLEMS_SHOWN_MAX = 5;
+/** What an embedded database takes to come back after a crash. */
+const DATABASE_BACK_MS = 1_000;
 
 const CODE_OF_TRPC: Partial<Record<TRPCError["code"], ErrorCode>> = {
   BAD_REQUEST: "bad_request",
@@ -30,6 +33,13 @@ export function toRefusal(thrown: unknown, report: (id: string, cause: unknown) 
     if (code) return new NexusError(code, { detail: trpcSentence(thrown) });
   }
   const id = newId("event", randomBytes);
+  if (isDatabaseAway(thrown)) {
+    report(id, withoutParameters(thrown));
+    return new NexusError("unavailable", {
+      detail: "The database does not answer just now, so it is not known what became of this. Ask again.",
+      retryAfterMs: DATABASE_BACK_MS,
+    });
+  }
   report(id, withoutParameters(thrown instanceof TRPCError && thrown.cause ? thrown.cause : thrown));
   return new NexusError("internal", {
     detail: `Something broke on our side (${id}). The server's log says more under this id.`,

@@ -10,6 +10,8 @@ export type Client = {
   sql: postgres.Sql;
   /** Lets running statements end, refuses new ones. */
   close(): Promise<void>;
+  /** The database is gone: whoever waits for it is refused at once. */
+  giveUp(): void;
 };
 
 /** One process is one Node thread; more connections only queue in Postgres. */
@@ -40,7 +42,12 @@ export function createDb(address: DatabaseAddress, epoch?: number): Client {
       ...(epoch === undefined ? {} : { "nexus.epoch": String(epoch) }),
     },
   });
-  return { db: drizzle({ client: sql }), sql, close: () => sql.end({ timeout: CLOSE_TIMEOUT_S }) };
+  return {
+    db: drizzle({ client: sql }),
+    sql,
+    close: () => sql.end({ timeout: CLOSE_TIMEOUT_S }),
+    giveUp: () => void sql.end({ timeout: 0 }),
+  };
 }
 
 export type ConnectOptions = Pick<
