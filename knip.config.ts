@@ -16,7 +16,13 @@ const config: KnipConfig = {
   workspaces: {
     ".": {
       // Programs that tests start by their path are entries too.
-      entry: ["tools/*.{ts,mjs}", "tools/**/testing/*-program.ts", "bench/run.ts", "bench/programs/*.ts"],
+      entry: [
+        "tools/*.{ts,mjs}",
+        "tools/**/testing/*-program.ts",
+        "bench/run.ts",
+        "bench/programs/*.ts",
+        "tests/chaos/run.ts",
+      ],
       project: ["tools/**/*.{ts,mjs}", "bench/**/*.ts", "tests/**/*.ts", "*.ts"],
       playwright: { config: ["tests/e2e/playwright.config.ts"], entry: ["tests/e2e/**/*.e2e.ts"] },
     },
