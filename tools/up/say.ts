@@ -30,14 +30,17 @@ export function createTeller(out: NodeJS.WriteStream): Teller {
         if (timer) out.write("\r\u001b[K");
       };
       const late = out.isTTY ? null : setTimeout(() => out.write(`${what} …\n`), SHOWN_FROM_MS);
+      let mark = "✗";
       try {
-        return await work;
+        const result = await work;
+        mark = "✓";
+        return result;
       } finally {
         if (timer) clearInterval(timer);
         if (late) clearTimeout(late);
         clear();
         clear = () => undefined;
-        if (performance.now() - startedAtMs > SHOWN_FROM_MS) out.write(`✓ ${what} (${seconds()} s)\n`);
+        if (performance.now() - startedAtMs > SHOWN_FROM_MS) out.write(`${mark} ${what} (${seconds()} s)\n`);
       }
     },
   };

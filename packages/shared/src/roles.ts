@@ -6,3 +6,7 @@ export type Role = (typeof ROLES)[number];
 export function roleAllows(role: Role, needed: Role): boolean {
   return ROLES.indexOf(role) <= ROLES.indexOf(needed);
 }
+
+export function lesserRole(a: Role, b: Role): Role {
+  return roleAllows(a, b) ? b : a;
+}

@@ -17,6 +17,7 @@ import type { ControlPlaneName } from "./db/queries/begin-epoch.ts";
 import { type ActiveControlPlane, findControlPlane } from "./db/queries/find-control-plane.ts";
 import { isActiveLockTaken } from "./db/queries/hold-active-lock.ts";
 import type { Env } from "./env.ts";
+import { rememberDatabase } from "./home-database.ts";
 import type { Log } from "./logger/create-logger.ts";
 import type { OpenDatabase } from "./open-database.ts";
 import { loadServerIdentity } from "./services/server-identity.ts";
@@ -77,6 +78,7 @@ export function createActiveSeat(options: ActiveSeatOptions): ActiveSeat {
         if (term) {
           if (standsBy) log("info", "took over: this control plane is the active one", { epoch: term.epoch });
           wasActive = true;
+          if (env.DATABASE_URL !== undefined) await rememberDatabase(env.NEXUS_HOME, env.DATABASE_URL);
           return term;
         }
         const isLate = wasActive || performance.now() - askedAtMs > PATIENCE_MS;

@@ -1,6 +1,8 @@
 import type { DatabaseAddress } from "./db/client.ts";
 import { startEmbeddedPostgres } from "./db/embedded/start-embedded-postgres.ts";
+import { withConnection } from "./db/with-connection.ts";
 import type { Env } from "./env.ts";
+import { refuseForgottenDatabase } from "./home-database.ts";
 import type { Log } from "./logger/create-logger.ts";
 
 export type OpenDatabase = {
@@ -16,6 +18,7 @@ export type OpenDatabase = {
 export async function openDatabase(env: Env, log: Log): Promise<OpenDatabase> {
   const { NEXUS_HOME: home, DATABASE_URL: url } = env;
   if (url !== undefined) {
+    await withConnection({ url }, (sql) => sql`select 1`);
     return {
       address: { url },
       isOwn: false,
@@ -23,6 +26,7 @@ export async function openDatabase(env: Env, log: Log): Promise<OpenDatabase> {
       close: async () => undefined,
     };
   }
+  await refuseForgottenDatabase(home);
   const embedded = await startEmbeddedPostgres({
     home,
     log: (text) => log("info", text),

@@ -273,7 +273,12 @@ export const contract = {
   "apiKeys.create": {
     kind: "mutation",
     role: "viewer",
-    input: z.object({ name: z.string().min(1).max(80), expiresInMs: z.int().min(60_000).optional() }),
+    input: z.object({
+      name: z.string().min(1).max(80),
+      /** At most the caller's own; without it the key may do whatever its owner may. */
+      role: z.enum(ROLES).optional(),
+      expiresInMs: z.int().min(60_000).optional(),
+    }),
     output: z.object({ apiKey: apiKeySchema, secret: z.string() }),
   },
   "apiKeys.revoke": { kind: "mutation", role: "viewer", input: z.object({ id }), output: ok },

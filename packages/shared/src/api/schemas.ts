@@ -246,6 +246,8 @@ export const auditEventSchema = z.object({
 export const apiKeySchema = z.object({
   id: z.string(),
   name: z.string(),
+  /** The most that it may do; null is whatever its owner may. */
+  role: z.enum(ROLES).nullable(),
   createdAtMs: ms,
   lastUsedAtMs: ms.nullable(),
   expiresAtMs: ms.nullable(),

@@ -31,6 +31,7 @@ export type EnrollTokenParts = {
 export function encodeEnrollToken(parts: EnrollTokenParts): string {
   const id = new TextEncoder().encode(parts.tokenId);
   const origin = new TextEncoder().encode(parts.origin);
+  if (parts.spkiPin !== null && !parts.origin.startsWith("https:")) throw unpinnable(parts.origin);
   if (id.length > 255 || origin.length > 255) {
     throw new NexusError("too_large", { detail: `The server's address ${parts.origin} is too long.` });
   }
@@ -72,6 +73,7 @@ export function decodeEnrollToken(text: string): EnrollTokenParts {
   const seed = toBase64Url(read.bytes(SEED_BYTES));
   const origin = parseServerOrigin(read.text());
   if (origin === null || !isId("enrollToken", tokenId) || read.left() !== 0) throw altered();
+  if (spkiPin !== null && !origin.startsWith("https:")) throw unpinnable(origin);
   return { origin, identityPin, spkiPin, tokenId, seed };
 }
 
@@ -99,6 +101,12 @@ function decodeText(bytes: Uint8Array): string {
     throw altered();
   }
 }
+
+/** Nobody would check the pin. */
+const unpinnable = (origin: string) =>
+  malformed(
+    `The token pins a certificate, but its address ${origin} shows none. No control plane made it: do not use it.`,
+  );
 
 const altered = () =>
   malformed(

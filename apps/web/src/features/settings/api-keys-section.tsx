@@ -1,5 +1,6 @@
 "use client";
 import type { OutputOf } from "@nexus/shared/api/contract";
+import { ROLES, type Role, roleAllows } from "@nexus/shared/roles";
 import { useQueryClient } from "@tanstack/react-query";
 import { KeyRound } from "lucide-react";
 import { type FormEvent, useState } from "react";
@@ -14,6 +15,7 @@ import { Time } from "../../ui/time.tsx";
 import { toast } from "../../ui/toaster.tsx";
 import { ErrorState, InlineProblem } from "../../ui/view-state.tsx";
 import { queryKey, useApiMutation, useApiQuery } from "../api/api-context.tsx";
+import { useMe } from "../api/me.ts";
 import { problemOf } from "../api/problem.ts";
 
 const LIFETIMES = [
@@ -22,6 +24,7 @@ const LIFETIMES = [
   { value: "never", label: "Never" },
 ] as const;
 type Lifetime = (typeof LIFETIMES)[number]["value"];
+type KeyRole = Role | "mine";
 
 export function ApiKeysSection() {
   const keys = useApiQuery("apiKeys.list", undefined);
@@ -47,6 +50,8 @@ function CreateKey() {
   const cache = useQueryClient();
   const [name, setName] = useState("");
   const [lifetime, setLifetime] = useState<Lifetime>("7776000000");
+  const [role, setRole] = useState<KeyRole>("mine");
+  const { data: me } = useMe();
   const [secret, setSecret] = useState<string | null>(null);
   const create = useApiMutation("apiKeys.create", (created) => {
     setSecret(created.secret);
@@ -57,7 +62,11 @@ function CreateKey() {
     event.preventDefault();
     const trimmed = name.trim();
     if (trimmed === "" || create.isPending) return;
-    create.mutate({ name: trimmed, ...(lifetime === "never" ? {} : { expiresInMs: Number(lifetime) }) });
+    create.mutate({
+      name: trimmed,
+      ...(role === "mine" ? {} : { role }),
+      ...(lifetime === "never" ? {} : { expiresInMs: Number(lifetime) }),
+    });
   }
   return (
     <div className="flex flex-col gap-3 border-b p-4">
@@ -69,6 +78,18 @@ function CreateKey() {
           maxLength={80}
           className="min-w-40 flex-1"
           onChange={(event) => setName(event.target.value)}
+        />
+        <Select
+          label="May do"
+          value={role}
+          options={[
+            { value: "mine" as const, label: "what I may" },
+            ...ROLES.filter((one) => !me || roleAllows(me.role, one)).map((one) => ({
+              value: one,
+              label: `as ${one}`,
+            })),
+          ]}
+          onChange={setRole}
         />
         <Select label="Expires after" value={lifetime} options={LIFETIMES} onChange={setLifetime} />
         <Button
@@ -84,7 +105,7 @@ function CreateKey() {
       {secret && (
         <div className="flex flex-col gap-1.5">
           <CommandBox command={secret} prompt={false} />
-          <p className="text-12 text-wait">Shown this once. It may do whatever you may.</p>
+          <p className="text-12 text-wait">Shown this once. Whoever has it may act as you.</p>
         </div>
       )}
     </div>
@@ -105,7 +126,8 @@ function KeyRow({ apiKey }: { apiKey: ApiKey }) {
       <span className="min-w-0">
         <span className="block truncate font-medium">{apiKey.name}</span>
         <span className="block truncate text-11 leading-4 text-content-3">
-          made <Time atMs={apiKey.createdAtMs} />
+          {apiKey.role === null ? "may do what you may" : `as ${apiKey.role}`}, made{" "}
+          <Time atMs={apiKey.createdAtMs} />
           {apiKey.expiresAtMs !== null && (
             <>
               , expires <Time atMs={apiKey.expiresAtMs} />

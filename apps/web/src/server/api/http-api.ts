@@ -128,7 +128,7 @@ function refuseForeign(req: IncomingMessage, origins: readonly string[]): void {
   if (isReadingMethod(req.method) || req.headers.authorization !== undefined) return;
   if (isOwnOrigin(req.headers, origins)) return;
   throw new NexusError("forbidden", {
-    detail: "This request did not come from a page of this server (its Origin is foreign or absent).",
+    detail: `This request did not come from a page of this server (Origin ${req.headers.origin ?? "absent"}). If people reach it under that address, set NEXUS_PUBLIC_URL to it.`,
   });
 }
 

@@ -78,7 +78,7 @@ export function createUiSockets(options: UiSocketsOptions): UiSockets {
     const credentials = credentialsOf(req);
     if (credentials?.kind !== "key" && !isOwnOrigin(req.headers, origins)) {
       throw new NexusError("forbidden", {
-        detail: "The page that opened this socket is not of this server.",
+        detail: `The page that opened this socket is not of this server (Origin ${req.headers.origin ?? "absent"}). If people reach it under that address, set NEXUS_PUBLIC_URL to it.`,
       });
     }
     const { principal } = await authenticator.authenticate(credentials);

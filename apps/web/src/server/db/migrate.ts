@@ -6,9 +6,10 @@
  */
 import { NexusError } from "@nexus/shared/errors";
 import type postgres from "postgres";
-import { connect, type DatabaseAddress } from "./client.ts";
+import type { DatabaseAddress } from "./client.ts";
 import { type AppliedMigration, type Migration, planMigrations } from "./plan-migrations.ts";
 import { readMigrations } from "./read-migrations.ts";
+import { withConnection } from "./with-connection.ts";
 
 export type MigrateOptions = {
   address: DatabaseAddress;
@@ -108,16 +109,4 @@ async function refuseOldServer(sql: postgres.Sql): Promise<void> {
   throw new NexusError("unavailable", {
     detail: `The database is Postgres ${row?.name}; Nexus needs 14 or newer.`,
   });
-}
-
-async function withConnection<T>(
-  address: DatabaseAddress,
-  use: (sql: postgres.Sql) => Promise<T>,
-): Promise<T> {
-  const sql = connect(address, { max: 1, connection: { application_name: "nexus-migrate" } });
-  try {
-    return await use(sql);
-  } finally {
-    await sql.end({ timeout: 1 });
-  }
 }

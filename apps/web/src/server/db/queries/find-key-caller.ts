@@ -4,7 +4,7 @@ import { apikey } from "../schema/api-key.ts";
 import { member } from "../schema/team.ts";
 import { user } from "../schema/user.ts";
 
-/** Who a key acts for, by its hash; null when it is unknown, revoked or expired. Its team and role come with it. */
+/** Who a key acts for, by its hash; null when it is unknown, revoked or expired. Its team and the roles of its member and its own come with it. */
 export async function findKeyCaller(db: Database, secretHash: string) {
   const rows = await db
     .select({
@@ -15,6 +15,7 @@ export async function findKeyCaller(db: Database, secretHash: string) {
       userName: user.name,
       teamId: member.teamId,
       role: member.role,
+      keyRole: apikey.role,
     })
     .from(apikey)
     .innerJoin(member, eq(member.id, apikey.memberId))

@@ -7,6 +7,7 @@ export async function listApiKeys(db: Database, memberId: string) {
     .select({
       id: apikey.id,
       name: apikey.name,
+      role: apikey.role,
       createdAt: apikey.createdAt,
       lastUsedAt: apikey.lastUsedAt,
       expiresAt: apikey.expiresAt,

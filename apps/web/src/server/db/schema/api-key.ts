@@ -13,6 +13,8 @@ export const apikey = pgTable(
       .notNull()
       .references(() => member.id, { onDelete: "cascade" }),
     name: text("name").notNull(),
+    /** The most that it may do; null is whatever its member may. Never more than that. */
+    role: text("role", { enum: ["owner", "admin", "member", "viewer"] }),
     /** SHA-256 of the whole secret, base64url. */
     secretHash: text("secret_hash").notNull().unique(),
     createdAt: timestamp("created_at", { withTimezone: true }).notNull().defaultNow(),

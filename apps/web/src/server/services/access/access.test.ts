@@ -1,4 +1,5 @@
 import { NexusError } from "@nexus/shared/errors";
+import type { Role } from "@nexus/shared/roles";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startTestApi, type TestApi } from "../../api/testing/test-api.ts";
 import { addTestPerson, addTestTeam } from "../../api/testing/test-people.ts";
@@ -168,5 +169,28 @@ describe("members and links", () => {
     const before = events[1]?.atMs ?? 0;
     const older = await listAudit(api.ctx, principal, { limit: 10, beforeMs: before });
     expect(older.every(({ atMs }) => atMs < before)).toBe(true);
+  });
+
+  it("[A41] a key does no more than its own role, nor than its owner may, and makes none that does", async () => {
+    const owner = await addTestPerson(api.ctx, teamId, "owner");
+    const { principal } = await addTestPerson(api.ctx, teamId, "admin");
+    const roleOf = async (secret: string) => {
+      const caller = await api.authenticator.authenticate({ kind: "key", secret, team: null });
+      return caller.principal.role;
+    };
+    const made = async (as: typeof principal, role?: Role) =>
+      (await createApiKey(api.ctx, as, { name: "k", role })).secret;
+    const [plain, viewer, member] = [
+      await made(principal),
+      await made(principal, "viewer"),
+      await made(principal, "member"),
+    ];
+    expect(await Promise.all([plain, viewer, member].map(roleOf))).toEqual(["admin", "viewer", "member"]);
+    expect(await codeOf(made(principal, "owner"))).toBe("forbidden");
+    const asMember = { ...principal, role: "member" as const };
+    expect(await codeOf(made(asMember, "admin"))).toBe("forbidden");
+    expect(await roleOf(await made(asMember))).toBe("member");
+    await setMemberRole(api.ctx, owner.principal, { userId: principal.userId, role: "viewer" });
+    expect(await Promise.all([plain, viewer, member].map(roleOf))).toEqual(["viewer", "viewer", "viewer"]);
   });
 });

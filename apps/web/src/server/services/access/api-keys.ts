@@ -1,6 +1,7 @@
 import { assert } from "@nexus/shared/assert";
 import { NexusError } from "@nexus/shared/errors";
 import { newId } from "@nexus/shared/ids";
+import { type Role, roleAllows } from "@nexus/shared/roles";
 import { deleteApiKey } from "../../db/queries/delete-api-key.ts";
 import { findMember } from "../../db/queries/find-member.ts";
 import { insertApiKey } from "../../db/queries/insert-api-key.ts";
@@ -20,6 +21,7 @@ export async function listApiKeys(ctx: AccessContext, principal: Principal) {
   return rows.map((row) => ({
     id: row.id,
     name: row.name,
+    role: row.role,
     createdAtMs: row.createdAt.getTime(),
     lastUsedAtMs: row.lastUsedAt?.getTime() ?? null,
     expiresAtMs: row.expiresAt?.getTime() ?? null,
@@ -30,9 +32,10 @@ export async function listApiKeys(ctx: AccessContext, principal: Principal) {
 export async function createApiKey(
   ctx: AccessContext,
   principal: Principal,
-  input: { name: string; expiresInMs?: number | undefined },
+  input: { name: string; role?: Role | undefined; expiresInMs?: number | undefined },
 ) {
   const member = await memberOf(ctx, principal);
+  const role = roleOf(input.role, principal, member.role);
   const secret = `${KEY_PREFIX}${Buffer.from(ctx.randomBytes(32)).toString("base64url")}`;
   const id = newId("apiKey", ctx.randomBytes);
   const nowMs = ctx.clock.nowMs();
@@ -45,17 +48,19 @@ export async function createApiKey(
       id,
       memberId: member.id,
       name: input.name,
+      role,
       secretHash: secretHash(secret),
       expiresAt,
     });
     assert(row, "an inserted key is returned");
-    const detail = `API key "${input.name}" was made.`;
+    const detail = `API key "${input.name}" was made, ${role === null ? "with the role of its owner" : `as ${role}`}.`;
     await recordAudit(tx, principal, { action: "api_key.created", subject: id, detail, atMs: nowMs });
     return row.createdAt;
   });
   const apiKey = {
     id,
     name: input.name,
+    role,
     createdAtMs: createdAt.getTime(),
     lastUsedAtMs: null,
     expiresAtMs: expiresAt?.getTime() ?? null,
@@ -82,6 +87,15 @@ export async function revokeApiKey(
   });
   ctx.events.emit("access", { teamId: principal.teamId, userId: principal.userId });
   return { ok: true };
+}
+
+/** A key gives no more than its maker has at that moment: one made with a lesser key is as little itself. */
+function roleOf(asked: Role | undefined, principal: Principal, memberRole: Role): Role | null {
+  if (asked === undefined) return principal.role === memberRole ? null : principal.role;
+  if (roleAllows(principal.role, asked)) return asked;
+  throw new NexusError("forbidden", {
+    detail: `You are ${principal.role} here: a key of yours cannot be ${asked}.`,
+  });
 }
 
 async function memberOf(ctx: AccessContext, principal: Principal) {

@@ -7,6 +7,7 @@
  * Refuses `unauthenticated` without valid proof and `forbidden` with proof but outside the team.
  */
 import { NexusError } from "@nexus/shared/errors";
+import { lesserRole } from "@nexus/shared/roles";
 import type { Database } from "../../db/database.ts";
 import { findKeyCaller } from "../../db/queries/find-key-caller.ts";
 import { findSessionCaller } from "../../db/queries/find-session-caller.ts";
@@ -78,7 +79,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     }
     if (team !== null && team !== row.teamId) throw notInTeam(team);
     touch(row.keyId, row.lastUsedAt);
-    const { userId, userName, teamId, role } = row;
+    const { userId, userName, teamId } = row;
+    const role = row.keyRole === null ? row.role : lesserRole(row.role, row.keyRole);
     const caller: Caller = {
       principal: { userId, userName, teamId, role },
       via: { kind: "key", id: row.keyId },

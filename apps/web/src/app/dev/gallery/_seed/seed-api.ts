@@ -92,6 +92,7 @@ export function createSeedApi(mood: Mood): Api {
             {
               id: "k1",
               name: "laptop",
+              role: null,
               createdAtMs: nowMs - 8 * 86_400_000,
               lastUsedAtMs: nowMs - 40_000,
               expiresAtMs: null,
@@ -99,6 +100,7 @@ export function createSeedApi(mood: Mood): Api {
             {
               id: "k2",
               name: "CI",
+              role: "viewer",
               createdAtMs: nowMs - 86_400_000,
               lastUsedAtMs: null,
               expiresAtMs: nowMs + 82 * 86_400_000,
@@ -142,8 +144,8 @@ export function createSeedApi(mood: Mood): Api {
       const secret = "nxe1_https.nexus-lab-example_9uX3kq0r1dNfO7mY2vB5wT8zE4aC6hJ1_s7Qe5Rk2Lw8";
       return { enrollToken, secret, command: `npx nexus-agent enroll ${secret}` };
     },
-    "apiKeys.create": ({ name }) => ({
-      apiKey: { id: "k3", name, createdAtMs: Date.now(), lastUsedAtMs: null, expiresAtMs: null },
+    "apiKeys.create": ({ name, role = null }) => ({
+      apiKey: { id: "k3", name, role, createdAtMs: Date.now(), lastUsedAtMs: null, expiresAtMs: null },
       secret: "nxk_4hQ9sT2vW7yB3nM8kL5jF1dR6gP0zX",
     }),
   };
