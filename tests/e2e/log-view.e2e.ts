@@ -67,6 +67,30 @@ test("[W30] following stops on a scroll up, and a button leads to the new lines"
   await expect(page.getByText("Log complete")).toBeVisible();
 });
 
+test("[W41] a part of a log that the control plane lost is marked where it is, with its size", async ({
+  page,
+  nexus,
+}) => {
+  const job = await shell(nexus, "seq -f 'line %06g' 1 1000");
+  await nexus.ended(job.id);
+  // Lines are 12 bytes each. What was lost cannot be asked for, so the answer begins where the log goes on.
+  const goneTo = 400 * 12;
+  await page.route(`**/api/v1/jobs/${job.id}/log?*`, async (route) => {
+    const url = new URL(route.request().url());
+    if (Number(url.searchParams.get("offset")) < goneTo) url.searchParams.set("offset", String(goneTo));
+    await route.fulfill({ response: await route.fetch({ url: url.href }) });
+  });
+  await page.goto(`/jobs/${job.id}`);
+  const log = page.getByRole("log");
+  await expect(log.getByText("line 001000", { exact: true })).toBeInViewport();
+  await page.keyboard.press("g");
+  await page.keyboard.press("g");
+  const gap = log.getByRole("note");
+  await expect(gap).toBeInViewport();
+  await expect(gap).toContainText("4.7 KiB missing (bytes 0 to 4,800)");
+  await expect(log.getByText("line 000401", { exact: true })).toBeInViewport();
+});
+
 test("[W31] ANSI colours are colours, and HTML in a log, a name or a label is text", async ({
   page,
   nexus,
