@@ -1,5 +1,6 @@
 /** What holds on every page: it fits a phone, it names its controls, it reports no fault whatever is pressed, keys work. */
 import type { Page } from "playwright/test";
+import { faintTexts } from "./contrast.ts";
 import { expect, SIGNED_OUT, test } from "./fixture.ts";
 
 const PAGES = [
@@ -62,6 +63,23 @@ test.describe("on a phone", () => {
     });
   });
 });
+
+for (const colorScheme of ["light", "dark"] as const) {
+  test.describe(`in the ${colorScheme} theme`, () => {
+    test.use({ colorScheme });
+
+    test("[W42] every text stands out from what is behind it", async ({ page, nexus }) => {
+      await nexus.submit({ name: "waits", command: ["true"], target: "lab", gpus: 99 });
+      for (const one of PAGES) {
+        await open(page, one);
+        expect(await page.evaluate(faintTexts), one.path).toEqual([]);
+      }
+      await page.keyboard.press("Control+k");
+      await expect(page.getByRole("dialog")).toBeVisible();
+      await expect.poll(() => page.evaluate(faintTexts)).toEqual([]);
+    });
+  });
+}
 
 test("[W33] every control has a name, and every page one heading and a title", async ({ page }) => {
   for (const one of PAGES) {

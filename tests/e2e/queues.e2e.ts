@@ -69,7 +69,7 @@ test.describe("on a phone", () => {
     await page.getByRole("button", { name: "Cancel" }).tap();
     await page.getByRole("dialog").getByRole("button", { name: "Cancel 2 jobs" }).tap();
     for (const id of ids) expect(await nexus.ended(id)).toMatchObject({ state: "cancelled" });
-    await page.getByRole("button", { name: "More" }).tap();
+    await page.getByRole("button", { name: "More", exact: true }).tap();
     await page.getByRole("option", { name: "Settings" }).tap();
     await expect(page).toHaveURL("/settings");
   });

@@ -8,11 +8,8 @@ import { Labels } from "../../ui/badge.tsx";
 import { CommandBox, CopyText } from "../../ui/copy-button.tsx";
 import { cx } from "../../ui/cx.ts";
 import { formatAbsolute, formatCommand, formatDuration, formatMib, plural } from "../../ui/format.ts";
-import { HUE_SOFT } from "../../ui/hue.ts";
 import { Fact, Facts } from "../../ui/panel.tsx";
 import { Duration, Time } from "../../ui/time.tsx";
-import { jobNote } from "../status/job-note.ts";
-import { JOB_STATUS } from "../status/job-status.ts";
 import { JobGpuCharts } from "./job-gpu-charts.tsx";
 import { JobTimeline } from "./job-timeline.tsx";
 
@@ -20,7 +17,6 @@ import { JobTimeline } from "./job-timeline.tsx";
 export function JobDetails({ job, className }: { job: Job; className?: string }) {
   return (
     <div className={cx("flex flex-col bg-surface-1", className)}>
-      <Note job={job} />
       <Part title="Command">
         <CommandBox command={formatCommand(job.command)} />
       </Part>
@@ -45,23 +41,6 @@ function Part({ title, children, aside }: { title: string; children: ReactNode; 
       </header>
       {children}
     </section>
-  );
-}
-
-function Note({ job }: { job: Job }) {
-  const look = JOB_STATUS[job.state];
-  const note = jobNote(job);
-  const sentence = note === "" ? look.sentence : `${note[0]?.toUpperCase()}${note.slice(1)}.`;
-  return (
-    <p className={cx("border-b px-4 py-2.5", HUE_SOFT[look.hue])}>
-      <span className="font-medium">{look.label}.</span> <span className="text-content-2">{sentence}</span>
-      {job.unreachableSinceMs !== null && (
-        <span className="text-content-2">
-          {" "}
-          Silent since <Time atMs={job.unreachableSinceMs} />.
-        </span>
-      )}
-    </p>
   );
 }
 

@@ -1,5 +1,6 @@
 "use client";
-import type { Job } from "@nexus/shared/api/schemas";
+import type { Job, JobTimelineEvent } from "@nexus/shared/api/schemas";
+import { jobEventWords } from "@nexus/shared/machines/job-event-words";
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { cx } from "../../ui/cx.ts";
@@ -40,7 +41,7 @@ export function JobTimeline({ job }: { job: Job }) {
             <Icon aria-hidden className={cx("mt-0.75 size-3.5 shrink-0 bg-surface-1", HUE_TEXT[look.hue])} />
             <div className="min-w-0 flex-1">
               <p className="flex items-baseline gap-2">
-                <span className="font-medium">{look.label}</span>
+                <span className="min-w-0 font-medium break-words">{titleOf(event)}</span>
                 <time
                   dateTime={new Date(event.atMs).toISOString()}
                   title={formatAbsolute(event.atMs)}
@@ -52,13 +53,16 @@ export function JobTimeline({ job }: { job: Job }) {
                   {formatClock(event.atMs)}
                 </time>
               </p>
-              <p className="text-12 break-words text-content-3">
-                {[event.message, event.actor && `by ${event.actor}`].filter(Boolean).join(" · ")}
-              </p>
+              {event.actor && <p className="text-12 break-words text-content-3">by {event.actor}</p>}
             </div>
           </li>
         );
       })}
     </ol>
   );
+}
+
+function titleOf(event: JobTimelineEvent): string {
+  const words = jobEventWords(event) || JOB_STATUS[event.state].label;
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
 }

@@ -19,6 +19,7 @@ import { ErrorState } from "../../ui/view-state.tsx";
 import { problemOf } from "../api/problem.ts";
 import { jobTitle } from "../status/job-note.ts";
 import { JOB_STATUS } from "../status/job-status.ts";
+import { JobBanner } from "./job-banner.tsx";
 import { JobDetails } from "./job-details.tsx";
 import { JobLog } from "./job-log.tsx";
 import { toastProblem, useCancelJobs, useCancelReason } from "./use-cancel-jobs.ts";
@@ -45,6 +46,7 @@ function LoadedJob({ followed }: { followed: FollowedJob }) {
       title={<Crumb>{jobTitle(job)}</Crumb>}
       aside={<Status look={JOB_STATUS[job.state]} pill />}
       actions={<JobActions job={job} />}
+      bars={<JobBanner job={job} />}
     >
       {narrow ? (
         <>

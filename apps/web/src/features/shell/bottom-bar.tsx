@@ -30,12 +30,7 @@ export function BottomBar() {
           </Link>
         );
       })}
-      <button
-        type="button"
-        aria-label="More: commands and other pages"
-        onClick={openPalette}
-        className={cx(ITEM, "text-content-3")}
-      >
+      <button type="button" onClick={openPalette} className={cx(ITEM, "text-content-3")}>
         <Command aria-hidden className="size-5" strokeWidth={1.6} />
         More
       </button>
