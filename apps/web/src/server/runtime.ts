@@ -35,6 +35,7 @@ import { writeUpHandoff } from "./services/up-handoff.ts";
 
 /** The target that `npm run up` makes of its own machine. */
 const LOCAL_TARGET = "local";
+const DAY_MS = 86_400_000;
 const LOCAL_TOKEN_TTL_MS = 60 * 60_000;
 
 export type Runtime = {
@@ -101,7 +102,11 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     randomBytes,
     log,
     policy: DEFAULT_POLICY,
-    timing: DEFAULT_TIMING,
+    timing: {
+      ...DEFAULT_TIMING,
+      sampleKeepMs: env.NEXUS_SAMPLE_DAYS * DAY_MS,
+      historyKeepMs: env.NEXUS_HISTORY_DAYS === 0 ? null : env.NEXUS_HISTORY_DAYS * DAY_MS,
+    },
   });
 
   const enrollCtx: EnrollContext = {
