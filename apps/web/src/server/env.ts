@@ -51,5 +51,13 @@ export function readEnv(source: Record<string, string | undefined>) {
     const problems = parsed.error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`);
     throw new NexusError("bad_request", { detail: `These settings are not valid:\n${problems.join("\n")}` });
   }
-  return { ...parsed.data, NEXUS_HOME: resolve(parsed.data.NEXUS_HOME) };
+  return { ...parsed.data, NEXUS_HOME: resolve(parsed.data.NEXUS_HOME), programEnv: programEnvOf(source) };
+}
+
+/** What programs that we start inherit: everything but our own settings, of which some are secret. */
+function programEnvOf(
+  source: Record<string, string | undefined>,
+): Readonly<Record<string, string | undefined>> {
+  const names = Object.keys(source).filter((name) => !name.startsWith("NEXUS_") && name !== "DATABASE_URL");
+  return Object.fromEntries(names.map((name) => [name, source[name]]));
 }
