@@ -145,16 +145,20 @@ describe("session of the node", () => {
     expect(run([closed({ nowMs: 60_000 })], { ...live, failures: 9 }).session.failures).toBe(1);
   });
 
-  it("[P27] where nobody answers it is asked every few seconds for ever; who answers is asked less and less often", () => {
+  it("[P27] who is only away is asked every few seconds for ever, who refuses less and less often, who names a time then", () => {
     const dialing = { ...run([{ type: "start" }]).session, failures: 500 };
-    const problem = { code: "unavailable", message: "nothing listens there" } as const;
+    const away = { code: "unavailable", message: "nothing listens there" } as const;
+    const refused = { code: "protocol_error", message: "status 502" } as const;
     const wait = (session: Session, event: Parameters<typeof closed>[0]) =>
-      run([closed({ random: 1, problem, ...event })], session).effects;
-    expect(wait(dialing, {})).toEqual([{ do: "wake_after", waitMs: 5_000 }]);
-    expect(wait(dialing, { retryAfterMs: 2_000 })).toEqual([{ do: "wake_after", waitMs: 62_000 }]);
-    const answered = { code: "protocol_error", message: "status 502" } as const;
-    expect(wait(dialing, { problem: answered })).toEqual([{ do: "wake_after", waitMs: 60_000 }]);
-    expect(wait({ ...live, failures: 500 }, {})).toEqual([{ do: "wake_after", waitMs: 60_000 }]);
+      run([closed({ random: 1, ...event })], session).effects;
+    expect(wait(dialing, { problem: away })).toEqual([{ do: "wake_after", waitMs: 5_000 }]);
+    expect(wait({ ...live, failures: 500 }, { problem: away })).toEqual([
+      { do: "wake_after", waitMs: 5_000 },
+    ]);
+    expect(wait(dialing, { problem: refused })).toEqual([{ do: "wake_after", waitMs: 60_000 }]);
+    expect(wait(dialing, { problem: away, retryAfterMs: 2_000 })).toEqual([
+      { do: "wake_after", waitMs: 5_000 },
+    ]);
   });
   it("[P27] the server's wish to come back later is honoured, up to ten minutes", () => {
     const dialing = run([{ type: "start" }]).session;

@@ -90,10 +90,12 @@ export type LiveMessage = Exclude<ServerMessage, { type: "challenge" | "welcome"
 const BACKOFF_MS_MIN = 500;
 const BACKOFF_MS_MAX = 60_000;
 /**
- * Where nobody answers, nobody is spared by waiting: a network that is whole again should find its nodes back within 10 s. Who
- * answers and sends us away is asked less and less often.
+ * Where the control plane is only not there (no answer, a lost connection, a restart) nobody is spared by waiting, and a network
+ * that is whole again should find its nodes back within 10 s. Who answers and refuses us is asked less and less often.
  */
-const BACKOFF_UNANSWERED_MS_MAX = 5_000;
+const BACKOFF_AWAY_MS_MAX = 5_000;
+/** On top of a time that the server named: it spreads its nodes itself. */
+const BACKOFF_ASKED_MS_MAX = 3_000;
 /** A control plane that restarts is back within some 4 s; its nodes should be back within 3 s of it. */
 const BACKOFF_EARLY_MS_MAX = 3_000;
 const EARLY_FAILURES = 8;
@@ -305,8 +307,8 @@ function onClosed(session: Session, event: Extract<SessionEvent, { type: "closed
   const problem = session.reason ?? event.problem;
   const slowMs = problem !== null && SLOW_CODES.includes(problem.code) ? SLOW_RETRY_MS : 0;
   const askedMs = Math.min(Math.max(session.waitMsMin, event.retryAfterMs ?? 0), RETRY_AFTER_MS_MAX);
-  const isUnanswered = phase.name === "dialing" && problem?.code === "unavailable" && askedMs === 0;
-  const ceilingMs = isUnanswered ? BACKOFF_UNANSWERED_MS_MAX : BACKOFF_MS_MAX;
+  const isAway = problem === null || problem.code === "unavailable";
+  const ceilingMs = askedMs > 0 ? BACKOFF_ASKED_MS_MAX : isAway ? BACKOFF_AWAY_MS_MAX : BACKOFF_MS_MAX;
   const waitMs = Math.max(slowMs, askedMs) + backoffMs(failures, event.random, ceilingMs);
   return {
     session: { ...session, phase: { name: "waiting" }, failures: failures + 1, waitMsMin: 0, problem },

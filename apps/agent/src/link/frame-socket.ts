@@ -3,6 +3,7 @@
  * only while little waits in the socket, so that control never stands behind more than one chunk of it.
  * Invariants: `onClosed` is called exactly once, also when the socket never opened; nothing is called after it.
  */
+import type { Socket } from "node:net";
 import { NexusError } from "@nexus/shared/errors";
 import { CLOSE } from "@nexus/shared/protocol/close-codes";
 import { encodeFrame } from "@nexus/shared/protocol/frame";
@@ -32,6 +33,8 @@ export type FrameSocket = {
   send(message: AgentMessage): boolean;
   /** There may be data to pull. */
   wake(): void;
+  /** Bytes that came so far, of messages that are not whole yet too. */
+  bytesRead(): number;
   /** Bytes that wait in our own memory. */
   bufferedBytes(): number;
   close(): void;
@@ -39,7 +42,8 @@ export type FrameSocket = {
   cut(problem: Problem): void;
 };
 
-const DIAL_TIMEOUT_MS = 20_000;
+/** A lost SYN is sent again after 1, 3 and 7 s; the next would be at 15 s, and dialling anew is sooner. */
+const DIAL_TIMEOUT_MS = 10_000;
 /** For the server to answer our close. */
 const CLOSE_GRACE_MS = 2_000;
 
@@ -59,6 +63,10 @@ export function openFrameSocket(options: FrameSocketOptions): FrameSocket {
     followRedirects: false,
   });
 
+  let carrier: Socket | null = null;
+  ws.on("upgrade", ({ socket }) => {
+    carrier = socket;
+  });
   ws.on("open", () => options.onOpen());
   ws.on("message", (data, isBinary) => {
     if (isOver) return;
@@ -134,6 +142,7 @@ export function openFrameSocket(options: FrameSocketOptions): FrameSocket {
         ws.terminate();
       });
     },
+    bytesRead: () => carrier?.bytesRead ?? 0,
     bufferedBytes: () => ws.bufferedAmount,
     close() {
       if (isOver) return;

@@ -60,7 +60,7 @@ export type ServerLink = {
   readonly finished: Promise<Problem | null>;
 };
 
-/** From dial to the server's proof; it may probe an older connection of ours for 5 s. */
+/** From dial to the server's proof; it may probe an older connection of ours for 3 s. */
 const GREETING_TIMEOUT_MS = 30_000;
 /** From the inventory to the server's `sync`. */
 const SYNC_TIMEOUT_MS = 60_000;
@@ -83,6 +83,7 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
   let phaseTimer: NodeJS.Timeout | null = null;
   let beatTimer: NodeJS.Timeout | null = null;
   let heartbeat = beginHeartbeat(nowMs());
+  let bytesSeen = 0;
   let retryInMs: number | null = null;
   /** What happens after it is news; what happened before is in it. */
   let isInventorySent = false;
@@ -203,11 +204,16 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
     beatTimer = null;
     if (!isProven(phase)) return;
     heartbeat = beginHeartbeat(nowMs());
+    bytesSeen = 0;
     const intervalMs = Math.max(phase.heartbeatMs, 1);
     beatTimer = setInterval(() => listen(intervalMs), intervalMs);
   }
 
   function listen(intervalMs: number): void {
+    // A long message on a slow link is no silence.
+    const bytes = socket?.bytesRead() ?? 0;
+    if (bytes > bytesSeen) heartbeat = heard(heartbeat, nowMs());
+    bytesSeen = bytes;
     const seen = look(heartbeat, nowMs(), intervalMs);
     heartbeat = seen.state;
     if (seen.verdict === "dead") {

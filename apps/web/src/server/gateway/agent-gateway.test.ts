@@ -369,6 +369,19 @@ describe("bad peers", () => {
     await quick.close();
   });
 
+  it("[P17] a message that takes long to arrive is no silence", async () => {
+    const quick = await startTestControlPlane({ heartbeatMs: 25 });
+    const slow = await openTestSocket(quick.origin, false);
+    await slow.connect((await enrollTestNode((await quick.token()).secret)).identity);
+    for (let i = 0; i < 12; i += 1) {
+      await slow.next("heartbeat");
+      slow.ws.send(Buffer.alloc(10), { binary: true, fin: false });
+    }
+    expect(slow.ws.readyState).toBe(WebSocket.OPEN);
+    slow.ws.terminate();
+    await quick.close();
+  });
+
   it("[P25] work that fails ends the session with a retry, since the next inventory brings everything again", async () => {
     const identity = await enrolled();
     const socket = await connected(identity);

@@ -65,6 +65,7 @@ export function createAgentGateway(options: AgentGatewayOptions): AgentGateway {
               `A copy of this node's identity tried to connect from ${request.socket.remoteAddress} and was refused.`,
             ),
           heartbeatMs: () => hub.heartbeatMs(),
+          bytesRead: () => request.socket.bytesRead,
           nowMs,
           randomBytes,
           log,

@@ -48,6 +48,8 @@ export type AgentSocketOptions = {
   claim(session: LiveSession): Promise<boolean>;
   cloneSeen(targetId: number): void;
   heartbeatMs(): number;
+  /** Bytes that came so far, of messages that are not whole yet too. */
+  bytesRead(): number;
   /** Monotonic. */
   nowMs(): number;
   randomBytes: RandomBytes;
@@ -81,6 +83,7 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
   let isOver = false;
   let heartbeat = beginHeartbeat(nowMs());
   let beats = 0;
+  let bytesSeen = 0;
   let deadline: NodeJS.Timeout | null = null;
   let answers: ServerMessage[] = [];
   let isFlushPlanned = false;
@@ -388,7 +391,10 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
       });
     },
     beat(intervalMs) {
-      if (socket.isPaused) heartbeat = heard(heartbeat, nowMs());
+      // A long message on a slow link is no silence.
+      const bytes = options.bytesRead();
+      if (socket.isPaused || bytes > bytesSeen) heartbeat = heard(heartbeat, nowMs());
+      bytesSeen = bytes;
       const seen = look(heartbeat, nowMs(), intervalMs);
       heartbeat = seen.state;
       if (seen.verdict === "dead") live.end("silent");

@@ -10,9 +10,9 @@ import type { NodeSessions } from "../services/node-session.ts";
 import type { Hub } from "../services/ports.ts";
 import type { GatewayLog, LiveSession } from "./live-session.ts";
 
-const PROBE_MS = 5_000;
+const PROBE_MS = 3_000;
 /** Beyond this fleet-wide rate the interval grows. */
-const HEARTBEATS_PER_SECOND_MAX = 50;
+const HEARTBEATS_PER_SECOND_MAX = 200;
 /** `target_heartbeat` is written this often at most, in one statement for all. */
 const SEEN_WRITE_MS = 30_000;
 /** After a restart a fleet comes back spread over this much time a node. */
