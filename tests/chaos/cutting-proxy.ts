@@ -35,6 +35,7 @@ export class CuttingProxy {
   readonly #links = new Map<string, Link>();
   readonly #opened = new Map<Way, Set<() => void>>();
   readonly #sockets = new Set<Socket>();
+  readonly #atFiles: Server[] = [];
   readonly #random: SeededRandom;
   port = 0;
 
@@ -67,6 +68,13 @@ export class CuttingProxy {
     return proxy;
   }
 
+  /** Takes connections at a socket file as well; they have no condition of their own. */
+  async listenAt(path: string): Promise<void> {
+    const server = createServer({ allowHalfOpen: true }, (socket) => void this.#carry(socket)).listen(path);
+    this.#atFiles.push(server);
+    await once(server, "listening");
+  }
+
   link(node: string): Link {
     let link = this.#links.get(node);
     if (!link) {
@@ -94,13 +102,15 @@ export class CuttingProxy {
   async close(): Promise<void> {
     for (const node of this.#links.keys()) this.heal(node);
     for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-    await once(this.#server, "close");
+    for (const server of [this.#server, ...this.#atFiles]) {
+      server.close();
+      await once(server, "close");
+    }
   }
 
   async #carry(client: Socket): Promise<void> {
     this.#keep(client);
-    const node = this.options.whose(client.remotePort ?? 0);
+    const node = client.remotePort === undefined ? null : this.options.whose(client.remotePort);
     const link = node === null ? { toServer: { ...OPEN }, toNode: { ...OPEN } } : this.link(node);
     // A cut network carries no SYN either; the client's end of it is ours.
     await this.#untilOpen(link.toServer);

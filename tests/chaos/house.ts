@@ -17,13 +17,20 @@ import { findServerProcesses } from "../../apps/web/src/server/db/embedded/serve
 import type { Child } from "../harness/child.ts";
 import { Nexus, type NexusAgent } from "../harness/nexus.ts";
 import { CuttingProxy } from "./cutting-proxy.ts";
+import { NamespaceNetwork } from "./namespace-network.ts";
 import { pause } from "./pause.ts";
 import { processes, signalTo } from "./processes.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 import { SmallDisk } from "./small-disk.ts";
 import { socketOwner } from "./socket-owner.ts";
 
-export type Node = { name: string; agent: NexusAgent; disk: SmallDisk | null; isDown: boolean };
+export type Node = {
+  name: string;
+  agent: NexusAgent;
+  disk: SmallDisk | null;
+  network: NamespaceNetwork | null;
+  isDown: boolean;
+};
 
 export type HouseOptions = {
   folder: string;
@@ -31,6 +38,8 @@ export type HouseOptions = {
   random: SeededRandom;
   /** Homes and logs on disks of their own, which can be filled. Needs the right to mount. */
   hasDisks: boolean;
+  /** Nodes with a network of their own. Needs the right to make namespaces. */
+  hasNamespaces: boolean;
   /** What agents run under: a library that fakes their clock. */
   agentEnv(name: string): Record<string, string>;
   serverEnv: Record<string, string>;
@@ -102,10 +111,17 @@ export class House {
     mkdirSync(home, { mode: 0o700 });
     const disk = this.options.hasDisks ? SmallDisk.mount(home, HOME_MIB) : null;
     const env = { NEXUS_GPUS: "sim:4x80GiB", ...this.options.agentEnv(name) };
-    const agent = await this.nexus.addAgent({ name, home, env });
-    const node: Node = { name, agent, disk, isDown: false };
+    const network = this.options.hasNamespaces ? await this.#openNetwork(name) : null;
+    const agent = await this.nexus.addAgent({ name, home, env, prefix: network?.prefix ?? [] });
+    const node: Node = { name, agent, disk, network, isDown: false };
     this.nodes.push(node);
     void this.#keepAgent(node);
+  }
+
+  async #openNetwork(name: string): Promise<NamespaceNetwork> {
+    const socketPath = join(this.folder, `${name}.sock`);
+    await this.proxy.listenAt(socketPath);
+    return await NamespaceNetwork.open({ port: this.proxy.port, socketPath });
   }
 
   /** Tests talk to the control plane itself, whatever happens to the nodes' network. */
@@ -276,9 +292,10 @@ export class House {
     this.#isClosing = true;
     for (const pid of this.postgresProcesses()) signalTo(pid, "SIGCONT");
     this.nexus.server.process.kill("SIGCONT");
-    for (const { agent } of this.nodes) {
+    for (const { agent, network } of this.nodes) {
       agent.child.process.kill("SIGCONT");
       await agent.kill("SIGTERM");
+      await network?.close();
     }
     await this.nexus.server.kill("SIGTERM");
     await this.proxy.close();

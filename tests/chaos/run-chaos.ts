@@ -10,6 +10,7 @@ import { faketimeLibrary, wrongClockEnv } from "./faults/clocks.ts";
 import type { Fault } from "./faults/fault.ts";
 import { House } from "./house.ts";
 import { JobStream, type Losses } from "./job-stream.ts";
+import { canMakeNetworks } from "./namespace-network.ts";
 import { pause } from "./pause.ts";
 import { processesIn, processesMarked } from "./processes.ts";
 import { type SeededRandom, seededRandom } from "./seeded-random.ts";
@@ -49,11 +50,10 @@ export async function runChaos(options: ChaosOptions, say: (line: string) => voi
     if (skipped !== null) rows.push({ ...emptyRow(fault), skipped });
     return skipped === null;
   });
-  // A clock that can be wrong costs every look at it: only those who are to be wrong have one.
-  for (const isWrong of [false, true]) {
-    const faults = possible.filter((fault) => (fault.needs === "faketime") === isWrong);
+  for (const kind of ["plain", "wrong clocks", "own networks"] as const) {
+    const faults = possible.filter((fault) => houseOf(fault) === kind);
     if (faults.length > 0)
-      rows.push(...(await runInHouse({ ...options, faults }, { folder, random, isWrong, say })));
+      rows.push(...(await runInHouse({ ...options, faults }, { folder, random, kind, say })));
   }
   const isClean = rows.every((row) => row.skipped !== null || isCleanRow(row, options.slack));
   if (isClean && !options.keep) rmSync(folder, { recursive: true, force: true });
@@ -64,17 +64,26 @@ function isCleanRow(row: ChaosRow, slack: number): boolean {
   return row.findings.length === 0 && Math.max(0, ...row.recoveriesMs) <= row.recoveryMsMax * slack;
 }
 
-type Run = { folder: string; random: SeededRandom; isWrong: boolean; say: (line: string) => void };
+/** A clock that can be wrong costs at every look at it, a network of its own at every packet: only who needs them has them. */
+type HouseKind = "plain" | "wrong clocks" | "own networks";
 
-async function runInHouse(options: ChaosOptions, { folder, random, isWrong, say }: Run): Promise<ChaosRow[]> {
-  const run = `c${options.seed}${isWrong ? "w" : ""}${process.pid}`;
-  const home = join(folder, isWrong ? "wrong-clocks" : "house");
+function houseOf({ needs }: Fault): HouseKind {
+  return needs === "faketime" ? "wrong clocks" : needs === "networks" ? "own networks" : "plain";
+}
+
+type Run = { folder: string; random: SeededRandom; kind: HouseKind; say: (line: string) => void };
+
+async function runInHouse(options: ChaosOptions, { folder, random, kind, say }: Run): Promise<ChaosRow[]> {
+  const isWrong = kind === "wrong clocks";
+  const run = `c${options.seed}${kind.slice(0, 1)}${process.pid}`;
+  const home = join(folder, kind.replace(" ", "-"));
   mkdirSync(home);
   for (const name of ["starts", "wrote", "gpus"]) mkdirSync(join(home, name));
   const house = await House.open({
     folder: home,
     agents: options.agents,
     random,
+    hasNamespaces: kind === "own networks",
     hasDisks: options.faults.some(({ needs }) => needs === "mount"),
     agentEnv: (name) => (isWrong ? wrongClockEnv(home, name) : {}),
     serverEnv: isWrong ? wrongClockEnv(home, "control-plane") : {},
@@ -198,6 +207,8 @@ function missing({ needs }: Fault): string | null {
   if (needs === "mount" && !SmallDisk.canMount()) return "needs root on Linux, to mount small disks";
   if (needs === "namespaces" && !SmallDisk.canMount())
     return "needs root on Linux, for a process table of its own";
+  if (needs === "networks" && !canMakeNetworks())
+    return "needs root on Linux and iproute2, for networks of its own";
   if (needs === "faketime" && faketimeLibrary() === null) return "needs Debian's package faketime";
   return null;
 }

@@ -178,6 +178,8 @@ export class Nexus {
       env?: Record<string, string>;
       /** When it must be on a disk of its own. */
       home?: string;
+      /** What its commands begin with, to run it elsewhere. */
+      prefix?: string[];
     } = {},
   ): Promise<NexusAgent> {
     const { secret } = await this.call("enrollTokens.create", {
@@ -185,7 +187,7 @@ export class Nexus {
       labels: options.labels ?? {},
     });
     const home = options.home ?? (await mkdtemp(join(tmpdir(), "nexus-agent-")));
-    const agent = new NexusAgent(home, options.env ?? {});
+    const agent = new NexusAgent(home, options.env ?? {}, options.prefix);
     this.#agents.push(agent);
     await agent.enroll(secret);
     agent.start();
@@ -212,15 +214,17 @@ export class Nexus {
 export class NexusAgent {
   readonly home: string;
   readonly #env: Record<string, string>;
+  readonly #prefix: string[];
   #child: Child | null = null;
 
-  constructor(home: string, env: Record<string, string>) {
+  constructor(home: string, env: Record<string, string>, prefix: string[] = []) {
     this.home = home;
+    this.#prefix = prefix;
     this.#env = cleanEnv({ NEXUS_AGENT_HOME: home, NEXUS_GPUS: "none", ...env });
   }
 
   command(args: string[], input?: string): Child {
-    return new Child([process.execPath, AGENT, ...args], {
+    return new Child([...this.#prefix, process.execPath, AGENT, ...args], {
       env: this.#env,
       ...(input === undefined ? {} : { input }),
     });

@@ -11,7 +11,7 @@ import {
   serverKill,
   supervisorKill,
 } from "./kills.ts";
-import { cut, cutIn, cutLong, cutOut, lossyLink, slowLink } from "./network.ts";
+import { cut, cutIn, cutLong, cutOut, cutTcp, lossyLink, slowLink } from "./network.ts";
 import { agentStop, postgresStop, serverStop } from "./stops.ts";
 
 /** Nothing happens: what the others are compared with. */
@@ -32,7 +32,7 @@ export const ALL_FAULTS: readonly Fault[] = [
   calm,
   ...[agentKill, serverKill, postgresKill, launcherKill, supervisorKill, nodeKill, allKill],
   ...[agentStop, serverStop, postgresStop],
-  ...[cut, cutOut, cutIn, slowLink, lossyLink],
+  ...[cut, cutTcp, cutOut, cutIn, slowLink, lossyLink],
   ...[diskFullNode, diskFullLogs, diskSlow],
   ...[clockNode, clockServer, clone, cutLong],
 ];

@@ -22,7 +22,7 @@ export type Fault = {
   recoveryMsMax: number;
   /** How long one round takes, about. */
   roundMs(scale: number): number;
-  needs?: "mount" | "faketime" | "namespaces";
+  needs?: "mount" | "faketime" | "namespaces" | "networks";
   /** Jobs that go on writing where they found no room. */
   hasPatientJobs?: true;
   /** @returns the recovery of each round in ms. */

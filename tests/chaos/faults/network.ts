@@ -57,6 +57,24 @@ export const lossyLink = cutFault({
   },
 });
 
+/** With the timers of real TCP, which wait the longer the longer nothing gets through. */
+export const cutTcp: Fault = {
+  name: "cut-tcp",
+  what: "the network of a node is down for 5 to 90 s, with real TCP on both sides",
+  recoveryMsMax: HEALED_MS_MAX,
+  roundMs: (scale) => 45_000 * scale,
+  needs: "networks",
+  strike: (ground) =>
+    inRounds(ground, async () => {
+      const { house, stream, random, scale } = ground;
+      const node = random.pick(house.nodes);
+      node.network?.cut();
+      await pause(random.pick([5_000, 12_000, 20_000, 35_000, 60_000, 90_000]) * scale);
+      node.network?.heal();
+      return await stream.recovered([node.name], performance.now());
+    }),
+};
+
 type Cut = {
   name: string;
   what: string;

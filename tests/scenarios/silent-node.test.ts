@@ -1,0 +1,73 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { JobTimelineEvent } from "@nexus/shared/api/schemas";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Nexus, type NexusAgent } from "../harness/nexus.ts";
+import { until } from "../harness/until.ts";
+
+describe("a node that falls silent", () => {
+  let nexus: Nexus;
+  let silent: NexusAgent;
+  beforeAll(async () => {
+    nexus = await Nexus.start();
+    silent = await nexus.addAgent({ name: "silent", labels: { at: "lab" } });
+  }, 90_000);
+  afterAll(() => nexus?.dispose());
+
+  it("[W18] is shown unreachable with since when, keeps its job, and has it back as running without a scratch", async () => {
+    const go = join(silent.home, "go");
+    const starts = join(silent.home, "starts");
+    const script = `echo $$ >>${starts}; echo one; until [ -e ${go} ]; do sleep 0.1; done; echo two; exit 3`;
+    const { id } = await nexus.submit({ command: ["sh", "-c", script], gpus: 0, labels: { at: "lab" } });
+    await until("it has begun", async () => (await nexus.job(id)).logBytes > 0);
+    const diedAtMs = Date.now();
+    await silent.kill("SIGKILL");
+
+    const job = await nexus.inState(id, "unreachable", 30_000);
+    // Another node that would do is no reason to begin it again there.
+    await nexus.addAgent({ name: "spare", labels: { at: "lab" } });
+    expect(job).toMatchObject({
+      target: { name: "silent" },
+      attemptNumber: 1,
+      exitCode: null,
+      endedAtMs: null,
+    });
+    expect(job.unreachableSinceMs).toBeGreaterThanOrEqual(diedAtMs);
+    expect(job.unreachableSinceMs).toBeLessThanOrEqual(Date.now());
+    expect(await said(["get", id])).toMatch(/its node is silent for \d.*the job may run on there/);
+    expect(await said(["targets", "list"])).toMatch(/silent .*unreachable/);
+    const { targets } = await nexus.call("fleet.list", undefined);
+    expect(targets.find(({ name }) => name === "silent")).toMatchObject({
+      state: "unreachable",
+      jobsActive: 1,
+    });
+
+    silent.start();
+    expect(await nexus.inState(id, "running", 30_000)).toMatchObject({
+      attemptNumber: 1,
+      unreachableSinceMs: null,
+    });
+    await nexus.submit({ command: ["touch", go], gpus: 0, target: "silent" });
+    expect(await nexus.ended(id)).toMatchObject({ state: "failed", exitCode: 3, attemptNumber: 1 });
+    expect((await nexus.log(id)).toString()).toBe("one\ntwo\n");
+    expect((await readFile(starts, "utf8")).trim().split("\n")).toHaveLength(1);
+
+    const { events } = JSON.parse(await said(["get", id, "--json"])) as { events: JobTimelineEvent[] };
+    expect(events.map(({ type, state, actor }) => `${type} ${state} by ${actor}`)).toEqual([
+      `submitted queued by ${job.user.name}`,
+      "place assigned by scheduler",
+      "start running by silent",
+      "silence unreachable by control plane",
+      "return running by silent",
+      "fail failed by silent",
+    ]);
+    const times = events.map(({ atMs }) => atMs);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+  }, 90_000);
+
+  async function said(args: string[]): Promise<string> {
+    const cli = nexus.cli(args);
+    expect(await cli.exit(), cli.stderr).toBe(0);
+    return cli.stdout;
+  }
+});
