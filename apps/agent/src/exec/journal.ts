@@ -117,6 +117,7 @@ export async function openJournal(
   return {
     append(events) {
       if (events.length === 0) return Promise.resolve();
+      if (broken !== null) return Promise.reject(broken);
       const done = Promise.withResolvers<void>();
       waiting.push({ events, bytes: encode(events), done });
       writing ??= writeAll();
