@@ -26,6 +26,8 @@ export type AttemptLogOptions = {
   folders: AttemptFolders;
   files: OpenFiles;
   segmentBytes: number;
+  /** Folders whose own names survive a power cut; all logs of a store share it. */
+  durable: Set<string>;
   /** What was repaired or could not be, in a sentence. */
   onProblem: (message: string, cause?: unknown) => void;
 };
@@ -34,7 +36,7 @@ const FOLDER_MODE = 0o700;
 
 /** Learns from the files what of the log is there. */
 export async function openAttemptLog(options: AttemptLogOptions): Promise<AttemptLog> {
-  const { folders, files, segmentBytes, onProblem } = options;
+  const { folders, files, segmentBytes, durable, onProblem } = options;
   let { segments, stale } = chainSegments(await listSegmentFiles(folders.attempt));
   if (stale.length > 0) {
     onProblem(
@@ -42,7 +44,9 @@ export async function openAttemptLog(options: AttemptLogOptions): Promise<Attemp
     );
   }
   /** Folders in which something was made that a power cut could undo. */
-  const unsynced = new Set(segments.length > 0 ? [folders.attempt, folders.letters, folders.root] : []);
+  const unsynced = new Set(
+    segments.length > 0 ? [folders.attempt, folders.letters, folders.root, dirname(folders.root)] : [],
+  );
   const inLane = createLane();
   /** One at a time: whoever comes second must not return before the first is through. */
   const inSyncLane = createLane();
@@ -66,7 +70,12 @@ export async function openAttemptLog(options: AttemptLogOptions): Promise<Attemp
   }
 
   async function appendSegment(bytes: Uint8Array): Promise<void> {
-    if (segments.length === 0) await makeFolder(folders.attempt);
+    if (segments.length === 0) {
+      await makeFolder(folders.attempt);
+      // Another log may have made them and not yet synced what holds them.
+      for (const folder of [folders.letters, folders.root])
+        if (!durable.has(folder)) unsynced.add(dirname(folder));
+    }
     const segment: Segment = { offset: endOf(segments), size: 0, syncedSize: 0, isTorn: false };
     await files.use({ path: pathOf(segment.offset), how: "create" }, async (file) => {
       segments.push(segment);
@@ -143,6 +152,7 @@ export async function openAttemptLog(options: AttemptLogOptions): Promise<Attemp
   }
 
   async function sync(): Promise<void> {
+    const isThere = segments.length > 0;
     for (const segment of [...segments]) {
       const { size } = segment;
       if (segment.syncedSize >= size) continue;
@@ -165,6 +175,7 @@ export async function openAttemptLog(options: AttemptLogOptions): Promise<Attemp
         throw diskProblem(cause, folders.root);
       }
     }
+    if (isThere) durable.add(folders.letters).add(folders.root);
   }
 
   /**

@@ -47,6 +47,7 @@ export function createSegmentLogStore(options: SegmentLogStoreOptions): LogStore
   assert(Number.isInteger(segmentBytes) && segmentBytes > 0, "a segment must hold something");
   const files = createOpenFiles(openFilesMax);
   const counts = createLineCounts(LINE_COUNTS_MAX);
+  const durable = new Set<string>();
   const syncs = createTurnstile(SYNCS_AT_ONCE);
   /** The one used longest ago first. */
   const entries = new Map<string, Entry>();
@@ -73,7 +74,8 @@ export function createSegmentLogStore(options: SegmentLogStoreOptions): LogStore
 
   function open(attempt: string): Promise<AttemptLog> {
     const folders = attemptFolders(root, attempt);
-    const log = openAttemptLog({ folders, files, segmentBytes, onProblem: onProblem ?? (() => undefined) });
+    const onDamage = onProblem ?? (() => undefined);
+    const log = openAttemptLog({ folders, files, segmentBytes, durable, onProblem: onDamage });
     // What could not be read is not kept: the next caller tries again.
     log.catch(() => entries.delete(attempt));
     return log;
