@@ -21,6 +21,7 @@ import type { AgentLog } from "./agent-log.ts";
 import { agoMs } from "./ago.ts";
 import { syncNode } from "./node-sync.ts";
 import type { Report, Reports } from "./reports.ts";
+import { shortenLog } from "./shorten-log.ts";
 
 export type AgentPortParts = {
   world: World;
@@ -88,6 +89,7 @@ export function createAgentPort(ctx: ServiceContext, parts: AgentPortParts): Age
         }),
       );
       await reports.add(told);
+      for (const exit of known) shortenLog(mine(node, exit), exit);
       const waiting = known
         .flatMap((exit) => mine(node, exit) ?? [])
         .filter((attempt) => attempt.ended !== null);

@@ -15,6 +15,7 @@ import type { AgentLog } from "./agent-log.ts";
 import { agoMs } from "./ago.ts";
 import { applyEnds } from "./apply-ends.ts";
 import type { Report, Reports } from "./reports.ts";
+import { shortenLog } from "./shorten-log.ts";
 import { type KnownAttempt, missingMeans, wantOf } from "./sync-node.ts";
 
 export type NodeSyncParts = { lane: WriteLane; reports: Reports; agentLog: AgentLog; wake: () => void };
@@ -59,15 +60,22 @@ async function reportsOf(
 ): Promise<Report[]> {
   const { targetId } = node;
   const reports: Report[] = [];
-  const exited = named.flatMap(({ exit }) => exit ?? []);
-  const isWhole = await Promise.all(exited.map((exit) => agentLog.isWhole(exit.attempt, exit.logBytes)));
+  // Only of those that are open: the log of a closed one is safe already, and syncing it again could only lose it.
+  const exited = named.flatMap(({ exit }) => (exit && world.live.attempts.has(exit.attempt) ? [exit] : []));
+  const isWhole = new Map(
+    await Promise.all(
+      exited.map(
+        async ({ attempt, logBytes }) => [attempt, await agentLog.isWhole(attempt, logBytes)] as const,
+      ),
+    ),
+  );
   for (const { attempt, fence, pid, startedAgoMs, exit } of named) {
     if (pid !== null && world.live.attempts.get(attempt)?.startedAtMs === null) {
       const startedAtMs = agoMs(nowMs, startedAgoMs ?? 0);
       reports.push({ kind: "started", report: { targetId, attempt, fence, pid, startedAtMs } });
     }
-    if (exit) {
-      const isLogWhole = isWhole[exited.indexOf(exit)] ?? false;
+    if (exit && isWhole.has(exit.attempt)) {
+      const isLogWhole = isWhole.get(exit.attempt) ?? false;
       const endedAtMs = agoMs(nowMs, exit.endedAgoMs);
       reports.push({ kind: "exited", report: { targetId, exit, endedAtMs, isLogWhole } });
     }
@@ -91,6 +99,7 @@ async function wantsOf(
   const found = new Map(
     rows.filter((row) => row.targetId === node.targetId).map((row) => [row.publicId, row]),
   );
+  for (const { attempt, exit } of named) if (exit) shortenLog(mine(attempt), exit);
   const ended = named.flatMap((one) => mine(one.attempt) ?? []).filter((attempt) => attempt.ended !== null);
   const closed = new Set(await agentLog.close(ended));
   const wants: WantedAttempt[] = [];
