@@ -22,6 +22,9 @@ const config: KnipConfig = {
         "bench/run.ts",
         "bench/programs/*.ts",
         "tests/chaos/run.ts",
+        "tests/sim/{run,run-seeds-worker}.ts",
+        "tests/sim/world/simulate.ts",
+        "tests/sim/stand-ins/*.ts",
       ],
       project: ["tools/**/*.{ts,mjs}", "bench/**/*.ts", "tests/**/*.ts", "*.ts"],
       playwright: { config: ["tests/e2e/playwright.config.ts"], entry: ["tests/e2e/**/*.e2e.ts"] },
@@ -29,15 +32,8 @@ const config: KnipConfig = {
     "apps/web": {
       entry: ["server.ts", "src/server/logs/search-worker.ts"],
       project: ["src/**/*.{ts,tsx,css}", "*.{ts,mjs}"],
-      // better-auth asks for the first four as peers; named here, so that they are pinned together. The bundled server finds ssh2,
-      // which packages/ssh imports, beside itself.
-      ignoreDependencies: [
-        "@better-auth/core",
-        "@better-auth/utils",
-        "@better-fetch/fetch",
-        "better-call",
-        "ssh2",
-      ],
+      // better-auth asks for them as peers; named here, so that they are pinned together.
+      ignoreDependencies: ["@better-auth/core", "@better-auth/utils", "@better-fetch/fetch", "better-call"],
     },
     "apps/agent": { entry: ["src/main.ts", "bin/*"], project: ["src/**/*.ts", "bin/*"] },
     "apps/cli": { entry: ["src/main.ts", "bin/*"], project: ["src/**/*.ts", "bin/*"] },

@@ -41,15 +41,9 @@ export const ZONES: Zone[] = [
     instead: "builders for tests know shared code only",
   },
   {
-    name: "ssh config",
-    at: ["packages/ssh/src/config/", "packages/ssh/src/ssh-error.ts", "packages/ssh/src/match-pattern.ts"],
-    imports: ["shared"],
-    instead: "reading configurations needs no connection: it is for the CLI too",
-  },
-  {
     name: "ssh",
     at: ["packages/ssh/src/"],
-    imports: ["shared", "shared crypto", "ssh config"],
+    imports: ["shared", "shared crypto"],
     instead: "the ssh package knows shared code only: pass what it needs as arguments",
   },
 
@@ -90,7 +84,7 @@ export const ZONES: Zone[] = [
   {
     name: "web services",
     at: ["apps/web/src/server/services/"],
-    imports: [..."shared|shared crypto|web core|web queries|web db|web schema|ssh|ssh config".split("|")],
+    imports: ["shared", "shared crypto", "web core", "web queries", "web db", "web schema"],
     typesOf: ["web logs"],
     instead:
       "a service reaches sockets, disks and clocks through services/ports.ts: let server.ts pass the part in",
@@ -204,7 +198,7 @@ export const ZONES: Zone[] = [
   {
     name: "cli",
     at: ["apps/cli/"],
-    imports: ["shared", "shared crypto", "ssh config"],
+    imports: ["shared", "shared crypto"],
     instead: "the CLI speaks the contract in @nexus/shared/api, not the control plane's own types",
   },
 

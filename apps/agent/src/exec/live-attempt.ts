@@ -3,9 +3,8 @@ import { LEFTOVER_COMMAND_CHARS_MAX, LEFTOVERS_MAX } from "@nexus/shared/protoco
 import type { AttemptExit, AttemptInventory, JobStart, NodeFault } from "@nexus/shared/protocol/messages";
 import type { Claim } from "../core/attempt-record.ts";
 import type { KnownAttempt } from "../core/attempts.ts";
-import { type AttemptFiles, logBytes } from "./attempt-files.ts";
+import { type AttemptFolder, logBytes } from "./attempt-folder.ts";
 import type { Leftover, Tree } from "./end-trees.ts";
-import type { Order } from "./launcher.ts";
 
 /** How an attempt ended; its processes may still have to be cleared away. Uptimes are of the machine. */
 export type Outcome =
@@ -20,7 +19,7 @@ export type Outcome =
  */
 export type LiveAttempt = {
   known: KnownAttempt;
-  files: AttemptFiles;
+  folder: AttemptFolder;
   phase: "recorded" | "running" | "ending" | "ended";
   /** This agent has ordered it, so its supervisor tells this agent. */
   isOrdered: boolean;
@@ -35,10 +34,10 @@ export type LiveAttempt = {
   ended: { exit: Omit<AttemptExit, "endedAgoMs">; atMs: number } | null;
 };
 
-export function liveAttempt(known: KnownAttempt, files: AttemptFiles): LiveAttempt {
+export function liveAttempt(known: KnownAttempt, folder: AttemptFolder): LiveAttempt {
   return {
     known,
-    files,
+    folder,
     phase: "recorded",
     isOrdered: false,
     isInCgroup: false,
@@ -49,14 +48,6 @@ export function liveAttempt(known: KnownAttempt, files: AttemptFiles): LiveAttem
     givenBackFor: null,
     ended: null,
   };
-}
-
-/** Those that came together are ordered together. */
-export function ordersOf(lives: LiveAttempt[]): Order[] {
-  return [...Map.groupBy(lives, ({ known }) => known.order)].map(([order, ofOrder]) => ({
-    order,
-    attempts: ofOrder.map(({ known }) => known.attempt),
-  }));
 }
 
 export function treeOf({ known, claim, childPid }: LiveAttempt): Tree {
@@ -78,7 +69,7 @@ export function inventoryOf(live: LiveAttempt, nowMs: number): AttemptInventory 
     state: phase === "recorded" ? "recorded" : phase === "ended" ? "exited" : "running",
     pid: live.childPid ?? live.claim?.pid ?? null,
     startedAgoMs: startedAtMs === null ? null : ageMs(startedAtMs, nowMs),
-    logBytes: ended?.exit.logBytes ?? logBytes(live.files),
+    logBytes: ended?.exit.logBytes ?? logBytes(live.folder),
     exit: ended === null ? null : { ...ended.exit, endedAgoMs: ageMs(ended.atMs, nowMs) },
   };
 }
@@ -107,7 +98,7 @@ export function exitOf(
     ...(outcome.kind === "exit" ? decodeStatus(outcome.status) : { exitCode: null, signal: null }),
     reason: known.stop?.reason ?? natural[outcome.kind],
     message: outcome.kind === "exit" ? null : outcome.message,
-    logBytes: logBytes(live.files),
+    logBytes: logBytes(live.folder),
     ranMs: claim?.uptimeMs == null || endUptimeMs === null ? null : Math.max(0, endUptimeMs - claim.uptimeMs),
     ...(outcome.kind === "void" && outcome.nodeFault && !known.stop ? { nodeFault: outcome.nodeFault } : {}),
     leftovers: leftovers.slice(0, LEFTOVERS_MAX).map(({ pid, command }) => {

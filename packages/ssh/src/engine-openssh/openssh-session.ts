@@ -78,7 +78,7 @@ export function createOpenSshSession(parts: MasterParts): SshSession {
       logFile,
     ];
     const child = spawn(client.program, [...own, ...args], {
-      env: { ...client.env } as NodeJS.ProcessEnv,
+      env: { ...client.env },
       stdio: ["pipe", "pipe", "pipe"],
     });
     clients.add(child);
