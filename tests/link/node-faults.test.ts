@@ -84,6 +84,9 @@ describe.skipIf(!canMount())("a node whose disk", () => {
     });
     await node.running.says("nothing is started here: its disk is full");
     expect(said("faults").map(({ faults }) => faults)).toEqual([[exit.nodeFault]]);
+    const status = node.agent.command(["status"]);
+    expect(await status.exit()).toBe(0);
+    expect(status.stdout).toContain("Starts         refused: its disk is full");
     await rm(filler);
     await until("the end of the fault", async () => said("faults").length === 2);
     expect(said("faults")[1]?.faults).toEqual([]);

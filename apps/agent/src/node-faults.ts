@@ -45,6 +45,7 @@ export function createNodeFaults(options: NodeFaultsOptions): NodeFaults {
   let launcher: NodeFault | null = null;
   let told = "[]";
   let waitMs = lookMsMin;
+  let calmMs = 0;
   let isClosed = false;
   let timer: NodeJS.Timeout | undefined;
 
@@ -71,14 +72,19 @@ export function createNodeFaults(options: NodeFaultsOptions): NodeFaults {
     if (disk !== null) {
       setDisk(probeHome(home));
       waitMs = Math.min(waitMs * 2, lookMsMax);
-    } else if (isNearlyFull(home)) setDisk(probeHome(home));
+    } else if (isNearlyFull(home)) {
+      setDisk(probeHome(home));
+      // What is left is kept for root, and this is root: no need to try it every second.
+      if (disk === null) calmMs = lookMsMax;
+    }
     if (!isClosed) plan();
+    calmMs = 0;
   }
 
   function plan(): void {
     clearTimeout(timer);
     const pauseMs = disk !== null ? waitMs : options.hasJobs() ? watchMs : idleWatchMs;
-    timer = setTimeout(look, pauseMs).unref();
+    timer = setTimeout(look, Math.max(pauseMs, calmMs)).unref();
   }
 
   return {

@@ -2,6 +2,7 @@
 import { keyPin, showPin } from "@nexus/shared/crypto/fingerprint";
 import type { Command } from "commander";
 import { type CliContext, say } from "../cli-context.ts";
+import { probeHome } from "../exec/home-health.ts";
 import { readGeneration } from "../link/generation-file.ts";
 import { requireIdentity } from "../link/identity-store.ts";
 import { readStatus } from "../link/status-file.ts";
@@ -49,6 +50,9 @@ async function showStatus(context: CliContext, isJson: boolean): Promise<void> {
   say(context, `Agent          running, pid ${pid}`);
   if (found === null) return;
   say(context, `Connection     ${connectionText(found)}`);
+  // Asked of the disk itself: a full one took no word of the agent.
+  const fault = probeHome(context.home);
+  if (fault !== null) say(context, `Starts         refused: ${showText(fault.message)}`);
   const trouble = found.gpuProblem === null ? "" : ` (${showText(found.gpuProblem)})`;
   say(context, `GPUs           ${found.gpus} ${found.gpuDriver}${trouble}`);
   say(context, `Jobs here      ${found.attempts.length}`);
