@@ -32,8 +32,15 @@ const config: KnipConfig = {
     "apps/web": {
       entry: ["server.ts", "src/server/logs/search-worker.ts"],
       project: ["src/**/*.{ts,tsx,css}", "*.{ts,mjs}"],
-      // better-auth asks for them as peers; named here, so that they are pinned together.
-      ignoreDependencies: ["@better-auth/core", "@better-auth/utils", "@better-fetch/fetch", "better-call"],
+      // better-auth asks for the first four as peers; named here, so that they are pinned together. The bundled server finds ssh2,
+      // which packages/ssh imports, beside itself.
+      ignoreDependencies: [
+        "@better-auth/core",
+        "@better-auth/utils",
+        "@better-fetch/fetch",
+        "better-call",
+        "ssh2",
+      ],
     },
     "apps/agent": { entry: ["src/main.ts", "bin/*"], project: ["src/**/*.ts", "bin/*"] },
     "apps/cli": { entry: ["src/main.ts", "bin/*"], project: ["src/**/*.ts", "bin/*"] },

@@ -41,9 +41,15 @@ export const ZONES: Zone[] = [
     instead: "builders for tests know shared code only",
   },
   {
+    name: "ssh config",
+    at: ["packages/ssh/src/config/", "packages/ssh/src/ssh-error.ts", "packages/ssh/src/match-pattern.ts"],
+    imports: ["shared"],
+    instead: "reading configurations needs no connection: it is for the CLI too",
+  },
+  {
     name: "ssh",
     at: ["packages/ssh/src/"],
-    imports: ["shared", "shared crypto"],
+    imports: ["shared", "shared crypto", "ssh config"],
     instead: "the ssh package knows shared code only: pass what it needs as arguments",
   },
 
@@ -84,7 +90,7 @@ export const ZONES: Zone[] = [
   {
     name: "web services",
     at: ["apps/web/src/server/services/"],
-    imports: ["shared", "shared crypto", "web core", "web queries", "web db", "web schema"],
+    imports: [..."shared|shared crypto|web core|web queries|web db|web schema|ssh|ssh config".split("|")],
     typesOf: ["web logs"],
     instead:
       "a service reaches sockets, disks and clocks through services/ports.ts: let server.ts pass the part in",
@@ -198,7 +204,7 @@ export const ZONES: Zone[] = [
   {
     name: "cli",
     at: ["apps/cli/"],
-    imports: ["shared", "shared crypto"],
+    imports: ["shared", "shared crypto", "ssh config"],
     instead: "the CLI speaks the contract in @nexus/shared/api, not the control plane's own types",
   },
 

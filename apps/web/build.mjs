@@ -1,5 +1,6 @@
 // Bundles the server: our own TypeScript goes in, packages stay outside, as Next must find itself in node_modules.
 import { spawnSync } from "node:child_process";
+import { resolve } from "node:path";
 import { build } from "esbuild";
 
 await build({
@@ -23,6 +24,12 @@ await build({
     },
   ],
 });
+
+// What is brought to machines over SSH travels with the server.
+const agent = spawnSync(process.execPath, ["../agent/build.mjs", resolve("dist/agent")], {
+  stdio: "inherit",
+});
+if (agent.status !== 0) process.exit(agent.status ?? 1);
 
 const next = spawnSync("next", ["build"], { stdio: "inherit" });
 if (next.error) process.stderr.write(`next build did not run: ${next.error.message}\n`);

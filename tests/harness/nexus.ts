@@ -176,6 +176,7 @@ export class Nexus {
       name?: string;
       labels?: Record<string, string>;
       env?: Record<string, string>;
+      /** When it must be on a disk of its own. */
       home?: string;
       /** What its commands begin with, to run it elsewhere. */
       prefix?: string[];

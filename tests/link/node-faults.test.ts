@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AgentMessage, AttemptExit, MessageOf } from "@nexus/shared/protocol/messages";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import {
   startTestControlPlane,
   type TestControlPlane,
@@ -22,6 +22,9 @@ import { enrolledAgent, shellJob, type TestAgent } from "./link-fixture.ts";
 let plane: TestControlPlane;
 let scratch: string;
 const cleanups: (() => unknown)[] = [];
+
+// Agents that die, come back and connect again, on a machine that is busy with other tests.
+vi.setConfig({ testTimeout: 60_000 });
 
 beforeAll(async () => {
   plane = await startTestControlPlane({ probeMs: 500 });
@@ -54,6 +57,12 @@ const exitOf = (attempt: string): Promise<AttemptExit> =>
       .flatMap(({ attempts }) => attempts)
       .find((one) => one.attempt === attempt),
   );
+/** A file that a job waits for. It is there at the end in any case: jobs outlive their agents. */
+function gateOf(name: string): string {
+  const gate = join(scratch, name);
+  cleanups.push(() => writeFileSync(gate, ""));
+  return gate;
+}
 const waitFor = (gate: string) => `while [ ! -e ${gate} ]; do sleep 0.05; done`;
 
 type Node = { agent: TestAgent; targetId: number; running: Child };
@@ -99,7 +108,7 @@ describe.skipIf(!canMount())("a node whose disk", () => {
     const disk = mountDisk("size=8m");
     cleanups.push(() => unmount(disk));
     const node = await startNode(join(disk.path, "home"));
-    const gate = join(scratch, "gate-writer");
+    const gate = gateOf("gate-writer");
     const script = `echo begun; ${waitFor(gate)}; echo lost; rm ${join(disk.path, "filler")}; echo kept`;
     plane.hub.send(node.targetId, { type: "start", jobs: [shellJob("a_writer", script)] });
     await until("it runs", async () => stored("a_writer").toString() === "begun\n");
@@ -120,7 +129,7 @@ describe.skipIf(!canMount())("a node whose disk", () => {
     const disk = mountThinDisk();
     cleanups.push(() => unmount(disk));
     const node = await startNode(join(disk.path, "home"));
-    const gate = join(scratch, "gate-broken");
+    const gate = gateOf("gate-broken");
     plane.hub.send(node.targetId, {
       type: "start",
       jobs: [shellJob("a_goeson", `echo begun; ${waitFor(gate)}; echo done; exit 6`)],
@@ -148,7 +157,7 @@ describe.skipIf(!canMount())("a node whose disk", () => {
 it("[J17] simulated GPUs still show the job that holds them after the agent was restarted", async () => {
   const env = { NEXUS_GPUS: "sim:2x16GiB" };
   const node = await startNode(undefined, env);
-  const gate = join(scratch, "gate-sim");
+  const gate = gateOf("gate-sim");
   const uuid = await until("its GPUs are told", async () => said("telemetry").at(-1)?.gpus[1]?.uuid);
   const job = { ...shellJob("a_holder", waitFor(gate)), gpus: [uuid] };
   plane.hub.send(node.targetId, { type: "start", jobs: [job] });

@@ -56,7 +56,8 @@ Settings
 
 Exit codes
   0    done
-  1    \`kill\`: some of the jobs could not be ended; \`logs --grep\`: no line matches
+  1    \`kill\`: some of the jobs could not be ended; \`logs --grep\`: no line matches;
+       \`targets\` over SSH: some of the machines could not be reached or changed
   n    \`run\`: the exit code of the job; 128 + n when signal n ended it
   124  \`run\`: the job ran out of time
   125  \`run\`: the job could not be started, or was lost with its machine

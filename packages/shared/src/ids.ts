@@ -14,6 +14,7 @@ export const ID_PREFIX = {
   enrollToken: "et",
   session: "s",
   event: "e",
+  sshRun: "sr",
 } as const;
 
 export type IdNoun = keyof typeof ID_PREFIX;

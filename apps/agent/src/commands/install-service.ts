@@ -22,6 +22,7 @@ export function addInstallService(program: Command, context: CliContext): void {
       "--system",
       "as a service of the machine, from boot on, run as this user (needs its administrator)",
     )
+    .option("--keep-running", "by a loop of the shell and cron, where no systemd runs for this user")
     .option("--print", "show what would be written and run, and do nothing")
     .option("--allow-root", "let jobs run as root")
     .action((options: ServiceOptions & { print?: boolean }) => installService(context, options));

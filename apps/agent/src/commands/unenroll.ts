@@ -1,9 +1,9 @@
 /** `nexus-agent unenroll`: says goodbye to the control plane, signed, and takes the identity off this machine. */
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { NexusError } from "@nexus/shared/errors";
 import type { Command } from "commander";
 import { type CliContext, say } from "../cli-context.ts";
+import { readJournal } from "../exec/read-journal.ts";
 import { sayGoodbye } from "../link/enroll.ts";
 import { type Identity, removeIdentity, requireIdentity } from "../link/identity-store.ts";
 import { runningAgent } from "../running-agent.ts";
@@ -35,10 +35,10 @@ async function refuseWhileInUse(context: CliContext): Promise<void> {
       detail: `The agent (pid ${pid}) runs. Stop it first (nexus-agent uninstall-service, or end that process), or add --force: it then ends by itself.`,
     });
   }
-  const attempts = await readdir(join(context.home, "attempts")).catch(() => []);
-  if (attempts.length > 0) {
+  const { attempts } = await readJournal(join(context.home, "attempts.journal"));
+  if (attempts.size > 0) {
     throw new NexusError("invalid_state", {
-      detail: `${attempts.length} jobs of this node are not settled with the control plane; leaving now loses their results and the rest of their logs. Run the agent until they are, or add --force.`,
+      detail: `${attempts.size} jobs of this node are not settled with the control plane; leaving now loses their results and the rest of their logs. Run the agent until they are, or add --force.`,
     });
   }
 }

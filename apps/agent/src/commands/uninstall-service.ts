@@ -13,6 +13,7 @@ export function addUninstallService(program: Command, context: CliContext): void
     .command("uninstall-service")
     .description("stop keeping the agent running; its jobs go on")
     .option("--system", "the service of the machine")
+    .option("--keep-running", "the loop of the shell")
     .action((options: ServiceOptions) => uninstallService(context, options));
 }
 

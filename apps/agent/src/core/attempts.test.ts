@@ -24,6 +24,7 @@ function accepted(job: string, fence: number): Extract<DurableEvent, { type: "ac
     bootId: "boot",
     timeoutMs: null,
     graceMs: 1000,
+    order: `a_${job}_${fence}`,
     holdsGpus: false,
     gpus: [],
     cgroup: null,
@@ -172,7 +173,7 @@ describe("what is known of attempts", () => {
 describe("what to believe after a restart", () => {
   const nothing: DiskFacts = {
     record: NO_RECORD,
-    folderExists: true,
+    orderExists: true,
     sameBoot: true,
     supervisorAlive: false,
     treeAlive: false,
@@ -184,8 +185,8 @@ describe("what to believe after a restart", () => {
   it.each([
     ["no record: it was never begun, and may still be", {}, "recorded"],
     ["no record after a reboot: a power cut may have taken it", { sameBoot: false }, "vanished"],
-    ["no folder", { folderExists: false }, "vanished"],
-    ["no folder, but its processes", { folderExists: false, treeAlive: true }, "orphaned"],
+    ["no folder", { orderExists: false }, "vanished"],
+    ["no folder, but its processes", { orderExists: false, treeAlive: true }, "orphaned"],
     [
       "half a claim and a supervisor that nobody claimed",
       { record: parseRecord("claim bo"), supervisorUnaccounted: true },

@@ -7,9 +7,9 @@
  * Refuses: a start whose fence is not above the job's highest, unless it names an attempt that is known.
  *
  * After a restart the disk decides, because the old agent may have died anywhere between these steps:
- *   1 folder with the job's script   2 `accepted` durable in the journal   3 order to the launcher
+ *   1 the order, with the job's script   2 `accepted` durable in the journal   3 order to the launcher
  *   4 a supervisor claims (creates the record)   5 its child runs   6 `exit` in the record   7 reported   8 forgotten
- * - Died before 2: the folder is debris; the start was never answered, and the control plane will repeat it.
+ * - Died before 2: the order is debris; the start was never answered, and the control plane will repeat it.
  * - Died between 2 and 4: no record. Nobody can tell whether an old launcher still holds the order, and it does not
  *   matter: whoever creates the record decides. The attempt is `recorded`; ordering it again starts it at most once,
  *   and voiding it (on a stop) makes every late order fail. The agent does neither by itself: the control plane may
@@ -33,6 +33,8 @@ export type KnownAttempt = {
   bootId: string;
   timeoutMs: number | null;
   graceMs: number;
+  /** The file with what it runs, shared with those that were ordered together: named after the first of them. */
+  order: string;
   /** Its processes must be gone before it is reported, since another job may get its GPUs. */
   holdsGpus: boolean;
   /** Their UUIDs. */
@@ -132,7 +134,7 @@ export function compactEvents(state: AttemptsState, fencesMax: number = FENCES_M
 /** What a restarted agent found out about one attempt, collected in this order: processes first, then the record. */
 export type DiskFacts = {
   record: AttemptRecord;
-  folderExists: boolean;
+  orderExists: boolean;
   sameBoot: boolean;
   /** A process with the claim's pid and start time lives. */
   supervisorAlive: boolean;
@@ -163,7 +165,7 @@ export function judge(facts: DiskFacts): Finding {
   if (facts.treeAlive) return "orphaned";
   if (record.claim) return "vanished";
   if (record.exists) return facts.supervisorUnaccounted ? "starting" : "never_started";
-  return facts.folderExists ? "recorded" : "vanished";
+  return facts.orderExists ? "recorded" : "vanished";
 }
 
 function raiseFence(state: AttemptsState, job: string, fence: number): void {

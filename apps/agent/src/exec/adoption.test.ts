@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseRecord } from "../core/attempt-record.ts";
@@ -40,7 +40,7 @@ const go = () => writeFileSync(path("go"), "");
 const timesRun = () =>
   existsSync(path("ran")) ? readFileSync(path("ran"), "utf8").split("\n").length - 1 : 0;
 const recordOf = (attempt: string) => {
-  const file = path("attempts", attempt, "record");
+  const file = path("attempts", `${attempt}.record`);
   return existsSync(file) ? readFileSync(file, "latin1") : "";
 };
 const launchers = () => table.running(path("launcher-")).filter(({ pid, session }) => pid === session);
@@ -48,10 +48,10 @@ const launchers = () => table.running(path("launcher-")).filter(({ pid, session 
 describe("an agent that is killed", () => {
   it("[J34] before its start is durable: the start was never answered, and can be given again", async () => {
     const job = counted();
-    const first = await agent("folders");
+    const first = await agent("written");
     first.send({ do: "start", jobs: [job] });
     await first.died();
-    expect(existsSync(path("attempts", job.attempt, "job.sh"))).toBe(true);
+    expect(existsSync(path("attempts", `${job.attempt}.sh`))).toBe(true);
     const next = await home.open();
     expect(next.inventory()).toEqual([]);
     expect(readdirSync(path("attempts"))).toEqual([]);
@@ -169,7 +169,7 @@ describe("an agent that is killed", () => {
     await first.hearsEvent("exited", job.attempt);
     first.send({ do: "forget", attempts: [job.attempt] });
     await first.died();
-    expect(existsSync(path("attempts", job.attempt))).toBe(true);
+    expect(existsSync(path("attempts", `${job.attempt}.record`))).toBe(true);
     const next = await home.open();
     expect(next.inventory()).toEqual([]);
     expect(readdirSync(path("attempts"))).toEqual([]);
@@ -195,7 +195,8 @@ describe("an agent that is killed", () => {
     await first.hearsEvent("started", job.attempt);
     await eventually(
       "its trap",
-      () => recordOf(job.attempt) !== "" && readFileSync(path("attempts", job.attempt, "log"), "utf8") !== "",
+      () =>
+        recordOf(job.attempt) !== "" && readFileSync(path("attempts", `${job.attempt}.log`), "utf8") !== "",
     );
     first.send({ do: "stop", attempt: job.attempt, graceMs: 300 });
     await eventually("the stop is durable", () =>
@@ -249,7 +250,7 @@ describe("what is found on the disk", () => {
   }
 
   function writeRecord(attempt: string, text: string): void {
-    writeFileSync(path("attempts", attempt, "record"), text);
+    writeFileSync(path("attempts", `${attempt}.record`), text);
   }
 
   it("[J25] a living process with the recorded pid and another start time is not the job", async () => {
@@ -352,17 +353,16 @@ describe("what is found on the disk", () => {
     ]);
   });
 
-  it("[J36] a folder that somebody removed: the job's processes count, and without them it has vanished", async () => {
+  it("[J36] files that somebody removed: the job's processes count, and without them it has vanished", async () => {
     const job = counted();
     const first = await agent();
     first.send({ do: "start", jobs: [job] });
     await eventually("it runs", () => timesRun() === 1);
     await first.kill();
-    rmSync(path("attempts", job.attempt), { recursive: true });
+    for (const name of readdirSync(path("attempts"))) rmSync(path("attempts", name));
     const next = await home.open();
     expect(next.inventory()).toMatchObject([{ state: "running" }]);
     go();
     expect(await next.exited(job.attempt)).toMatchObject({ reason: "vanished", exitCode: null });
-    mkdirSync(path("attempts", job.attempt), { recursive: true });
   });
 });

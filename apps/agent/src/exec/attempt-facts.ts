@@ -1,6 +1,6 @@
 import type { AttemptRecord, Claim } from "../core/attempt-record.ts";
 import type { DiskFacts } from "../core/attempts.ts";
-import { existsFolder, readRecord } from "./attempt-folder.ts";
+import { existsOrder, readRecord } from "./attempt-files.ts";
 import { treeIsAlive } from "./end-trees.ts";
 import { type LiveAttempt, treeOf } from "./live-attempt.ts";
 import type { ProcessTable } from "./process-row.ts";
@@ -22,20 +22,20 @@ export function gatherFacts(live: LiveAttempt, context: FactsContext): DiskFacts
   const { table, bootId } = context;
   const sameBoot = live.known.bootId === bootId;
   for (;;) {
-    const early = readRecord(live.folder);
+    const early = readRecord(live.files);
     live.claim ??= early.claim;
     live.childPid ??= early.childPid;
     const supervisorAlive = sameBoot && supervisorIsAlive(live.claim, table);
     const isOpen = sameBoot && early.end === null && !supervisorAlive;
     const supervisorUnaccounted =
       isOpen && early.exists && early.claim === null && hasUnaccounted(live, context);
-    const folderExists = existsFolder(live.folder);
-    // Without a record in its folder nothing of it can have begun; the pass over all processes is not needed.
-    const mayRun = isOpen && !supervisorUnaccounted && (early.exists || !folderExists);
+    const orderExists = existsOrder(live.files);
+    // Without a record and with its order nothing of it can have begun; the pass over all processes is not needed.
+    const mayRun = isOpen && !supervisorUnaccounted && (early.exists || !orderExists);
     const treeAlive = mayRun && treeIsAlive(treeOf(live), table.scan(live.claim?.startTime ?? null));
-    const record = readRecord(live.folder);
+    const record = readRecord(live.files);
     if (record.end === null && !isSameBeginning(early, record)) continue;
-    return { record, folderExists, sameBoot, supervisorAlive, treeAlive, supervisorUnaccounted };
+    return { record, orderExists, sameBoot, supervisorAlive, treeAlive, supervisorUnaccounted };
   }
 }
 

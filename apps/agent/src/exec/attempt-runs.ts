@@ -12,7 +12,7 @@ import type { AttemptExit, NodeFault } from "@nexus/shared/protocol/messages";
 import type { Claim } from "../core/attempt-record.ts";
 import { type DiskFacts, judge, type StopReason } from "../core/attempts.ts";
 import { gatherFacts, supervisorIsAlive } from "./attempt-facts.ts";
-import { readRecord, recordChangedAtMs, voidRecord, writeLost } from "./attempt-folder.ts";
+import { readRecord, recordChangedAtMs, removeOrder, voidRecord, writeLost } from "./attempt-files.ts";
 import { createDeadlines } from "./deadlines.ts";
 import { createTreeEnder, signal } from "./end-trees.ts";
 import { cgroupIsEmpty, dropCgroup, enterCgroup } from "./job-cgroups.ts";
@@ -28,7 +28,7 @@ export type AttemptEvent =
 export type AttemptRuns = {
   live: Map<string, LiveAttempt>;
   /** Attempts that were ordered and have not begun. */
-  ordered(): string[];
+  ordered(): LiveAttempt[];
   add(live: LiveAttempt): void;
   notice(notice: Notice): void;
   /** What was ordered and has not begun never will, for a fault of the node. */
@@ -70,6 +70,8 @@ const ENTER_AFTER_MS = 20;
 export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
   const { table, bootId, nowMs } = options;
   const all = new Map<string, LiveAttempt>();
+  /** By order: when the last has begun, or never will, the order is of no use, and it may hold secrets. */
+  const unbegun = new Map<string, Set<string>>();
   const ender = createTreeEnder(table, nowMs);
   const watches = createRecordWatches((attempt) => withLive(attempt, look));
   const deadlines = createDeadlines(nowMs, (attempt) => withLive(attempt, timeOut));
@@ -100,6 +102,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
     if (live.outcome?.kind === "void") void ender.end(treeOf(live), { graceMs: 0, over: () => true });
     if (live.phase !== "recorded") return;
     live.phase = "running";
+    noteBegun(live);
     const { attempt, fence, timeoutMs, stop } = live.known;
     const now = nowMs();
     live.startedAtMs = now - ageOf(live, live.claim?.uptimeMs ?? null);
@@ -110,10 +113,17 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
       pid: live.childPid ?? live.claim?.pid ?? 0,
       startedAgoMs: ageMs(live.startedAtMs, now),
     });
-    if (!live.isOrdered) watches.watch(attempt, live.folder.record);
+    if (!live.isOrdered) watches.watch(attempt, live.files.record);
     if (live.known.cgroup !== null && !live.known.holdsGpus) setTimeout(enter, ENTER_AFTER_MS, live).unref();
     if (timeoutMs !== null) deadlines.set(attempt, live.startedAtMs + timeoutMs);
     if (stop) stopRunning(live, stop.graceMs);
+  }
+
+  function noteBegun({ known, files }: LiveAttempt): void {
+    const together = unbegun.get(known.order);
+    if (!together?.delete(known.attempt) || together.size > 0) return;
+    unbegun.delete(known.order);
+    removeOrder(files);
   }
 
   /** Not every job is worth a cgroup: see job-cgroups.ts. */
@@ -130,7 +140,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
     const uptimeNowMs = table.uptimeMs();
     if (uptimeMs !== null && uptimeNowMs !== null && live.known.bootId === bootId)
       return uptimeNowMs - uptimeMs;
-    const changedAtMs = recordChangedAtMs(live.folder);
+    const changedAtMs = recordChangedAtMs(live.files);
     return changedAtMs === null ? 0 : Math.max(0, Date.now() - changedAtMs);
   }
 
@@ -139,6 +149,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
     if (live.outcome !== null) return;
     live.outcome = outcome;
     live.phase = "ending";
+    noteBegun(live);
     deadlines.clear(live.known.attempt);
     watches.unwatch(live.known.attempt);
     const endedAtMs = nowMs() - (outcome.kind === "void" ? 0 : ageOf(live, outcome.uptimeMs));
@@ -184,7 +195,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
   function stop(live: LiveAttempt, graceMs: number): void {
     if (live.phase === "running") stopRunning(live, graceMs);
     // Where a supervisor was first, its start is about to be seen, and finds the stop in what is known.
-    else if (live.phase === "recorded" && voidRecord(live.folder)) {
+    else if (live.phase === "recorded" && voidRecord(live.files)) {
       outcomeSeen(live, { kind: "void", message: MESSAGE.cancelled, nodeFault: null });
     }
   }
@@ -209,9 +220,9 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
   /** Only with a void record, or a late order could begin it here while it runs elsewhere. */
   function giveBackOne(live: LiveAttempt, fault: NodeFault): void {
     live.isOrdered = false;
-    if (voidRecord(live.folder)) neverBegan(live, fault);
+    if (voidRecord(live.files)) neverBegan(live, fault);
     // An order of an earlier agent was first; that supervisor talks to a pipe that nobody reads.
-    else if (readRecord(live.folder).exists) look(live);
+    else if (readRecord(live.files).exists) look(live);
     else live.givenBackFor = fault;
   }
 
@@ -228,11 +239,11 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
   }
 
   function lose(live: LiveAttempt, message: string): void {
-    const { end } = readRecord(live.folder);
+    const { end } = readRecord(live.files);
     // An earlier agent may have found it so, and then it ended at that time.
     const uptimeMs =
       end?.kind === "lost" ? end.uptimeMs : live.known.bootId === bootId ? table.uptimeMs() : null;
-    if (end === null) writeLost(live.folder, uptimeMs);
+    if (end === null) writeLost(live.files, uptimeMs);
     outcomeSeen(live, { kind: "lost", uptimeMs, message });
   }
 
@@ -282,12 +293,15 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
   const waiting = () => [...all.values()].filter(({ isOrdered, phase }) => isOrdered && phase === "recorded");
   return {
     live: all,
-    ordered: () => waiting().map(({ known }) => known.attempt),
+    ordered: waiting,
     giveBack(fault) {
       for (const live of waiting()) giveBackOne(live, fault);
     },
     add(live) {
-      all.set(live.known.attempt, live);
+      const { attempt, order } = live.known;
+      all.set(attempt, live);
+      const together = unbegun.get(order) ?? new Set();
+      unbegun.set(order, together.add(attempt));
     },
     notice(notice) {
       const live = all.get(notice.attempt);

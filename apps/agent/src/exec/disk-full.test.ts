@@ -62,7 +62,7 @@ describe.skipIf(!mayMount)("on a disk that is full", () => {
   }
 
   const recordOf = (attempt: string) =>
-    parseRecord(readFileSync(join(home.path, "attempts", attempt, "record"), "latin1"));
+    parseRecord(readFileSync(join(home.path, "attempts", `${attempt}.record`), "latin1"));
 
   it("[J41] a start is refused with disk_full and leaves nothing; when there is room it is taken", async () => {
     const supervisor = await home.open();

@@ -224,7 +224,7 @@ describe("a supervisor that is killed", () => {
       message: expect.stringMatching(/supervisor was killed/),
       logBytes: 3,
     });
-    expect(readFileSync(join(home.path, "attempts", job.attempt, "record"), "latin1")).toMatch(
+    expect(readFileSync(join(home.path, "attempts", `${job.attempt}.record`), "latin1")).toMatch(
       /^lost \d+\.\d\d \.$/m,
     );
   });
@@ -246,9 +246,13 @@ describe("a supervisor that is killed", () => {
 
   it("[J46] together with others of its line: each of them runs on, and is told by itself", async () => {
     const supervisor = await home.open();
-    const jobs = [sh("exec sleep 600"), sh("exec sleep 600"), sh("exec sleep 600")];
+    const jobs = Array.from({ length: 3 }, () => sh("echo up; exec sleep 600"));
     await supervisor.start(jobs);
-    for (const { attempt } of jobs) await supervisor.started(attempt);
+    for (const { attempt } of jobs) {
+      await supervisor.started(attempt);
+      // Until then its process is one of the launcher's script.
+      await eventually("it runs", () => readFileSync(supervisor.logPath(attempt), "utf8") === "up\n");
+    }
     for (const { pid, session } of table.running(join(home.path, "launcher-")))
       if (pid !== session) kill(pid);
     for (const { attempt } of jobs) {

@@ -1,21 +1,21 @@
 /**
- * Lets go of attempts that have ended: their lines in the journal, their folders with the logs, their cgroups.
+ * Lets go of attempts that have ended: their lines in the journal, their files, logs included, their cgroups.
  *
  * Owns: the attempts that are to be forgotten next. States: idle; planned (whoever comes now joins); in a round. Invariants:
- * at most one round at a time; an attempt is gone from memory only when the journal has it; a folder that a crash leaves
+ * at most one round at a time; an attempt is gone from memory only when the journal has it; a file that a crash leaves
  * behind is removed at the next start. It refuses attempts that have not ended: they stay.
  *
  * Nobody waits for it, so short jobs share rounds.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { type AttemptsState, applyEvent } from "../core/attempts.ts";
-import { dropAttemptFolder, removeLog } from "./attempt-folder.ts";
+import { dropFiles, removeLog } from "./attempt-files.ts";
 import { dropCgroup } from "./job-cgroups.ts";
 import type { Journal } from "./journal.ts";
 import type { LiveAttempt } from "./live-attempt.ts";
 
 export type Forgetting = {
-  /** Resolves when folders and cgroups are gone too. */
+  /** Resolves when files and cgroups are gone too. */
   forget(attempts: string[]): Promise<void>;
   settled(): Promise<void>;
 };
@@ -29,8 +29,8 @@ export type ForgettingContext = {
 
 /** The least time between two rounds. */
 const GAP_MS = 50;
-/** Each folder is a few short waits for the disk. */
-const FOLDERS_AT_ONCE = 16;
+/** Each attempt is a few short waits for the disk. */
+const ATTEMPTS_AT_ONCE = 16;
 
 export function createForgetting({ state, journal, live, onForgotten }: ForgettingContext): Forgetting {
   let waiting = new Set<string>();
@@ -58,17 +58,15 @@ export function createForgetting({ state, journal, live, onForgotten }: Forgetti
       await journal.append(events);
     } catch {
       // The disk may be full of just these logs. Whoever says forget has them; a crash here makes them asked for again.
-      for (const { folder } of ended) removeLog(folder);
+      for (const { files } of ended) removeLog(files);
       await journal.append(events);
     }
     onForgotten();
     for (const event of events) applyEvent(state, event);
     for (const { known } of ended) live.delete(known.attempt);
-    for (let at = 0; at < ended.length; at += FOLDERS_AT_ONCE) {
-      const some = ended.slice(at, at + FOLDERS_AT_ONCE);
-      await Promise.all(
-        some.flatMap(({ known, folder }) => [dropAttemptFolder(folder), dropCgroup(known.cgroup)]),
-      );
+    for (let at = 0; at < ended.length; at += ATTEMPTS_AT_ONCE) {
+      const some = ended.slice(at, at + ATTEMPTS_AT_ONCE);
+      await Promise.all(some.flatMap(({ known, files }) => [dropFiles(files), dropCgroup(known.cgroup)]));
     }
   }
 

@@ -1,11 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { attemptFiles, writeOrder } from "./attempt-files.ts";
 import { baseEnvironment, jobEnvironment } from "./job-environment.ts";
-import { type JobScript, jobScript } from "./job-script.ts";
+import { type JobScript, jobScript, orderScript } from "./job-script.ts";
 import { shellQuote } from "./shell-quote.ts";
 
 const SHELLS = ["/bin/sh", "/bin/bash", "/bin/dash"].filter((shell) => existsSync(shell));
@@ -15,11 +16,19 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Sources the script as a supervisor's child does, in a real shell. */
+/** Runs the script as a supervisor's child does, in a real shell. */
 function run(shell: string, job: Partial<JobScript>): Buffer {
   const path = join(folder, "job.sh");
-  writeFileSync(path, jobScript({ command: ["true"], env: {}, cwd: folder, cgroupProcs: null, ...job }));
-  return execFileSync(shell, ["-c", `(. "${path}") 2>/dev/null`], {
+  const script = jobScript({ command: ["true"], env: {}, cwd: folder, cgroupProcs: null, ...job });
+  const other = jobScript({ command: ["echo", "other"], env: {}, cwd: "/", cgroupProcs: null });
+  writeFileSync(
+    path,
+    orderScript([
+      { attempt: "a_0", script: other },
+      { attempt: "a_1", script },
+    ]),
+  );
+  return execFileSync(shell, ["-c", `. "${path}"; (begin a_1) 2>/dev/null`], {
     env: { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: folder },
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -175,12 +184,10 @@ it("[J23] jobs begin with the login user's environment and nothing of the agent'
   });
 });
 
-it("[J23] the script, with its secrets, is for the job's user alone", async () => {
-  const { attemptFolder, makeAttemptFolder } = await import("./attempt-folder.ts");
-  const { statSync } = await import("node:fs");
-  const made = attemptFolder(folder, "a_secret");
-  makeAttemptFolder(made, "secret");
-  expect(statSync(made.path).mode & 0o777).toBe(0o700);
-  expect(statSync(join(made.path, "job.sh")).mode & 0o777).toBe(0o600);
-  expect(readFileSync(join(made.path, "job.sh"), "utf8")).toBe("secret");
+it("[J23] the script, with its secrets, is for the job's user alone", () => {
+  const made = attemptFiles(folder, "a_secret", "a_first");
+  writeFileSync(made.order, "debris", { mode: 0o644 });
+  writeOrder(made, "secret");
+  expect(statSync(made.order).mode & 0o777).toBe(0o600);
+  expect(readFileSync(made.order, "utf8")).toBe("secret");
 });

@@ -18,7 +18,7 @@ const SHELL_OWNED =
   /^(_|BASH.*|COMP_.*|COPROC|DIRSTACK|ENV|EPOCH.*|ERRNO|EUID|FC.*|FUNC.*|GROUPS|HIST.*|IFS|IGNOREEOF|KSH.*|LINENO|MAIL.*|OLDPWD|OPT.*|PIPESTATUS|POSIXLY_CORRECT|PPID|PS\d|PWD|RANDOM|READLINE.*|REPLY|SECONDS|SHELLOPTS|SHLVL|SRANDOM|TIMEFORMAT|TMOUT|UID|USER_ID|auto_resume|histchars)$/;
 
 /**
- * What a supervisor's child sources instead of running another shell: it becomes the command. Its stderr is /dev/null until
+ * What a supervisor's child runs instead of another shell: it becomes the command. Its stderr is /dev/null until
  * then, so that a shell's remarks (an unknown LC_ALL) do not get into the job's log.
  */
 export function jobScript(job: JobScript): string {
@@ -42,4 +42,10 @@ export function jobScript(job: JobScript): string {
       : "";
   lines.push(`exec ${detour}${words} 2>&1`);
   return `${lines.join("\n")}\n`;
+}
+
+/** What a supervisor reads: a function that becomes the job whose attempt it is given. */
+export function orderScript(jobs: { attempt: string; script: string }[]): string {
+  const cases = jobs.map(({ attempt, script }) => `${attempt})\n${script};;\n`);
+  return `begin() {\ncase $1 in\n${cases.join("")}esac\n}\n`;
 }

@@ -2,11 +2,11 @@
  * The launcher's text. It is written to the agent's home under the hash of its bytes, so that an update of the agent
  * cannot change a script that a living launcher still needs.
  *
- * The launcher reads attempt ids, those of one supervisor a line, and forks a supervisor for each line. It holds no state of
- * its own: what happened to an attempt is in that attempt's folder. It ends when its agent has gone and its supervisors have
+ * The launcher reads lines of an order's name and attempt ids, and forks a supervisor for each line. It holds no state of its
+ * own: what happened to an attempt is in that attempt's record. It ends when its agent has gone and its supervisors have
  * ended. Waiting for them also keeps their process groups from being orphaned: the kernel would end stopped jobs otherwise.
  *
- * A supervisor writes these lines into the `record` of each of its attempts, which it creates exclusively:
+ * A supervisor reads its order, which defines `begin`, and writes these lines into the record of each of its attempts, which it creates exclusively:
  *   claim BOOT PID START SESSION UPTIME MORE .   the job will be started by this process and by no other, which has MORE
  *                                                attempts yet to claim
  *   child PID .                                  the job's first process, which is also its process group
@@ -14,7 +14,7 @@
  * Every line is one write, and a reader takes a line without its full stop and newline as not yet written (docs/adr/0004).
  *
  * One supervisor runs the attempts of its line side by side where the shell can wait for whichever child ends first
- * (`wait -n -p`, bash 5.1): one fork a job instead of two (docs/adr/0005). Elsewhere a line holds one attempt.
+ * (`wait -n -p`, bash 5.1): one fork a job instead of two (docs/adr/0005). Elsewhere a line names one attempt.
  *
  * Ways to give a job a process group of its own, since a job may signal its own group (`kill 0`):
  *   batch   `set -m` gives every background process its group, and the shell has `wait -n -p`.
@@ -55,7 +55,7 @@ run_claimed() {
   fi
   if [ "$grouping" = jobs ]; then
     set -m
-    (. "./$1/job.sh") >&4 3>&- 4>&- &
+    (begin "$1") >&4 3>&- 4>&- &
     child=$!
     # The job has its default signals; from here on they can be ignored. A wait that a trap interrupts may lose the
     # child's status for good (bash 5.2 then answers -1).
@@ -69,7 +69,7 @@ run_claimed() {
     kill -0 -- "-$child" 2>/dev/null || left=alone
   else
     echo "started $1 $self $start $session $uptime 0 $self"
-    (. "./$1/job.sh") >&4 3>&- 4>&-
+    (begin "$1") >&4 3>&- 4>&-
     status=$?
     left=unknown
   fi
@@ -80,7 +80,7 @@ run_claimed() {
   fi
   # The disk is full: tell an agent that lives, and keep trying for one to come. The newline ends a torn line.
   echo "exited $1 $status $uptime $left"
-  while [ -d "./$1" ]; do
+  while [ -e "./$1.record" ]; do
     sleep 1
     if printf '\\nexit %s %s .\\n' "$status" "$uptime" >&3; then return; fi
   done
@@ -88,15 +88,18 @@ run_claimed() {
 
 # Signals must not end a supervisor. They are trapped and not ignored until the job is forked, which would inherit that.
 # set -C makes the opening of the record exclusive: of two supervisors for one attempt, one stops here.
+# An order is removed when its attempts have all begun: whoever comes later finds none.
 supervise() {
   trap : HUP INT QUIT PIPE TERM USR1 USR2 ALRM
   claimed=
   set -C
-  {
-    claimed=1
-    run_claimed "$1"
-  } 2>/dev/null 4>>"./$1/log" 3>"./$1/record"
-  if [ -z "$claimed" ]; then echo "unclaimed $1"; fi
+  if [ -e "./$1.sh" ] && . "./$1.sh"; then
+    {
+      claimed=1
+      run_claimed "$2"
+    } 2>/dev/null 4>>"./$2.log" 3>"./$2.record"
+  fi
+  if [ -z "$claimed" ]; then echo "unclaimed $2"; fi
 }
 
 # As run_claimed, without waiting for the end. What started is told when all have: one write wakes the agent once.
@@ -106,7 +109,7 @@ begin_claimed() {
     echo "unrecorded $1"
     return
   fi
-  (. "./$1/job.sh") >&4 3>&- 4>&- &
+  (begin "$1") >&4 3>&- 4>&- &
   child=$!
   echo "child $child ." >&3
   begun="$begun""started $1 $self $start $session $uptime $more $child
@@ -125,7 +128,10 @@ end_of() {
   left=left
   kill -0 -- "-$1" || left=alone
   look_at_clock
-  if ! echo "exit $2 $uptime ." >>"./$attempt/record"; then insist "$attempt" "$2" "$uptime" & fi
+  # Of an attempt that was forgotten nothing may come back.
+  if [ -e "./$attempt.record" ] && ! echo "exit $2 $uptime ." >>"./$attempt.record"; then
+    insist "$attempt" "$2" "$uptime" &
+  fi
   echo "exited $attempt $2 $uptime $left"
 }
 
@@ -146,9 +152,9 @@ collect() {
 
 # Keeps trying to record an end on a full disk, for an agent to come. The newline ends a torn line.
 insist() {
-  while [ -d "./$1" ]; do
+  while [ -e "./$1.record" ]; do
     sleep 1
-    if printf '\\nexit %s %s .\\n' "$2" "$3" >>"./$1/record"; then return; fi
+    if printf '\\nexit %s %s .\\n' "$2" "$3" >>"./$1.record"; then return; fi
   done
 }
 
@@ -163,14 +169,19 @@ supervise_all() {
   begun=
   children=
   running=0
+  order=$1
+  shift
   more=$#
+  if ! { [ -e "./$order.sh" ] && . "./$order.sh"; }; then more=none; fi
   for attempt; do
-    more=$((more - 1))
     claimed=
-    {
-      claimed=1
-      begin_claimed "$attempt"
-    } 4>>"./$attempt/log" 3>"./$attempt/record"
+    if [ "$more" != none ]; then
+      more=$((more - 1))
+      {
+        claimed=1
+        begin_claimed "$attempt"
+      } 4>>"./$attempt.log" 3>"./$attempt.record"
+    fi
     if [ -z "$claimed" ]; then echo "unclaimed $attempt"; fi
   done
   # All jobs have their default signals; from here on they can be ignored, see run_claimed.
@@ -212,15 +223,15 @@ launch() {
   fi
   echo "ready $grouping"
   spawned=0
-  while IFS= read -r attempt; do
-    case $attempt in
+  while IFS= read -r line; do
+    case $line in
     '') jobs >/dev/null ;;
     *)
       case $grouping in
-      batch) supervise_all $attempt </dev/null & ;;
-      jobs) supervise "$attempt" </dev/null & ;;
-      setsid) setsid -f "$shell" "$0" supervise "$identity" "$boot" "$shell" "$attempt" </dev/null ;;
-      plain) setsid "$shell" "$0" supervise "$identity" "$boot" "$shell" "$attempt" </dev/null & ;;
+      batch) supervise_all $line </dev/null & ;;
+      jobs) supervise $line </dev/null & ;;
+      setsid) setsid -f "$shell" "$0" supervise "$identity" "$boot" "$shell" $line </dev/null ;;
+      plain) setsid "$shell" "$0" supervise "$identity" "$boot" "$shell" $line </dev/null & ;;
       esac
       spawned=$((spawned + 1))
       if [ "$((spawned % 32))" -eq 0 ]; then jobs >/dev/null; fi
@@ -235,7 +246,7 @@ main() {
   boot=$3
   shell=$4
   grouping=setsid
-  if [ "$1" = launch ]; then launch; else supervise "$5"; fi
+  if [ "$1" = launch ]; then launch; else supervise "$5" "$6"; fi
 }
 
 main "$@"

@@ -1,5 +1,5 @@
 /**
- * How many jobs of `true` a second: through the launcher alone, through the whole supervisor (folders, journal, clearing up),
+ * How many jobs of `true` a second: through the launcher alone, through the whole supervisor (files, journal, clearing up),
  * through Node's own spawn, and in a dash loop as the floor. Run with `node launcher.bench.ts`; every number is of the same
  * run, rounds alternate, and the median counts, since other work on the machine moves all of them.
  */
@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { baseEnvironment } from "./job-environment.ts";
-import { jobScript } from "./job-script.ts";
+import { jobScript, orderScript } from "./job-script.ts";
 import { SHELLS, startLauncher, writeLauncherScript } from "./launcher.ts";
 import { openProcessTable } from "./process-table.ts";
 import { createSupervisor } from "./supervisor.ts";
@@ -113,8 +113,11 @@ function launches(shell: string): Promise<number> {
     mkdirSync(attemptsFolder);
     const job = { command: ["true"], env: { NEXUS_ATTEMPT_ID: "a_1" }, cwd: "/", cgroupProcs: null };
     for (let index = 0; index < JOBS; index += 1) {
-      mkdirSync(join(attemptsFolder, `a_${index}`));
-      writeFileSync(join(attemptsFolder, `a_${index}`, "job.sh"), jobScript(job));
+      const attempt = `a_${index}`;
+      writeFileSync(
+        join(attemptsFolder, `${attempt}.sh`),
+        orderScript([{ attempt, script: jobScript(job) }]),
+      );
     }
     let ended: () => void = () => undefined;
     const launcher = await startLauncher({
@@ -134,7 +137,7 @@ function launches(shell: string): Promise<number> {
     const result = await rate(JOBS, () =>
       keepGoing(JOBS, (index, oneEnded) => {
         ended = oneEnded;
-        launcher.order([`a_${index}`]);
+        launcher.order([{ order: `a_${index}`, attempts: [`a_${index}`] }]);
       }),
     );
     await launcher.close();

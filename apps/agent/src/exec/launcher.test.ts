@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseRecord } from "../core/attempt-record.ts";
-import { jobScript } from "./job-script.ts";
+import { jobScript, orderScript } from "./job-script.ts";
 import { type Launcher, SHELLS, startLauncher, writeLauncherScript } from "./launcher.ts";
 import type { Notice } from "./launcher-notice.ts";
 import type { ProcessTable } from "./process-row.ts";
@@ -24,6 +24,7 @@ let notices: Notice[];
 let downs: string[];
 let ups: number;
 let launchers: Launcher[];
+let scripts: { attempt: string; script: string }[];
 
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), "nexus-launcher-"));
@@ -32,6 +33,7 @@ beforeEach(() => {
   downs = [];
   ups = 0;
   launchers = [];
+  scripts = [];
 });
 
 afterEach(async () => {
@@ -64,14 +66,21 @@ async function launch(shell: string, table: ProcessTable = openProcessTable()): 
 }
 
 function write(attempt: string, script: string): void {
-  mkdirSync(join(home, "attempts", attempt));
   const env = { NEXUS_ATTEMPT_ID: attempt };
   const job = { command: ["sh", "-c", script], env, cwd: home, cgroupProcs: null };
-  writeFileSync(join(home, "attempts", attempt, "job.sh"), jobScript(job));
+  scripts.push({ attempt, script: jobScript(job) });
+}
+
+/** All that was written so far and these name stands in one order. */
+function order(launcher: Launcher, attempts: string[]): void {
+  const [first = ""] = attempts;
+  const path = join(home, "attempts", `${first}.sh`);
+  writeFileSync(path, orderScript(scripts.filter(({ attempt }) => attempts.includes(attempt))));
+  launcher.order([{ order: first, attempts }]);
 }
 
 function file(attempt: string, name: "log" | "record"): string {
-  return join(home, "attempts", attempt, name);
+  return join(home, "attempts", `${attempt}.${name}`);
 }
 
 function read(attempt: string, name: "log" | "record"): string {
@@ -106,7 +115,7 @@ describe.each(KINDS)("with $shell ($grouping)", ({ shell: name, grouping, ignore
       "a_1",
       "cat; grep -E 'Sig(Ign|Blk)' /proc/self/status; cut -d' ' -f5,6 /proc/$$/stat; ls -l /proc/$$/fd",
     );
-    launcher.order(["a_1"]);
+    order(launcher, ["a_1"]);
     const { claim, childPid } = await noticed("started", "a_1");
     expect(await noticed("exited", "a_1")).toMatchObject({ status: 0 });
     const log = read("a_1", "log");
@@ -115,7 +124,7 @@ describe.each(KINDS)("with $shell ($grouping)", ({ shell: name, grouping, ignore
     expect(log).toContain(`${childPid} ${claim.session}\n`);
     expect(childPid).not.toBe(launcher.pid());
     const open = log.split("\n").flatMap((line) => line.split(" -> ")[1] ?? []);
-    const itsLog = join(home, "attempts", "a_1", "log");
+    const itsLog = file("a_1", "log");
     expect(open.slice(0, 3)).toEqual(["/dev/null", itsLog, itsLog]);
     // Nothing of its supervisor's: not its record, nor the pipe to the agent, nor a script.
     expect(open.slice(3).filter((file) => /socket|nexus/.test(file))).toEqual([]);
@@ -126,7 +135,7 @@ describe.each(KINDS)("with $shell ($grouping)", ({ shell: name, grouping, ignore
     write("a_ok", "exit 0");
     write("a_code", "exit 42");
     write("a_signal", "kill -9 $$");
-    launcher.order(["a_ok", "a_code", "a_signal"]);
+    order(launcher, ["a_ok", "a_code", "a_signal"]);
     for (const [attempt, status] of [
       ["a_ok", 0],
       ["a_code", 42],
@@ -145,7 +154,7 @@ describe.each(KINDS)("with $shell ($grouping)", ({ shell: name, grouping, ignore
     write("a_long", "while [ ! -e go ]; do sleep 0.02; done; exit 3");
     const killed = Array.from({ length: 7 }, (_, index) => `a_${index}`);
     for (const attempt of killed) write(attempt, "kill -9 $$");
-    launcher.order(["a_long", ...killed]);
+    order(launcher, ["a_long", ...killed]);
     for (const attempt of killed) expect(await noticed("exited", attempt)).toMatchObject({ status: 137 });
     expect(notices.some((one) => one.kind === "exited" && one.attempt === "a_long")).toBe(false);
     writeFileSync(join(home, "go"), "");
@@ -156,7 +165,7 @@ describe.each(KINDS)("with $shell ($grouping)", ({ shell: name, grouping, ignore
     const launcher = await launch(shell());
     const attempts = ["a_1", "a_2", "a_3"];
     for (const attempt of attempts) write(attempt, "ls -l /proc/$$/fd");
-    launcher.order(attempts);
+    order(launcher, attempts);
     for (const attempt of attempts) {
       await noticed("exited", attempt);
       const open = read(attempt, "log")
@@ -174,7 +183,7 @@ describe.each(KINDS)("with $shell ($grouping)", ({ shell: name, grouping, ignore
     const launcher = await launch(shell());
     write("a_alone", "true");
     write("a_left", `sleep 600 & echo $! >${home}/left`);
-    launcher.order(["a_alone", "a_left"]);
+    order(launcher, ["a_alone", "a_left"]);
     // Where the job shares its supervisor's group, that cannot be told, and the agent looks by itself.
     expect((await noticed("exited", "a_alone")).alone).toBe(grouping === "own group");
     expect((await noticed("exited", "a_left")).alone).toBe(false);
@@ -186,7 +195,7 @@ describe.each(KINDS)("with $shell ($grouping)", ({ shell: name, grouping, ignore
     // Many, since what a signal does to a waiting shell is a matter of moments.
     const attempts = Array.from({ length: 12 }, (_, index) => `a_${index}`);
     for (const attempt of attempts) write(attempt, "echo up; while [ ! -e go ]; do sleep 0.02; done; exit 7");
-    launcher.order(attempts);
+    order(launcher, attempts);
     const storm = ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGQUIT", "SIGALRM"] as const;
     for (const attempt of attempts) {
       const { claim, childPid } = await noticed("started", attempt);
@@ -213,7 +222,7 @@ describe.each(KINDS)("with $shell ($grouping)", ({ shell: name, grouping, ignore
     const two = [await launch(shell()), await launch(shell())];
     const attempts = Array.from({ length: 20 }, (_, index) => `a_${index}`);
     for (const attempt of attempts) write(attempt, `echo ran >>${home}/ran-${attempt}`);
-    for (const launcher of two) launcher.order([...attempts, ...attempts]);
+    for (const launcher of two) order(launcher, [...attempts, ...attempts]);
     for (const attempt of attempts) {
       await noticed("exited", attempt);
       await eventually("three refusals", () => {
@@ -226,7 +235,7 @@ describe.each(KINDS)("with $shell ($grouping)", ({ shell: name, grouping, ignore
   it("[J29] a supervisor whose agent and launcher are gone still records the end", async () => {
     const launcher = await launch(shell());
     write("a_1", "echo up; while [ ! -e go ]; do sleep 0.02; done; echo down; exit 9");
-    launcher.order(["a_1"]);
+    order(launcher, ["a_1"]);
     await noticed("started", "a_1");
     const pid = launcher.pid() ?? 0;
     await launcher.close();
@@ -240,9 +249,10 @@ describe.each(KINDS)("with $shell ($grouping)", ({ shell: name, grouping, ignore
 
 it("[J20] no text of a job is ever in the command line of a launcher or supervisor", async () => {
   const launcher = await launch("/bin/sh");
-  write("a_1", "sleep 60; echo s3cret");
-  launcher.order(["a_1"]);
+  write("a_1", "echo up; sleep 60; echo s3cret");
+  order(launcher, ["a_1"]);
   const { childPid } = await noticed("started", "a_1");
+  await eventually("the job runs", () => read("a_1", "log") === "up\n");
   const words = openProcessTable()
     .running(join(home, "launcher-"))
     .flatMap((one) => one.words);
@@ -255,7 +265,7 @@ it("[J20] a launcher that is killed is replaced, and its supervisors go on telli
   const shell = SHELLS.find((path) => existsSync(path)) ?? "/bin/sh";
   const launcher = await launch(shell);
   write("a_1", "while [ ! -e go ]; do sleep 0.02; done; exit 5");
-  launcher.order(["a_1"]);
+  order(launcher, ["a_1"]);
   await noticed("started", "a_1");
   kill(launcher.pid() ?? 0);
   await eventually("a new launcher", () => ups === 2);
@@ -263,7 +273,7 @@ it("[J20] a launcher that is killed is replaced, and its supervisors go on telli
   writeFileSync(join(home, "go"), "");
   expect(await noticed("exited", "a_1")).toMatchObject({ status: 5 });
   write("a_2", "exit 6");
-  launcher.order(["a_2"]);
+  order(launcher, ["a_2"]);
   expect(await noticed("exited", "a_2")).toMatchObject({ status: 6 });
 });
 
@@ -277,7 +287,7 @@ it("[J25] identities through ps, where there is no /proc, are what the process t
   const table = openProcessTable("ps");
   const launcher = await launch("/bin/sh", table);
   write("a_1", "while [ ! -e go ]; do sleep 0.02; done");
-  launcher.order(["a_1"]);
+  order(launcher, ["a_1"]);
   const { claim } = await noticed("started", "a_1");
   expect(table.startTimeOf(claim.pid)).toBe(claim.startTime);
   expect(claim.uptimeMs).toBeNull();

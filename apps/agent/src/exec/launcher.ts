@@ -20,10 +20,13 @@ import { NexusError } from "@nexus/shared/errors";
 import { type Notice, parseNotice } from "./launcher-notice.ts";
 import { LAUNCHER_SCRIPT } from "./launcher-script.ts";
 
+/** Attempts whose scripts are in one file, see attempt-files.ts. */
+export type Order = { order: string; attempts: string[] };
+
 export type Launcher = {
   pid(): number | null;
   /** Given to nobody while the launcher is down; `onUp` asks for all open orders again. */
-  order(attempts: string[]): void;
+  order(orders: Order[]): void;
   /** Lets the shell reap supervisors that have ended. */
   tick(): void;
   close(): Promise<void>;
@@ -41,20 +44,13 @@ export type LauncherOptions = {
   shells: readonly string[];
   onNotices(notices: Notice[]): void;
   /** After the first start and after every later one: gives all open orders again. */
-  onUp(order: (attempts: string[]) => void): void;
+  onUp(order: (orders: Order[]) => void): void;
   /** The launcher died, or could not be started again. */
   onDown(why: string): void;
 };
 
 /** bash first: it gives a job a process group without a second program (1.5 to 2 times the starts of dash with setsid). */
 export const SHELLS = ["/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash", "/bin/sh"] as const;
-
-/**
- * Attempts that share a supervisor where the shell allows it (docs/adr/0005). A job of `true`, its
- * share of launcher and supervisor included, takes 2.6 ms of processor time with one, 1.7 with four, 1.4 with eight and
- * with sixteen; 0.6 in a bash loop without records and logs. Measured on a tmpfs.
- */
-const ATTEMPTS_PER_SUPERVISOR_MAX = 8;
 
 const READY_WITHIN_MS = 10_000;
 const RESTART_MS_MIN = 100;
@@ -97,7 +93,7 @@ export async function startLauncher(options: LauncherOptions): Promise<Launcher>
     // An order into a launcher that has just died: `exit` tells of it.
     child.stdin?.on("error", () => undefined);
     const grouping = await listen(child, options);
-    perSupervisorMax = grouping === "batch" ? ATTEMPTS_PER_SUPERVISOR_MAX : 1;
+    perSupervisorMax = grouping === "batch" ? Number.POSITIVE_INFINITY : 1;
     if (isClosed) return hangUp(child);
     const upAtMs = performance.now();
     const whenDown = () => {
@@ -111,10 +107,12 @@ export async function startLauncher(options: LauncherOptions): Promise<Launcher>
     options.onUp(order);
   }
 
-  function order(attempts: string[]): void {
+  function order(orders: Order[]): void {
     const lines: string[] = [];
-    for (let at = 0; at < attempts.length; at += perSupervisorMax) {
-      lines.push(`${attempts.slice(at, at + perSupervisorMax).join(" ")}\n`);
+    for (const { order, attempts } of orders) {
+      for (let at = 0; at < attempts.length; at += perSupervisorMax) {
+        lines.push(`${[order, ...attempts.slice(at, at + perSupervisorMax)].join(" ")}\n`);
+      }
     }
     if (lines.length > 0) current?.stdin?.write(lines.join(""));
   }

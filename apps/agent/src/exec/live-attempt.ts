@@ -3,8 +3,9 @@ import { LEFTOVER_COMMAND_CHARS_MAX, LEFTOVERS_MAX } from "@nexus/shared/protoco
 import type { AttemptExit, AttemptInventory, JobStart, NodeFault } from "@nexus/shared/protocol/messages";
 import type { Claim } from "../core/attempt-record.ts";
 import type { KnownAttempt } from "../core/attempts.ts";
-import { type AttemptFolder, logBytes } from "./attempt-folder.ts";
+import { type AttemptFiles, logBytes } from "./attempt-files.ts";
 import type { Leftover, Tree } from "./end-trees.ts";
+import type { Order } from "./launcher.ts";
 
 /** How an attempt ended; its processes may still have to be cleared away. Uptimes are of the machine. */
 export type Outcome =
@@ -19,7 +20,7 @@ export type Outcome =
  */
 export type LiveAttempt = {
   known: KnownAttempt;
-  folder: AttemptFolder;
+  files: AttemptFiles;
   phase: "recorded" | "running" | "ending" | "ended";
   /** This agent has ordered it, so its supervisor tells this agent. */
   isOrdered: boolean;
@@ -34,10 +35,10 @@ export type LiveAttempt = {
   ended: { exit: Omit<AttemptExit, "endedAgoMs">; atMs: number } | null;
 };
 
-export function liveAttempt(known: KnownAttempt, folder: AttemptFolder): LiveAttempt {
+export function liveAttempt(known: KnownAttempt, files: AttemptFiles): LiveAttempt {
   return {
     known,
-    folder,
+    files,
     phase: "recorded",
     isOrdered: false,
     isInCgroup: false,
@@ -48,6 +49,14 @@ export function liveAttempt(known: KnownAttempt, folder: AttemptFolder): LiveAtt
     givenBackFor: null,
     ended: null,
   };
+}
+
+/** Those that came together are ordered together. */
+export function ordersOf(lives: LiveAttempt[]): Order[] {
+  return [...Map.groupBy(lives, ({ known }) => known.order)].map(([order, ofOrder]) => ({
+    order,
+    attempts: ofOrder.map(({ known }) => known.attempt),
+  }));
 }
 
 export function treeOf({ known, claim, childPid }: LiveAttempt): Tree {
@@ -69,7 +78,7 @@ export function inventoryOf(live: LiveAttempt, nowMs: number): AttemptInventory 
     state: phase === "recorded" ? "recorded" : phase === "ended" ? "exited" : "running",
     pid: live.childPid ?? live.claim?.pid ?? null,
     startedAgoMs: startedAtMs === null ? null : ageMs(startedAtMs, nowMs),
-    logBytes: ended?.exit.logBytes ?? logBytes(live.folder),
+    logBytes: ended?.exit.logBytes ?? logBytes(live.files),
     exit: ended === null ? null : { ...ended.exit, endedAgoMs: ageMs(ended.atMs, nowMs) },
   };
 }
@@ -98,7 +107,7 @@ export function exitOf(
     ...(outcome.kind === "exit" ? decodeStatus(outcome.status) : { exitCode: null, signal: null }),
     reason: known.stop?.reason ?? natural[outcome.kind],
     message: outcome.kind === "exit" ? null : outcome.message,
-    logBytes: logBytes(live.folder),
+    logBytes: logBytes(live.files),
     ranMs: claim?.uptimeMs == null || endUptimeMs === null ? null : Math.max(0, endUptimeMs - claim.uptimeMs),
     ...(outcome.kind === "void" && outcome.nodeFault && !known.stop ? { nodeFault: outcome.nodeFault } : {}),
     leftovers: leftovers.slice(0, LEFTOVERS_MAX).map(({ pid, command }) => {

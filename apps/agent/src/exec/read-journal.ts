@@ -13,6 +13,7 @@ const eventSchema = z.discriminatedUnion("type", [
     bootId: z.string(),
     timeoutMs: z.nullable(count),
     graceMs: count,
+    order: z.string(),
     holdsGpus: z.boolean(),
     gpus: z._default(z.array(z.string()), []),
     cgroup: z.nullable(z.string()),

@@ -35,7 +35,7 @@ export type StartBatches = {
 
 export type StartBatchesContext = StartContext & {
   runs: AttemptRuns;
-  order(attempts: string[]): void;
+  order(lives: LiveAttempt[]): void;
 };
 
 export function createStartBatches(context: StartBatchesContext): StartBatches {
@@ -44,7 +44,7 @@ export function createStartBatches(context: StartBatchesContext): StartBatches {
 
   function order(lives: LiveAttempt[]): void {
     for (const live of lives) live.isOrdered = true;
-    context.order(lives.map(({ known }) => known.attempt));
+    context.order(lives);
   }
 
   function resume(attempts: string[]): void {
@@ -85,7 +85,7 @@ export function createStartBatches(context: StartBatchesContext): StartBatches {
   function knownNow(preparation: Preparation): LiveAttempt | null {
     const known = state.attempts.get(preparation.job.attempt);
     if ("refusal" in preparation || !known) return null;
-    const live = liveAttempt(known, preparation.folder);
+    const live = liveAttempt(known, preparation.files);
     runs.add(live);
     return live;
   }

@@ -2,6 +2,7 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   statSync,
   symlinkSync,
@@ -192,7 +193,7 @@ describe("starting", () => {
     kill(launcher, "SIGSTOP");
     const job = jobStart(["true"]);
     await supervisor.start([job]);
-    const record = join(home.path, "attempts", job.attempt, "record");
+    const record = join(home.path, "attempts", `${job.attempt}.record`);
     const journal = () => readFileSync(join(home.path, "attempts.journal"), "utf8");
     supervisor.stop(job.attempt, { reason: "cancelled", graceMs: 100 });
     expect(existsSync(record)).toBe(false);
@@ -313,7 +314,10 @@ describe("knowing and forgetting", () => {
     await supervisor.started(running.attempt);
     await supervisor.forget([done.attempt, running.attempt, "a_unknown"]);
     expect(supervisor.inventory().map(({ attempt }) => attempt)).toEqual([running.attempt]);
-    expect(existsSync(join(home.path, "attempts", done.attempt))).toBe(false);
+    expect(readdirSync(join(home.path, "attempts")).sort()).toEqual([
+      `${running.attempt}.log`,
+      `${running.attempt}.record`,
+    ]);
     release("go");
     expect(await supervisor.exited(running.attempt)).toMatchObject({ exitCode: 0 });
     expect(readFileSync(supervisor.logPath(running.attempt), "utf8")).toBe("up\n");
@@ -338,7 +342,7 @@ describe("the home", () => {
     await expect(supervisor.start([sh("true")])).rejects.toThrow(/shutting down/);
   });
 
-  it("[J41] a start whose folder cannot be written is refused, and can be repeated when it can", async () => {
+  it("[J41] a start whose order cannot be written is refused, and can be repeated when it can", async () => {
     const supervisor = await home.open();
     const folder = join(home.path, "attempts");
     const job = sh("exit 4");

@@ -8,13 +8,13 @@
  * after it has ended.
  * Refuses: a home that another living agent uses, starts that cannot be recorded, and everything after close.
  */
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { NexusError } from "@nexus/shared/errors";
 import type { AttemptInventory, JobStart } from "@nexus/shared/protocol/messages";
 import { type AttemptsState, applyEvent, type StopReason } from "../core/attempts.ts";
-import { attemptFolder, removeAttemptFolder } from "./attempt-folder.ts";
+import { attemptFiles, removeDebris } from "./attempt-files.ts";
 import { type AttemptEvent, createAttemptRuns } from "./attempt-runs.ts";
 import { createStartChecks } from "./check-start.ts";
 import { refusalOfDisk } from "./disk-refusal.ts";
@@ -24,7 +24,7 @@ import { lockHome } from "./home-lock.ts";
 import { openJobCgroups } from "./job-cgroups.ts";
 import { openJournal } from "./journal.ts";
 import { SHELLS, startLauncher, writeLauncherScript } from "./launcher.ts";
-import { inventoryOf, inventoryOfStart, liveAttempt } from "./live-attempt.ts";
+import { inventoryOf, inventoryOfStart, liveAttempt, ordersOf } from "./live-attempt.ts";
 import type { ProcessTable } from "./process-row.ts";
 import { openProcessTable, readBootId } from "./process-table.ts";
 import { readJournal } from "./read-journal.ts";
@@ -181,7 +181,7 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
     },
     onUp(order) {
       isLauncherUp(true, "");
-      order(runs.ordered());
+      order(ordersOf(runs.ordered()));
     },
     onDown(message) {
       onNotice({ code: "launcher_down", message });
@@ -201,7 +201,7 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
     checks: createStartChecks(() => performance.now()),
     cgroups,
     runs,
-    order: launcher.order,
+    order: (lives) => launcher.order(ordersOf(lives)),
     onStep,
   });
 
@@ -261,7 +261,7 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
       [...runs.live.values()]
         .filter(({ phase, known }) => phase !== "ended" && known.gpus.length > 0)
         .map(({ known: { attempt, gpus } }) => ({ attempt, gpus })),
-    logPath: (attempt) => attemptFolder(attemptsFolder, attempt).log,
+    logPath: (attempt) => attemptFiles(attemptsFolder, attempt, attempt).log,
     async close() {
       isClosed = true;
       await batches.settled();
@@ -272,13 +272,12 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
 
 type Runs = ReturnType<typeof createAttemptRuns>;
 
-/** Folders that no attempt owns are of starts that died before they were recorded, or of attempts forgotten. */
+/** Files that no attempt owns are of starts that died before they were recorded, or of attempts forgotten. */
 function adopt(state: AttemptsState, attemptsFolder: string, runs: Runs): void {
-  for (const name of readdirSync(attemptsFolder)) {
-    if (!state.attempts.has(name)) removeAttemptFolder(attemptFolder(attemptsFolder, name));
-  }
-  const lives = [...state.attempts.values()].map((known) =>
-    liveAttempt(known, attemptFolder(attemptsFolder, known.attempt)),
+  const all = [...state.attempts.values()];
+  removeDebris(attemptsFolder, { attempts: state.attempts, orders: new Set(all.map(({ order }) => order)) });
+  const lives = all.map((known) =>
+    liveAttempt(known, attemptFiles(attemptsFolder, known.attempt, known.order)),
   );
   for (const live of lives) runs.add(live);
   for (const live of lives) runs.look(live);

@@ -3,8 +3,14 @@
  * exactly what would be done. No secret is in a unit: the identity lies in the agent's home.
  */
 import { join } from "node:path";
+import { keepRunningScript } from "./keep-running-script.ts";
 
-export type ServiceKind = "systemd-user" | "systemd-system" | "launchd-agent" | "launchd-daemon";
+export type ServiceKind =
+  | "systemd-user"
+  | "systemd-system"
+  | "launchd-agent"
+  | "launchd-daemon"
+  | "keep-running";
 
 export type ServiceTerms = {
   kind: ServiceKind;
@@ -85,6 +91,21 @@ export function planService(terms: ServiceTerms): ServicePlan {
         start: [["launchctl", "bootstrap", "system", file]],
         stop: [["launchctl", "bootout", `system/${LABEL}`]],
         hints: [`See its log:              tail -f ${logPath(terms)}`],
+      };
+    }
+    case "keep-running": {
+      const file = join(terms.agentHome, "service", "keep-running.sh");
+      const { agentHome, env } = terms;
+      const script = { file, agentHome, command: command(terms), env, finalExitCodes: FINAL_EXIT_CODES };
+      return {
+        file,
+        text: keepRunningScript(script),
+        start: [["sh", file, "start"]],
+        stop: [["sh", file, "stop"]],
+        hints: [
+          `See its log:              tail -f ${logPath(terms)}`,
+          "A loop of the shell keeps it; after a reboot cron starts it again, where there is a cron.",
+        ],
       };
     }
   }

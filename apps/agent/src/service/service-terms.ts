@@ -4,7 +4,7 @@ import type { CliContext } from "../cli-context.ts";
 import { loginUser } from "../job-user.ts";
 import type { ServiceKind, ServiceTerms } from "./service-plan.ts";
 
-export type ServiceOptions = { system?: boolean; allowRoot?: boolean };
+export type ServiceOptions = { system?: boolean; keepRunning?: boolean; allowRoot?: boolean };
 
 /** Where the running bundle is copied to: npx deletes its cache, and a service must not lose its program. */
 export function stableScript(agentHome: string): string {
@@ -15,7 +15,7 @@ export function serviceTerms(context: CliContext, options: ServiceOptions): Serv
   const me = loginUser(context.env);
   const { NEXUS_GPUS } = context.env;
   return {
-    kind: kindOf(context.platform, options.system === true),
+    kind: options.keepRunning === true ? "keep-running" : kindOf(context.platform, options.system === true),
     user: me.username,
     userHome: me.homedir,
     uid: context.uid ?? 0,

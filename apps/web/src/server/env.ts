@@ -23,6 +23,14 @@ const envSchema = z.object({
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   /** 32 bytes in base64; else kept in NEXUS_HOME/master.key. A standby needs the same. */
   NEXUS_MASTER_KEY: z.string().optional(),
+  /** Days that samples of GPUs are kept for charts. */
+  NEXUS_SAMPLE_DAYS: z.coerce.number().int().min(1).max(3_650).default(14),
+  /** Days that ended jobs and their logs are kept; 0 keeps them for ever. Fair share looks two weeks back. */
+  NEXUS_HISTORY_DAYS: z.coerce
+    .number()
+    .int()
+    .refine((days) => days === 0 || (days >= 14 && days <= 36_500), "give 14 to 36500 days, or 0 for ever")
+    .default(365),
   NEXUS_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
   /** Set by `npm run up`: migrate at start, and leave run/up.json for it. */
   NEXUS_UP: flag.default(false),
@@ -43,5 +51,13 @@ export function readEnv(source: Record<string, string | undefined>) {
     const problems = parsed.error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`);
     throw new NexusError("bad_request", { detail: `These settings are not valid:\n${problems.join("\n")}` });
   }
-  return { ...parsed.data, NEXUS_HOME: resolve(parsed.data.NEXUS_HOME) };
+  return { ...parsed.data, NEXUS_HOME: resolve(parsed.data.NEXUS_HOME), programEnv: programEnvOf(source) };
+}
+
+/** What programs that we start inherit: everything but our own settings, of which some are secret. */
+function programEnvOf(
+  source: Record<string, string | undefined>,
+): Readonly<Record<string, string | undefined>> {
+  const names = Object.keys(source).filter((name) => !name.startsWith("NEXUS_") && name !== "DATABASE_URL");
+  return Object.fromEntries(names.map((name) => [name, source[name]]));
 }

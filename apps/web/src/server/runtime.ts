@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { assert } from "@nexus/shared/assert";
 import { showPin } from "@nexus/shared/crypto/fingerprint";
+import { createAgentKit } from "./agent-kit/create-agent-kit.ts";
 import { createHttpApi, type HttpApi } from "./api/http-api.ts";
 import { createUiSockets, type UiSockets } from "./api/ui-socket.ts";
 import { createAccounts } from "./auth/create-accounts.ts";
@@ -25,16 +26,20 @@ import { createAccessServices } from "./services/access/access-services.ts";
 import { createAuthenticator } from "./services/access/authenticator.ts";
 import { createServices } from "./services/create-services.ts";
 import type { EnrollContext } from "./services/enroll-context.ts";
+import { createEnrollToken } from "./services/enroll-tokens.ts";
 import { createEnrollment } from "./services/enrollment.ts";
 import { createEventBus } from "./services/event-bus.ts";
 import { createNodeSessions } from "./services/node-session.ts";
 import type { Hub, Right } from "./services/ports.ts";
 import { loadServerIdentity } from "./services/server-identity.ts";
 import { DEFAULT_TIMING } from "./services/service-context.ts";
+import { createSshConnector } from "./services/ssh/create-ssh-connector.ts";
+import { createSshService } from "./services/ssh/ssh-service.ts";
 import { writeUpHandoff } from "./services/up-handoff.ts";
 
 /** The target that `npm run up` makes of its own machine. */
 const LOCAL_TARGET = "local";
+const DAY_MS = 86_400_000;
 const LOCAL_TOKEN_TTL_MS = 60 * 60_000;
 
 export type Runtime = {
@@ -63,10 +68,26 @@ export type RuntimeOptions = {
   spkiPin: string | null;
   /** Our own certificate in PEM, when we serve https with one. */
   certificate: string | undefined;
+  /** The agent's file, for machines that it is brought to. */
+  agentScript: string;
+  /** For programs that are started: ssh's proxies, npm. */
+  programEnv: Readonly<Record<string, string | undefined>>;
 };
 
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const { env, log, client, right, masterKey, version, origins, spkiPin, certificate } = options;
+  const {
+    env,
+    log,
+    client,
+    right,
+    masterKey,
+    version,
+    origins,
+    spkiPin,
+    certificate,
+    agentScript,
+    programEnv,
+  } = options;
   const { db, sql } = client;
   const url = origins[0];
   assert(url !== undefined, "a server has an address");
@@ -101,7 +122,11 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     randomBytes,
     log,
     policy: DEFAULT_POLICY,
-    timing: DEFAULT_TIMING,
+    timing: {
+      ...DEFAULT_TIMING,
+      sampleKeepMs: env.NEXUS_SAMPLE_DAYS * DAY_MS,
+      historyKeepMs: env.NEXUS_HISTORY_DAYS === 0 ? null : env.NEXUS_HISTORY_DAYS * DAY_MS,
+    },
   });
 
   const enrollCtx: EnrollContext = {
@@ -131,8 +156,27 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     clock,
     onProblem: (message, cause) => log("warn", message, { cause: String(cause) }),
   });
+  const onInternalError = (cause: unknown) =>
+    log("error", "work over ssh failed", { cause: describe(cause) });
+  const ssh = createSshService({
+    db,
+    masterKey,
+    clock,
+    randomBytes,
+    events,
+    connector: createSshConnector({ env: programEnv, nowMs: clock.nowMs }),
+    kit: createAgentKit({ home: env.NEXUS_HOME, scriptPath: agentScript, version, env: programEnv }),
+    origins: () => origins,
+    createEnrollToken: (principal, input, origin) =>
+      createEnrollToken({ ...enrollCtx, origins: () => [origin] }, principal, input),
+    revokeEnrollToken: (principal, id) => enrollment.revokeEnrollToken(principal, { id }),
+    findTarget: services.fleet.find,
+    removeTarget: (principal, target) => services.removeTarget(principal, { target, force: false }),
+    onInternalError,
+  });
   const parts = {
     services,
+    ssh,
     access: createAccessServices(accessCtx),
     enrollTokens: enrollment,
     server: { version, url, fingerprint: showPin(identity.pin) },
@@ -178,6 +222,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
       }),
     async close() {
       uiSockets.close();
+      await ssh.close();
       await live.close();
       await services.close();
       authenticator.close();

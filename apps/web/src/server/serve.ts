@@ -139,7 +139,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       const ours = createDb(opened.address, epoch);
       // Statements that nobody will answer would keep us from ending, and so from coming back, for seconds.
       opened.ended.then(ours.giveUp, ours.giveUp);
-      const given = { env, log, masterKey, version, origins, spkiPin, certificate };
+      const given = {
+        ...{ env, log, masterKey, version, origins, spkiPin, certificate },
+        ...{ agentScript: join(appDir, "dist/agent/nexus-agent.js"), programEnv: env.programEnv },
+      };
       const runtime = await createRuntime({ ...given, client: ours, right }).catch(async (cause: unknown) => {
         await ours.close();
         throw cause;

@@ -29,6 +29,13 @@ import {
   queueSchema,
   targetSchema,
 } from "./schemas.ts";
+import {
+  sshFoundHostSchema,
+  sshHostKeySchema,
+  sshReadHostsSchema,
+  sshRunSchema,
+  sshStartSchema,
+} from "./ssh.ts";
 
 type Procedure = {
   kind: "query" | "mutation" | "subscription";
@@ -157,6 +164,60 @@ export const contract = {
     role: "admin",
     input: z.object({ id }),
     output: enrollTokenSchema,
+  },
+
+  /** Machines are reached by SSH from the control plane and made targets, or given back. Safe to repeat. */
+  "ssh.start": {
+    kind: "mutation",
+    role: "admin",
+    input: sshStartSchema,
+    output: z.object({ id: z.string() }),
+  },
+  /** What was told after `after`; answers when there is something, the run has ended, or `waitMs` is over. */
+  "ssh.read": {
+    kind: "query",
+    role: "admin",
+    input: z.object({ id, after: z.int().min(0).default(0), waitMs: z.int().min(0).max(25_000).default(0) }),
+    output: sshRunSchema,
+  },
+  /** First the whole run, then what is new. Ends with the run. */
+  "ssh.watch": {
+    kind: "subscription",
+    role: "admin",
+    input: z.object({ id }),
+    output: sshRunSchema.extend({ snapshot: z.boolean() }),
+  },
+  /** About the key of a new host: the fingerprint that the person saw is named again. */
+  "ssh.answer": {
+    kind: "mutation",
+    role: "admin",
+    input: z.object({ id, host: z.int().min(0), fingerprint: z.string().max(100), accept: z.boolean() }),
+    output: ok,
+  },
+  "ssh.cancel": { kind: "mutation", role: "admin", input: z.object({ id }), output: ok },
+  /** The machines of a list or an inventory. */
+  "ssh.readHosts": {
+    kind: "query",
+    role: "admin",
+    input: sshReadHostsSchema,
+    output: z.object({
+      hosts: z.array(sshFoundHostSchema),
+      problems: z.array(z.object({ line: z.int(), message: z.string() })),
+    }),
+  },
+  "ssh.hostKeys": { kind: "query", role: "admin", input: none, output: z.array(sshHostKeySchema) },
+  /** The only way on after a host's key changed. The old key is never accepted again. */
+  "ssh.replaceHostKey": {
+    kind: "mutation",
+    role: "admin",
+    input: z.object({
+      name: z.string().min(1).max(300),
+      /** Fingerprints of the known key and of the refused one, as the person compared them. */
+      old: z.string().max(100),
+      new: z.string().max(100),
+      reason: z.string().trim().min(1).max(500),
+    }),
+    output: sshHostKeySchema,
   },
 
   "jobs.submit": {

@@ -82,7 +82,7 @@ export async function connectOpenSsh(options: OpenSshOptions): Promise<SshSessio
       "LocalCommand=echo ready",
       TARGET,
     ];
-    const env = { ...programs.env, ...tokenOf(options.transport) };
+    const env = { ...programs.env, ...tokenOf(options.transport) } as NodeJS.ProcessEnv;
     const master = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"], detached: true });
     let words = "";
     master.stderr.on("data", (chunk) => {

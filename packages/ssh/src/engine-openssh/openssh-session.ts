@@ -78,7 +78,7 @@ export function createOpenSshSession(parts: MasterParts): SshSession {
       logFile,
     ];
     const child = spawn(client.program, [...own, ...args], {
-      env: { ...client.env },
+      env: { ...client.env } as NodeJS.ProcessEnv,
       stdio: ["pipe", "pipe", "pipe"],
     });
     clients.add(child);

@@ -17,7 +17,7 @@ export type AgentOptions = {
 export async function startPrivateAgent({ folder, keys, env, signal }: AgentOptions): Promise<PrivateAgent> {
   const socketPath = join(folder, "agent");
   const agent = spawn("ssh-agent", ["-D", "-a", socketPath], {
-    env: { ...env },
+    env: { ...env } as NodeJS.ProcessEnv,
     stdio: ["ignore", "pipe", "ignore"],
   });
   try {
@@ -46,7 +46,10 @@ function addKey(key: PrivateKey, env: Record<string, string | undefined>): Promi
     );
   }
   return new Promise((resolve, reject) => {
-    const add = spawn("ssh-add", ["-q", "-"], { env: { ...env }, stdio: ["pipe", "ignore", "pipe"] });
+    const add = spawn("ssh-add", ["-q", "-"], {
+      env: { ...env } as NodeJS.ProcessEnv,
+      stdio: ["pipe", "ignore", "pipe"],
+    });
     let words = "";
     add.stderr.on("data", (chunk) => {
       words += chunk;

@@ -32,6 +32,8 @@ export type HostKeyVerifierOptions = {
   by: string;
   /** Asked once about a host that nobody knows, with its fingerprint. Without it such a host is refused. */
   confirm?: (question: HostKeyQuestion) => Promise<boolean>;
+  /** Told of the key that a known host showed instead of its own, before it is refused: for who may replace it. */
+  onChanged?: (shown: PublicKey) => Promise<void>;
 };
 
 const made = new WeakSet<HostKeyVerifier>();
@@ -42,7 +44,7 @@ export function assertVerifier(verifier: HostKeyVerifier): void {
 }
 
 export function createHostKeyVerifier(options: HostKeyVerifierOptions): HostKeyVerifier {
-  const { name, store, by, knownHosts = NO_KNOWN_HOSTS, confirm } = options;
+  const { name, store, by, knownHosts = NO_KNOWN_HOSTS, confirm, onChanged } = options;
 
   async function readTrust(): Promise<HostKeyTrust> {
     const stored = await store.read(name);
@@ -62,6 +64,7 @@ export function createHostKeyVerifier(options: HostKeyVerifierOptions): HostKeyV
     } else if (verdict.kind === "revoked") {
       throw new SshError("host_key_revoked", `${name} shows a key that was revoked: ${showKey(key)}`);
     } else if (verdict.kind === "changed") {
+      await onChanged?.(key);
       const expected = verdict.expected.map(showKey).join(", ");
       throw new SshError(
         "host_key_changed",

@@ -15,7 +15,11 @@ export type ProgramCarrier = { argv: readonly string[]; env: Readonly<Record<str
  */
 export function openProgram({ argv, env }: ProgramCarrier): Carrier {
   const [program = "", ...args] = argv;
-  const child = spawn(program, args, { env: { ...env }, stdio: ["pipe", "pipe", "pipe"], detached: true });
+  const child = spawn(program, args, {
+    env: { ...env } as NodeJS.ProcessEnv,
+    stdio: ["pipe", "pipe", "pipe"],
+    detached: true,
+  });
   let lastWords = "";
   let outcome = "";
   child.stderr.on("data", (chunk) => {

@@ -5,30 +5,63 @@ import type { Api } from "../../api/api.ts";
 import { connect } from "../../api/connect.ts";
 import { type Cli, note, print } from "../../cli.ts";
 import { pairs } from "../../jobs/job-options.ts";
+import { addSshOptions } from "../../ssh/ssh-options.ts";
 import { durationText } from "../../terminal/amounts.ts";
 import { DAY_MS, parseCount, parseDurationMs, within } from "../../terminal/parse-amounts.ts";
 import { plain, plainJson } from "../../terminal/plain.ts";
 import { startSpinner } from "../../terminal/spinner.ts";
 import { addJsonOption } from "../common-options.ts";
+import { type AddOverSshOptions, addOverSsh } from "./add-over-ssh.ts";
 
 const POLL_MS = 1000;
 
-type AddOptions = { label?: string[]; uses?: string; ttl?: string; wait: boolean; json?: boolean };
+type AddOptions = AddOverSshOptions & { ssh?: boolean; uses?: string; ttl?: string; wait: boolean };
 
 export function addTargetsAdd(targets: Command, cli: Cli): void {
   const command = targets
     .command("add")
-    .description("let a machine in: prints the one command to run there, and waits for it to appear")
-    .argument("[name]", "its name in the fleet (default: the machine's own)")
+    .description(
+      "let machines in: over SSH (user@host …), or by one command that it prints for you to run there",
+    )
+    .argument(
+      "[machines...]",
+      "user@host[:port] …, or without @ the name for the machine that runs the command",
+    )
     .option("-l, --label <key=value>", "label it; repeatable", (value: string, before: string[] = []) => [
       ...before,
       value,
     ])
     .option("--uses <n>", "let this many machines in (default: 1)")
     .option("--ttl <time>", "how long the command works (default: 30m)")
-    .option("--no-wait", "do not wait for the machine");
-  addJsonOption(command).action(async (name: string | undefined, options: AddOptions) => {
-    await addTarget(cli, name, options);
+    .option("--no-wait", "do not wait for the machine")
+    .option("--ssh", "the machines are names of your ssh configuration")
+    .option("--hosts <file>", "machines of a list or an Ansible inventory; - reads standard input")
+    .option("--ssh-config <pattern>", "machines of your ssh configuration, by a pattern such as 'gpu*'")
+    .option("--no-config", "do not ask your ssh configuration")
+    .option("--name <name>", "over SSH: its name in the fleet (default: the machine's own)")
+    .option("-p, --port <port>", "over SSH: where nothing else says it")
+    .option("-J, --jump <hosts>", "over SSH: through these machines, with commas between them")
+    .option(
+      "--transport <list>",
+      "over SSH: direct, tailscale, cloudflare, in the order to try (default: direct)",
+    )
+    .option("--allow-root", "over SSH: let jobs run as root, where you log in as root")
+    .option(
+      "--keep-key",
+      "over SSH: make a key for each machine, kept by the control plane, to reach it without its agent",
+    )
+    .option("--replace-identity", "over SSH: take over a machine of another control plane")
+    .option("--bring-node", "over SSH: bring a Node along also where there is one")
+    .option("--gpus <driver>", "over SSH: NEXUS_GPUS of the agent, such as sim:2x80GiB");
+  addJsonOption(addSshOptions(command)).action(async (machines: string[], options: AddOptions) => {
+    const isSsh =
+      options.ssh || options.hosts || options.sshConfig || machines.some((text) => text.includes("@"));
+    if (isSsh) await addOverSsh(cli, machines, options);
+    else if (machines.length > 1)
+      throw new NexusError("bad_request", {
+        detail: "One name at a time. For machines over SSH write user@host.",
+      });
+    else await addTarget(cli, machines[0], options);
   });
 }
 

@@ -3,6 +3,7 @@ import type { Cli } from "../../cli.ts";
 import { addTargetsAdd } from "./add.ts";
 import { addTargetsCordon } from "./cordon.ts";
 import { addTargetsDefault } from "./default.ts";
+import { addTargetsHostKeys } from "./host-keys.ts";
 import { addTargetsList } from "./list.ts";
 import { addTargetsRemove } from "./remove.ts";
 import { addTargetsRename } from "./rename.ts";
@@ -15,4 +16,5 @@ export function addTargets(program: Command, cli: Cli): void {
   addTargetsRename(targets, cli);
   addTargetsCordon(targets, cli);
   addTargetsRemove(targets, cli);
+  addTargetsHostKeys(targets, cli);
 }

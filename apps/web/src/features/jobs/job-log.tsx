@@ -31,7 +31,8 @@ export function JobLog({ job, size, ended }: JobLogProps) {
   return (
     <div className="flex min-h-0 min-w-0 flex-1 flex-col">
       <LogTroubles
-        troubles={job.logTroubles}
+        // Why it waits stands beside its state.
+        troubles={job.logTroubles.filter(({ code }) => code !== "held")}
         onShow={(offset) => {
           pick({ from: offset, to: offset });
           setShown(shown + 1);
@@ -61,9 +62,9 @@ function LogTroubles({ troubles, onShow }: LogTroublesProps) {
     <p
       key={code}
       role="status"
-      className="flex shrink-0 items-start gap-2 border-b bg-wait-soft px-3 py-1.5 text-12 text-content-1"
+      className="flex shrink-0 items-center gap-2 border-b bg-wait-soft px-3 py-1.5 text-12 text-content-1"
     >
-      <TriangleAlert aria-hidden className="mt-0.5 size-3.5 shrink-0 text-wait" />
+      <TriangleAlert aria-hidden className="size-3.5 shrink-0 text-wait" />
       <span className="min-w-0 flex-1 break-words first-letter:uppercase">{message}.</span>
       {offset !== null && (
         <Button size="small" variant="ghost" className="h-5" onClick={() => onShow(offset)}>

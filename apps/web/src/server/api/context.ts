@@ -3,6 +3,7 @@ import type { AccessServices } from "../services/access/access-services.ts";
 import type { Caller } from "../services/access/authenticator.ts";
 import type { Clock, LogSearch, Principal } from "../services/ports.ts";
 import type { ParsedInput, Services } from "../services/services.ts";
+import type { SshService } from "../services/ssh/ssh-service.ts";
 
 export type EnrollTokenServices = {
   createEnrollToken(
@@ -21,6 +22,7 @@ export type ApiParts = {
   services: Services;
   access: AccessServices;
   enrollTokens: EnrollTokenServices;
+  ssh: Omit<SshService, "close">;
   server: OutputOf<"me.get">["server"];
   /** Where the first byte of an attempt's log lies that came at that time or later. */
   logOffsetAt: (attempt: string, atMs: number) => Promise<number>;

@@ -23,8 +23,8 @@ const LOG_PATH = /^\/api\/v1\/jobs\/([^/]+)\/log(\/search)?$/;
 /** A thousand jobs with long commands fit; nobody fills the memory. */
 const TRPC_BODY_BYTES_MAX = 16 * 1024 * 1024;
 const TRPC_BATCH_MAX = 50;
-/** Their input may hold secrets (a job's environment), and a query's input would stand in the URL: only POST for these. */
-const BODY_ONLY = new Set(["jobs.preview"]);
+/** Their input may hold secrets (a job's environment, an inventory's passwords), and a query's input would stand in the URL: only POST for these. */
+const BODY_ONLY = new Set(["jobs.preview", "ssh.readHosts"]);
 
 export type HttpApiOptions = {
   parts: ApiParts;

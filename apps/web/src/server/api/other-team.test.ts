@@ -1,18 +1,28 @@
 import { randomBytes } from "node:crypto";
 import { contract, type InputOf, type ProcedureName } from "@nexus/shared/api/contract";
 import { newId } from "@nexus/shared/ids";
+import { newTestKey } from "@nexus/ssh/testing/test-keys";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { insertAgentTarget } from "../db/queries/insert-agent-target.ts";
 import { createApiKey } from "../services/access/api-keys.ts";
+import { teamHostKeys } from "../services/ssh/team-host-keys.ts";
 import { PROCEDURES, startTestApi, type TestApi } from "./testing/test-api.ts";
 import { addTestPerson, addTestTeam, type TestPerson } from "./testing/test-people.ts";
 import { openTestSocket } from "./testing/test-socket.ts";
 
 /** What a team has, by id. */
+type Belongings = {
+  target: string;
+  job: string;
+  enrollToken: string;
+  user: string;
+  apiKey: string;
+  sshRun: string;
+  sshHost: string;
+};
+
 /** A node that never came is called unreachable after a while: nobody's doing. */
 const SILENCE = /(connecting|unreachable),"[^"]*"/;
-
-type Belongings = { target: string; job: string; enrollToken: string; user: string; apiKey: string };
 
 /**
  * How each procedure names something that may be another team's; `null` where it names nothing and only its answer is searched.
@@ -32,6 +42,19 @@ const NAMING: { [P in ProcedureName]: ((of: Belongings) => InputOf<P>) | null } 
   "enrollTokens.create": ({ target }) => ({ target }),
   "enrollTokens.list": null,
   "enrollTokens.revoke": ({ enrollToken }) => ({ id: enrollToken }),
+  "ssh.start": ({ target }) => ({ act: "uninstall", targets: [target] }),
+  "ssh.read": ({ sshRun }) => ({ id: sshRun }),
+  "ssh.watch": ({ sshRun }) => ({ id: sshRun }),
+  "ssh.answer": ({ sshRun }) => ({ id: sshRun, host: 0, fingerprint: "SHA256:x", accept: true }),
+  "ssh.cancel": ({ sshRun }) => ({ id: sshRun }),
+  "ssh.readHosts": null,
+  "ssh.hostKeys": null,
+  "ssh.replaceHostKey": ({ sshHost }) => ({
+    name: sshHost,
+    old: "SHA256:x",
+    new: "SHA256:y",
+    reason: "mine",
+  }),
   "jobs.submit": ({ target }) => ({ jobs: [{ command: ["true"], target }] }),
   "jobs.preview": ({ target }) => ({ command: ["true"], target }),
   "jobs.get": ({ job }) => ({ job }),
@@ -60,6 +83,7 @@ const ASKING: Partial<{ [P in ProcedureName]: InputOf<P> }> = {
   "members.add": { email: "new@example.com", name: "New", role: "viewer" },
   "apiKeys.create": { name: "mine" },
   "audit.list": { limit: 500 },
+  "ssh.readHosts": { text: "host" },
 };
 
 describe("another team's things", () => {
@@ -104,6 +128,13 @@ describe("another team's things", () => {
       owner.key,
     );
     const { enrollToken } = await api.call("enrollTokens.create", { name: "their-token" }, owner.key);
+    // Nothing listens there: the work ends by itself, and stays to be looked at.
+    const work = await api.call(
+      "ssh.start",
+      { hosts: [{ host: "127.0.0.1", port: 1, user: "their-user" }], canAsk: false },
+      owner.key,
+    );
+    await api.call("ssh.read", { id: work.id, after: 10, waitMs: 20_000 }, owner.key);
     const { apiKey } = await createApiKey(api.ctx, second.principal, { name: "their-key" });
     theirs = {
       target,
@@ -111,7 +142,13 @@ describe("another team's things", () => {
       enrollToken: enrollToken.id,
       user: second.principal.userId,
       apiKey: apiKey.id,
+      sshRun: work.id,
+      sshHost: "gpu.first.example",
     };
+    await teamHostKeys(api.ctx, owner.principal).write({
+      ...{ name: theirs.sshHost, kind: "confirm", by: "owner", reason: "compared" },
+      ...{ before: { pinned: [], revoked: [] }, after: { pinned: [newTestKey().publicKey], revoked: [] } },
+    });
     before = await snapshot();
     stranger = await addTestPerson(api.ctx, await addTestTeam(api.ctx, "ours"), "owner");
   });
@@ -152,6 +189,8 @@ describe("another team's things", () => {
     enrollToken: "et_0000000000",
     user: "u_2222222222",
     apiKey: "k_3333333333",
+    sshRun: "sr_4444444444",
+    sshHost: "gpu.other.example",
   };
   /** What differs between two answers by the ids alone does not tell anything. */
   const withoutIds = (text: string) =>

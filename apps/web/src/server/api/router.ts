@@ -24,6 +24,14 @@ import { removeMember } from "./members/remove.ts";
 import { setMemberRole } from "./members/set-role.ts";
 import { listQueues } from "./queues/list.ts";
 import { putQueue } from "./queues/put.ts";
+import { answerSsh } from "./ssh/answer.ts";
+import { cancelSsh } from "./ssh/cancel.ts";
+import { listSshHostKeys } from "./ssh/host-keys.ts";
+import { readSsh } from "./ssh/read.ts";
+import { readSshHosts } from "./ssh/read-hosts.ts";
+import { replaceSshHostKey } from "./ssh/replace-host-key.ts";
+import { startSsh } from "./ssh/start.ts";
+import { watchSsh } from "./ssh/watch.ts";
 import { blockGpu } from "./targets/block-gpu.ts";
 import { cordonTarget } from "./targets/cordon.ts";
 import { getTarget } from "./targets/get.ts";
@@ -53,6 +61,16 @@ export const appRouter = router({
     samples: listTargetSamples,
   },
   enrollTokens: { create: createEnrollToken, list: listEnrollTokens, revoke: revokeEnrollToken },
+  ssh: {
+    start: startSsh,
+    read: readSsh,
+    watch: watchSsh,
+    answer: answerSsh,
+    cancel: cancelSsh,
+    readHosts: readSshHosts,
+    hostKeys: listSshHostKeys,
+    replaceHostKey: replaceSshHostKey,
+  },
   jobs: {
     submit: submitJobs,
     preview: previewJob,

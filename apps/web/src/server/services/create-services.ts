@@ -6,6 +6,7 @@ import { createReports } from "./agents/reports.ts";
 import { createTargetChanges } from "./fleet/change-targets.ts";
 import { createFleetKeeper } from "./fleet/fleet-keeper.ts";
 import { createRecordSamples } from "./fleet/record-samples.ts";
+import { createRetention } from "./fleet/retention.ts";
 import { targetView } from "./fleet/target-view.ts";
 import { cancelJobs } from "./jobs/cancel-jobs.ts";
 import { createJobReader } from "./jobs/read-jobs.ts";
@@ -19,8 +20,6 @@ import type { ServiceContext } from "./service-context.ts";
 import type { Services } from "./services.ts";
 import { createWriteLane } from "./write-lane.ts";
 
-const EXPIRE_EVERY_MS = 3_600_000;
-
 export function createServices(ctx: ServiceContext): Services {
   const world = createWorld(ctx);
   const lane = createWriteLane(() => {
@@ -31,6 +30,7 @@ export function createServices(ctx: ServiceContext): Services {
   const { wake } = loop;
   const keeper = createFleetKeeper(ctx, world, { lane, wake });
   const samples = createRecordSamples(ctx);
+  const retention = createRetention(ctx);
   const agentLog = createAgentLog(ctx, world, lane);
   const reports = createReports(ctx, world, { lane, wake });
   const agentPort = createAgentPort(ctx, { world, lane, reports, agentLog, keeper, samples, wake });
@@ -43,7 +43,6 @@ export function createServices(ctx: ServiceContext): Services {
   let sweeping: Promise<void> = Promise.resolve();
   let isClosed = false;
   let verifiedAtMs = 0;
-  let expiredAtMs = 0;
 
   return {
     events: ctx.events,
@@ -131,10 +130,7 @@ export function createServices(ctx: ServiceContext): Services {
       // Reasons age: estimates, samples that went stale.
       wake();
     }
-    if (nowMs - expiredAtMs >= EXPIRE_EVERY_MS) {
-      expiredAtMs = nowMs;
-      await attempt("delete old samples", () => samples.expire());
-    }
+    await attempt("forget what is too old", () => retention.step());
   }
 
   /** The database may be away; the next round tries again. */

@@ -21,6 +21,8 @@ export type ServiceTiming = {
   /** GPU samples are stored at most this often a GPU. */
   sampleEveryMs: number;
   sampleKeepMs: number;
+  /** Ended jobs are kept so long, with their logs; null for ever. */
+  historyKeepMs: number | null;
   /** Logs that found no room are asked for again after this. */
   logRetryMs: number;
   /** Fair share forgets half of a GPU hour after this. */
@@ -34,6 +36,7 @@ export const DEFAULT_TIMING: ServiceTiming = {
   verifyMs: 30_000,
   sampleEveryMs: 10_000,
   sampleKeepMs: 14 * 86_400_000,
+  historyKeepMs: 365 * 86_400_000,
   logRetryMs: 5_000,
   usageHalfLifeMs: 86_400_000,
 };

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { contract, type InputOf, type OutputOf, type ProcedureName } from "@nexus/shared/api/contract";
 import { NexusError } from "@nexus/shared/errors";
+import { createAgentKit } from "../../agent-kit/create-agent-kit.ts";
 import { createAccounts } from "../../auth/create-accounts.ts";
 import { DEFAULT_POLICY } from "../../core/scheduler/snapshot.ts";
 import { createTestDatabase } from "../../db/testing/test-database.ts";
@@ -24,6 +25,8 @@ import type { Hub } from "../../services/ports.ts";
 import { loadServerIdentity } from "../../services/server-identity.ts";
 import { DEFAULT_TIMING } from "../../services/service-context.ts";
 import type { Services } from "../../services/services.ts";
+import { createSshConnector } from "../../services/ssh/create-ssh-connector.ts";
+import { createSshService } from "../../services/ssh/ssh-service.ts";
 import { takeTestTerm } from "../../services/term/testing/test-term.ts";
 import { createHttpApi } from "../http-api.ts";
 import { createUiSockets } from "../ui-socket.ts";
@@ -100,8 +103,24 @@ export async function startTestApi(options: TestApiOptions = {}) {
     targetChanged: (targetId) => services.refreshTarget(targetId),
     disconnect: () => undefined,
   });
+  const ssh = createSshService({
+    db: database.db,
+    masterKey: randomBytes(32),
+    clock,
+    randomBytes,
+    events,
+    connector: createSshConnector({ env: {}, nowMs: clock.nowMs }),
+    kit: createAgentKit({ home: logDir, scriptPath: join(logDir, "no-agent"), version: "0.0.0", env: {} }),
+    origins: () => [url],
+    createEnrollToken: (principal, input) => enrollTokens.createEnrollToken(principal, input),
+    revokeEnrollToken: (principal, id) => enrollTokens.revokeEnrollToken(principal, { id }),
+    findTarget: services.fleet.find,
+    removeTarget: (principal, target) => services.removeTarget(principal, { target, force: false }),
+    onInternalError: (cause) => problems.push(`ssh: ${String(cause)}`),
+  });
   const parts = {
     services,
+    ssh,
     access: createAccessServices(ctx),
     enrollTokens,
     server: { version: "0.0.0", url, fingerprint: "none" },
@@ -177,6 +196,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
       server.closeAllConnections();
       server.close();
       authenticator.close();
+      await ssh.close();
       if (!options.services) await services.close();
       await logs.close();
       await term?.close();

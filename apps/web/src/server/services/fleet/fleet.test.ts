@@ -150,6 +150,7 @@ describe("targets", () => {
       runningMax: 1,
       queued: 0,
       running: 0,
+      waitsLongest: null,
     });
     const [first, second] = [
       await t.submit({ command: ["a"], queue: "night" }),

@@ -3,7 +3,6 @@
  * Owns: which GPUs have a sample to store. Invariants: a GPU is stored at most once an interval; a failed write loses these
  * points and nothing else.
  */
-import { deleteGpuSamples } from "../../db/queries/delete-gpu-samples.ts";
 import { type GpuSampleRow, insertGpuSamples } from "../../db/queries/insert-gpu-samples.ts";
 import type { ServiceContext } from "../service-context.ts";
 import type { LiveTarget } from "./live-fleet.ts";
@@ -13,11 +12,7 @@ export type RecordSamples = {
   note(target: LiveTarget): void;
   /** Writes what is due. */
   flush(): Promise<void>;
-  /** Deletes what is too old, a piece at a time. */
-  expire(): Promise<void>;
 };
-
-const EXPIRE_ROWS = 20_000;
 
 export function createRecordSamples(ctx: ServiceContext): RecordSamples {
   const due = new Map<number, GpuSampleRow>();
@@ -38,10 +33,6 @@ export function createRecordSamples(ctx: ServiceContext): RecordSamples {
       const rows = [...due.values()];
       due.clear();
       await insertGpuSamples(ctx.sql, rows);
-    },
-    async expire() {
-      const beforeMs = ctx.clock.nowMs() - ctx.timing.sampleKeepMs;
-      while ((await deleteGpuSamples(ctx.sql, beforeMs, EXPIRE_ROWS)) === EXPIRE_ROWS);
     },
   };
 }

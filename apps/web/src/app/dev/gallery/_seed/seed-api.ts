@@ -7,6 +7,7 @@ import type { Connection } from "../../../../features/api/live-socket.ts";
 import { seedFleet, stepFleet } from "./seed-fleet.ts";
 import { SEED_USERS, seedEvents, seedJobs, seedSamples } from "./seed-jobs.ts";
 import { createSeedLog } from "./seed-log.ts";
+import { seedSshRun } from "./seed-ssh.ts";
 
 /** `live` all is well; `empty` a new team; `loading` no answer yet; `error` refusals; `stale` the socket is lost. */
 export const MOODS = ["live", "empty", "loading", "error", "stale"] as const;
@@ -144,6 +145,7 @@ export function createSeedApi(mood: Mood): Api {
       const secret = "nxe1_https.nexus-lab-example_9uX3kq0r1dNfO7mY2vB5wT8zE4aC6hJ1_s7Qe5Rk2Lw8";
       return { enrollToken, secret, command: `npx nexus-agent enroll ${secret}` };
     },
+    "ssh.start": () => ({ id: seedSshRun(Date.now()).id }),
     "apiKeys.create": ({ name, role = null }) => ({
       apiKey: { id: "k3", name, role, createdAtMs: Date.now(), lastUsedAtMs: null, expiresAtMs: null },
       secret: "nxk_4hQ9sT2vW7yB3nM8kL5jF1dR6gP0zX",
@@ -176,6 +178,10 @@ export function createSeedApi(mood: Mood): Api {
         fleet = fleet.map((target) => changed.find(({ id }) => id === target.id) ?? target);
         send({ snapshot: false, targets: changed, ...rest() });
       });
+    },
+    "ssh.watch": (_input, send) => {
+      send(seedSshRun(Date.now()));
+      return () => undefined;
     },
     "jobs.watch": (_input, send) => {
       send({ changed: [], counts: counts(), nowMs: Date.now() });

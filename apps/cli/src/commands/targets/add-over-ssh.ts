@@ -1,0 +1,144 @@
+/** `nexus targets add user@host …`: the control plane makes targets of machines that it reaches over SSH. */
+import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { InputOf } from "@nexus/shared/api/contract";
+import { NexusError } from "@nexus/shared/errors";
+import { parseDestination } from "@nexus/ssh/config/host-settings";
+import type { Api } from "../../api/api.ts";
+import { connect } from "../../api/connect.ts";
+import { type Cli, note } from "../../cli.ts";
+import { pairs } from "../../jobs/job-options.ts";
+import { gatherCredentials } from "../../ssh/credentials.ts";
+import { followRun } from "../../ssh/follow-run.ts";
+import {
+  aliasesOf,
+  type NamedMachine,
+  type ResolvedMachine,
+  resolveMachine,
+} from "../../ssh/resolve-machine.ts";
+import type { SshOptions } from "../../ssh/ssh-options.ts";
+import { parseCount } from "../../terminal/parse-amounts.ts";
+import { plain } from "../../terminal/plain.ts";
+
+export type AddOverSshOptions = SshOptions & {
+  name?: string;
+  port?: string;
+  jump?: string;
+  transport?: string;
+  hosts?: string;
+  sshConfig?: string;
+  config: boolean;
+  label?: string[];
+  allowRoot?: boolean;
+  keepKey?: boolean;
+  replaceIdentity?: boolean;
+  bringNode?: boolean;
+  gpus?: string;
+  json?: boolean;
+};
+
+type Transport = NonNullable<NonNullable<InputOf<"ssh.start">["hosts"]>[number]["transports"]>[number];
+const TRANSPORTS: readonly Transport[] = ["direct", "tailscale", "cloudflare"];
+
+export async function addOverSsh(
+  cli: Cli,
+  destinations: string[],
+  options: AddOverSshOptions,
+): Promise<void> {
+  const { api } = await connect(cli);
+  const machines = await machinesOf(cli, api, { destinations, options });
+  if (machines.length === 0) throw new NexusError("bad_request", { detail: "There is no machine in it." });
+  if (options.name !== undefined && machines.length > 1)
+    throw new NexusError("bad_request", {
+      detail: "--name is for one machine; a list can name each of its machines.",
+    });
+  const resolved: ResolvedMachine[] = [];
+  for (const machine of machines) {
+    const named = options.name === undefined ? machine : { ...machine, name: options.name };
+    resolved.push(await resolveMachine(named, { useConfig: options.config }));
+  }
+  const usual = resolved.flatMap(({ identityFiles }) => identityFiles);
+  const credentials = await gatherCredentials(cli, options, { url: api.url, usual, mayAsk: true });
+  const transports = transportsOf(options.transport);
+  const cloudflareToken = cloudflareTokenOf(cli);
+  const { id } = await api.call("ssh.start", {
+    act: "enrol",
+    hosts: resolved.map(({ host }) => (transports === undefined ? host : { ...host, transports })),
+    credentials,
+    knownHosts: [...new Set(resolved.flatMap(({ knownHostsLines }) => knownHostsLines))].join("\n"),
+    acceptHostKeys: options.acceptHostKey ?? [],
+    canAsk: cli.stdin.isTTY === true && options.json !== true,
+    labels: pairs(options.label ?? [], "--label"),
+    allowRoot: options.allowRoot === true,
+    keepKey: options.keepKey === true,
+    replaceIdentity: options.replaceIdentity === true,
+    bringNode: options.bringNode === true,
+    ...(options.gpus === undefined ? {} : { gpus: options.gpus }),
+    ...(options.parallel === undefined ? {} : { parallel: parseCount(options.parallel, "--parallel") }),
+    ...(cloudflareToken === undefined ? {} : { cloudflareToken }),
+  });
+  await followRun(cli, api, { id, isJson: options.json === true });
+}
+
+async function machinesOf(
+  cli: Cli,
+  api: Api,
+  { destinations, options }: { destinations: string[]; options: AddOverSshOptions },
+): Promise<NamedMachine[]> {
+  const port = options.port === undefined ? undefined : parseCount(options.port, "--port");
+  const { jump } = options;
+  const named = destinations.map((text): NamedMachine => {
+    const { host, user, port: own } = parseDestination(text);
+    return { alias: host, user, port: own ?? port, jump };
+  });
+  const matching =
+    options.sshConfig === undefined
+      ? []
+      : aliasesOf(await readText(join(homedir(), ".ssh/config")), options.sshConfig).map((alias) => ({
+          alias,
+          port,
+          jump,
+        }));
+  if (options.hosts === undefined) return [...named, ...matching];
+  const text = options.hosts === "-" ? await readStdin(cli) : await readText(options.hosts);
+  const { hosts, problems } = await api.call("ssh.readHosts", { text });
+  for (const { line, message } of problems)
+    note(cli, `${plain(options.hosts)}${line > 0 ? `:${line}` : ""}: ${plain(message)}; left out`);
+  const listed = hosts.map(
+    (host): NamedMachine => ({
+      // An inventory's address counts; without one its alias may be of the ssh configuration.
+      alias: host.host,
+      user: host.user ?? undefined,
+      port: host.port ?? port,
+      jump: jump ?? host.jump ?? undefined,
+      name: host.name ?? undefined,
+      identityFile: host.identityFile ?? undefined,
+    }),
+  );
+  return [...named, ...matching, ...listed];
+}
+
+function transportsOf(text: string | undefined): Transport[] | undefined {
+  return text?.split(",").map((word) => {
+    const transport = TRANSPORTS.find((one) => one === word.trim());
+    if (transport !== undefined) return transport;
+    throw new NexusError("bad_request", { detail: `--transport ${word}: use ${TRANSPORTS.join(", ")}.` });
+  });
+}
+
+/** By the names that cloudflared itself knows. */
+function cloudflareTokenOf({ env }: Cli): { id: string; secret: string } | undefined {
+  const { TUNNEL_SERVICE_TOKEN_ID: id, TUNNEL_SERVICE_TOKEN_SECRET: secret } = env;
+  return id && secret ? { id, secret } : undefined;
+}
+
+async function readText(path: string): Promise<string> {
+  return await readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    throw new NexusError("bad_request", { detail: `${path} cannot be read (${cause.code}).`, cause });
+  });
+}
+
+async function readStdin(cli: Cli): Promise<string> {
+  return (await import("node:stream/consumers")).text(cli.stdin);
+}

@@ -1,0 +1,46 @@
+import type { InputOf } from "@nexus/shared/api/contract";
+import { NexusError } from "@nexus/shared/errors";
+import { isLoopbackOrigin } from "@nexus/shared/protocol/origin";
+import { type Cli, note } from "../cli.ts";
+import { askLine } from "../terminal/ask.ts";
+import { type Identity, readIdentity } from "./read-identity.ts";
+import type { SshOptions } from "./ssh-options.ts";
+
+type Credentials = NonNullable<InputOf<"ssh.start">["credentials"]>;
+
+/**
+ * What the control plane may log in with. Keys and passwords travel to it for this work and are not kept there. To a control plane on
+ * another machine a key goes only when it was named, and over https only.
+ */
+export async function gatherCredentials(
+  cli: Cli,
+  options: SshOptions,
+  { url, usual, mayAsk }: { url: string; usual: readonly string[]; mayAsk: boolean },
+): Promise<Credentials> {
+  const isHere = isLoopbackOrigin(new URL(url).origin);
+  const named = options.identity ?? [];
+  const keys: Identity[] = [];
+  for (const path of named) {
+    const identity = await readIdentity(cli, path, { must: true });
+    if (identity !== null) keys.push(identity);
+  }
+  if (named.length === 0 && isHere && !options.password) {
+    for (const path of new Set(usual)) {
+      const identity = await readIdentity(cli, path, { must: false });
+      if (identity !== null) keys.push(identity);
+    }
+  }
+  const wantsPassword = options.password === true || (keys.length === 0 && mayAsk && cli.stdin.isTTY);
+  const password = wantsPassword ? await askLine(cli, "Password on the machines: ", { isSecret: true }) : "";
+  if (options.password && password === "")
+    throw new NexusError("bad_request", { detail: "The password is empty." });
+  const hasSecret = keys.length > 0 || password !== "";
+  if (hasSecret && !isHere && !url.startsWith("https:")) {
+    throw new NexusError("bad_request", {
+      detail: `${url} is neither this machine nor https: keys and passwords are not sent there. Reach the control plane by https: nexus login https://…`,
+    });
+  }
+  if (!hasSecret && mayAsk && !isHere)
+    note(cli, "No key was named (--identity) and no password given (--password).");
+  return { keys, ...(password === "" ? {} : { password }) };
+}

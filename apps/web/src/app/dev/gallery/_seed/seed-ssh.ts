@@ -1,0 +1,65 @@
+import type { SshLine, SshRun, SshRunHost } from "@nexus/shared/api/ssh";
+
+/** Enrolment of four machines as it looks in the middle: one done, one asking, one copying, one that nobody reaches. */
+export function seedSshRun(nowMs: number): SshRun & { snapshot: boolean } {
+  const host = (index: number, address: string, rest: Partial<SshRunHost>): SshRunHost => ({
+    ...{ index, address, state: "working", step: "copy", question: null, target: null, message: null },
+    ...rest,
+  });
+  const told: [number, SshLine["step"], SshLine["level"], string][] = [
+    [
+      0,
+      "connect",
+      "done",
+      "Connected: direct gpu-a.lab:22, as ada, by key SHA256:mVQ9…Zk (~/.ssh/id_ed25519).",
+    ],
+    [0, "preflight", "info", "Linux x86_64, ada in /home/ada"],
+    [0, "preflight", "info", "Node 24.21.0 at /usr/bin/node"],
+    [0, "preflight", "info", "8 NVIDIA GPUs"],
+    [0, "preflight", "warn", "Without a log-in of ada, systemd ends the agent."],
+    [0, "preflight", "fix", "It is tried now; else: sudo loginctl enable-linger ada"],
+    [0, "copy", "done", "Copied the agent 0.1.0 (279 KiB)."],
+    [0, "enrol", "done", "Enrolled as gpu-a (t_5m2k8w1x9c)."],
+    [0, "service", "done", "The agent is kept running by systemd, for this user."],
+    [0, "online", "done", "gpu-a is connected."],
+    [2, "preflight", "info", "It has no Node: one is brought along."],
+    [2, "copy", "info", "31 MiB of 47 MiB"],
+    [1, "connect", "info", "gpu-b.lab has the key ssh-ed25519 SHA256:Xb0v. Nobody has confirmed it yet."],
+    [3, "connect", "error", "gpu-d.lab:22 does not answer: nothing came of it within 10 s while connecting."],
+  ];
+  return {
+    id: "sr_5a7s2d9f4g",
+    act: "enrol",
+    ended: false,
+    hosts: [
+      host(0, "ada@gpu-a.lab", {
+        state: "done",
+        step: null,
+        target: { id: "t_5m2k8w1x9c", name: "gpu-a" },
+        message: "gpu-a is connected.",
+      }),
+      host(1, "ada@gpu-b.lab", {
+        state: "asking",
+        step: "connect",
+        question: {
+          name: "gpu-b.lab",
+          type: "ssh-ed25519",
+          fingerprint: "SHA256:Xb0vqLJ3H1oYkq9yZf6cM5eW8uR2tN7aP4sD0gK1hBc",
+        },
+      }),
+      host(2, "ada@gpu-c.lab:2222", {}),
+      host(3, "root@gpu-d.lab", {
+        state: "failed",
+        step: "connect",
+        message: "gpu-d.lab:22 does not answer: nothing came of it within 10 s while connecting.",
+      }),
+    ],
+    lines: told.map(([of, step, level, text], at) => ({
+      ...{ seq: at + 1, host: of, step, level, text },
+      atMs: nowMs - (told.length - at) * 900,
+    })),
+    startedBy: "alice",
+    startedAtMs: nowMs - 20_000,
+    snapshot: true,
+  };
+}

@@ -1,0 +1,64 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import {
+  simulatedGpus,
+  startTestServices,
+  type TestNode,
+  type TestServices,
+} from "../testing/test-services.ts";
+
+const DAY_MS = 86_400_000;
+let t: TestServices;
+let node: TestNode;
+
+beforeEach(async () => {
+  t = await startTestServices({ sampleKeepMs: 14 * DAY_MS, historyKeepMs: 90 * DAY_MS });
+  node = await t.addTarget("gpu1", { gpus: simulatedGpus(2) });
+  await node.connect();
+});
+afterEach(() => t.close());
+
+test("[O48] samples and ended jobs go by age, logs with them; what has not ended or may be spoken of stays", async () => {
+  const ended = async (text: string, logBytes = text.length) => {
+    const start = await node.startOf(await t.submit({ command: [text] }));
+    await node.log(start, 0, text);
+    await node.exited(start, { logBytes });
+    return start;
+  };
+  const old = await ended("old");
+  // Its node still owes the rest of the log.
+  const owed = await ended("owed", 100);
+  const recent = await ended("recent");
+  const running = await node.startOf(await t.submit({ command: ["running"] }));
+  await node.started(running);
+  await t.db.sql`
+    update job set created_at = now() - interval '91 days', ended_at = ended_at - interval '91 days'
+    where public_id <> ${recent.job}`;
+  await t.db.sql`
+    insert into gpu_sample (gpu_id, sampled_at)
+    select id, now() - make_interval(days => d) from gpu, unnest(array[1, 15]) d`;
+
+  // The next look is an hour after the first.
+  t.clock.skewMs = 3_601_000;
+  const names = async () =>
+    (await t.db.sql`select public_id from job order by id`).map((row) => row.public_id);
+  while ((await names()).length > 3) await t.services.listQueues(t.alice);
+  expect(await names()).toEqual([owed.job, recent.job, running.job]);
+  expect(await t.db.sql`select 1 from attempt where public_id = ${old.attempt}`).toEqual([]);
+  expect([await t.logs.size(old.attempt), await t.logs.size(recent.attempt)]).toEqual([0, 6]);
+  expect(
+    await t.db.sql`select distinct now() - sampled_at > interval '14 days' as is_old from gpu_sample`,
+  ).toEqual([{ is_old: false }]);
+});
+
+test("[O48] a history larger than a step is cleared piece by piece", async () => {
+  const first = await node.startOf(await t.submit({ command: ["a"] }));
+  await node.exited(first);
+  await t.db.sql`
+    insert into job (public_id, team_id, queue_id, user_id, command, gpus, grace_ms, state, created_at, ended_at)
+    select 'j_old' || n, team_id, queue_id, user_id, '["x"]', 0, 0, 'failed', now() - interval '200 days', now() - interval '200 days'
+    from job, generate_series(1, 450) n`;
+  t.clock.skewMs = 3_601_000;
+  const count = async () => (await t.db.sql`select 1 from job`).length;
+  while ((await count()) > 1) await t.services.listQueues(t.alice);
+  expect(await count()).toBe(1);
+});

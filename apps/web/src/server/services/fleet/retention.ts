@@ -1,0 +1,51 @@
+/**
+ * Forgets what is too old: samples of GPUs, and ended jobs with their attempts, histories and logs. Owns: when it looks next.
+ * States: resting until the next look; clearing, a small piece a step, until a piece was not full. Invariants: a log goes
+ * before the rows that name it, so that a crash in between leaves nothing that nobody knows of; what a node may still speak
+ * of, and every job that has not ended, stays.
+ */
+import { deleteGpuSamples } from "../../db/queries/delete-gpu-samples.ts";
+import { deleteJobs } from "../../db/queries/delete-jobs.ts";
+import { listExpiredJobs } from "../../db/queries/list-expired-jobs.ts";
+import type { ServiceContext } from "../service-context.ts";
+
+export type Retention = {
+  /** One piece, if something is due. */
+  step(): Promise<void>;
+};
+
+const LOOK_EVERY_MS = 3_600_000;
+/** Some 50 ms of Postgres each. */
+const SAMPLES_A_STEP = 20_000;
+const JOBS_A_STEP = 200;
+const JOBS_LOOKED_AT = 2_000;
+
+export function createRetention({ sql, logs, clock, timing }: ServiceContext): Retention {
+  let lookAtMs = Number.NEGATIVE_INFINITY;
+  return {
+    async step() {
+      const nowMs = clock.nowMs();
+      if (nowMs < lookAtMs) return;
+      const hasMore = [await forgetSamples(nowMs), await forgetJobs(nowMs)];
+      if (!hasMore.includes(true)) lookAtMs = nowMs + LOOK_EVERY_MS;
+    },
+  };
+
+  async function forgetSamples(nowMs: number): Promise<boolean> {
+    const count = await deleteGpuSamples(sql, nowMs - timing.sampleKeepMs, SAMPLES_A_STEP);
+    return count === SAMPLES_A_STEP;
+  }
+
+  async function forgetJobs(nowMs: number): Promise<boolean> {
+    if (timing.historyKeepMs === null) return false;
+    const beforeMs = nowMs - timing.historyKeepMs;
+    const jobs = await listExpiredJobs(sql, { beforeMs, limit: JOBS_A_STEP, lookMax: JOBS_LOOKED_AT });
+    if (jobs.length === 0) return false;
+    for (const attempt of jobs.flatMap((job) => job.attempts)) await logs.remove(attempt);
+    await deleteJobs(
+      sql,
+      jobs.map((job) => job.id),
+    );
+    return jobs.length === JOBS_A_STEP;
+  }
+}

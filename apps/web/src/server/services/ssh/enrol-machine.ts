@@ -1,0 +1,88 @@
+/**
+ * Makes one machine a target, over SSH, in steps: connect, preflight, copy, enrol, service, key, online. Each step looks first whether it
+ * is done, so a run that broke off is repeated as it was begun. The token is made for this machine alone, when it is needed, travels
+ * by standard input, and is revoked when it was not used.
+ */
+import type { Target } from "@nexus/shared/api/schemas";
+import type { SshStep } from "@nexus/shared/api/ssh";
+import { NexusError } from "@nexus/shared/errors";
+import { judgeMachine, type MachinePlan } from "../../core/ssh/judge-machine.ts";
+import { putTargetSsh } from "../../db/queries/put-target-ssh.ts";
+import { copyAgent } from "./copy-agent.ts";
+import { examineMachine } from "./examine-machine.ts";
+import { joinFleet } from "./join-fleet.ts";
+import { keepKey } from "./keep-key.ts";
+import { type MachineWork, rowOf } from "./machine-work.ts";
+import { hostKeyNameOf, sshTargetOf } from "./reach-machine.ts";
+import { agentCommands } from "./remote-agent.ts";
+import type { SshContext } from "./ssh-context.ts";
+import type { Teller } from "./ssh-run.ts";
+import { startService } from "./start-service.ts";
+import { untilOnline } from "./until-online.ts";
+
+const ORIGINS_MAX = 6;
+
+export async function enrolMachine(ctx: SshContext, work: MachineWork): Promise<Target> {
+  const { run, index, reach, input } = work;
+  const { signal, principal } = run;
+  const step = (name: SshStep) => run.set(index, { step: name });
+  const tell = (name: SshStep) => run.teller(index, name);
+
+  step("connect");
+  const { session, transport } = await ctx.connector.connect(sshTargetOf(ctx, principal, reach), signal);
+  try {
+    tell("connect")(
+      "done",
+      `Connected: ${transport}, as ${session.facts.user}, by ${session.facts.acceptedBy}.`,
+    );
+
+    step("preflight");
+    const { facts, kit } = await examineMachine(session, ctx.origins().slice(0, ORIGINS_MAX), signal);
+    const nowS = Math.round(ctx.clock.nowMs() / 1000);
+    const plan = judgeMachine(facts, { ...input, nowS });
+    report(plan, tell("preflight"));
+
+    step("copy");
+    const copying = { home: facts.home, plan, found: kit, kit: ctx.kit, tell: tell("copy"), signal };
+    const remote = await copyAgent(session, copying);
+    const agent = agentCommands(session, remote, { uid: facts.uid, gpus: input.gpus, signal });
+
+    step("enrol");
+    const target = await joinFleet(ctx, work, { session, agent, plan });
+    run.set(index, { target: { id: target.id, name: target.name } });
+    await rememberWay(ctx, work, target);
+
+    step("service");
+    const serving = { agent, plan, user: facts.user, tell: tell("service") };
+    await startService(session, work, serving);
+
+    if (input.keepKey) {
+      step("key");
+      await keepKey(ctx, session, { work, target });
+    }
+
+    step("online");
+    return await untilOnline(ctx, work, { agent, target });
+  } finally {
+    await session.close();
+  }
+}
+
+function report({ findings }: MachinePlan, tell: Teller): void {
+  for (const { level, text, fix } of findings) {
+    tell(level, text);
+    if (fix !== undefined) tell("fix", fix);
+  }
+  const problems = findings.filter(({ level }) => level === "error");
+  if (problems.length > 0) {
+    throw new NexusError("invalid_state", { detail: problems.map(({ text }) => text).join(" ") });
+  }
+  tell("done", "Nothing stands in the way.");
+}
+
+async function rememberWay(ctx: SshContext, { run, host }: MachineWork, target: Target): Promise<void> {
+  const { host: name, port, user, jumps, transports } = host;
+  const way = { host: name, port, user, jumps, transports, hostKeyName: hostKeyNameOf(host) };
+  const targetId = await rowOf(ctx, run, target);
+  await putTargetSsh(ctx.db, { targetId, ...way, updatedAt: new Date(ctx.clock.nowMs()) });
+}

@@ -1,0 +1,95 @@
+/** The machine becomes a node of this fleet, with a token of its own; or is found to be one. */
+import type { Target } from "@nexus/shared/api/schemas";
+import { NexusError } from "@nexus/shared/errors";
+import { runScript } from "@nexus/ssh/exec/run-remote";
+import type { SshSession } from "@nexus/ssh/session";
+import type { MachinePlan } from "../../core/ssh/judge-machine.ts";
+import type { MachineWork } from "./machine-work.ts";
+import type { AgentCommands, RemoteStatus } from "./remote-agent.ts";
+import type { SshContext } from "./ssh-context.ts";
+
+const TOKEN_MS = 15 * 60_000;
+const STOP_MS = 30_000;
+
+/** Waits for the processes that it ends, so that none of them holds the agent's home afterwards. */
+const END_AGENT = `
+kill "$1" 2>/dev/null || exit 0
+tries=0
+while kill -0 "$1" 2>/dev/null && [ "$tries" -lt 200 ]; do tries=$((tries + 1)); sleep 0.1 2>/dev/null || sleep 1; done
+`;
+
+type Joining = { session: SshSession; agent: AgentCommands; plan: MachinePlan };
+
+export async function joinFleet(
+  ctx: SshContext,
+  work: MachineWork,
+  { session, agent, plan }: Joining,
+): Promise<Target> {
+  const { run, index, host, input } = work;
+  const { teamId } = run.principal;
+  const tell = (level: "info" | "done" | "skip", text: string) => run.teller(index, "enrol")(level, text);
+  const before = await agent.status();
+  const known = before === null ? null : ctx.findTarget(teamId, before.node.nodeId);
+  if (known !== null) {
+    tell("skip", `It is ${known.name} (${known.id}) already.`);
+    return known;
+  }
+  if (before !== null) {
+    const isOurs = ctx.origins().includes(before.node.origin);
+    if (!isOurs && !input.replaceIdentity) {
+      throw new NexusError("conflict", {
+        detail: `It is a node of another control plane: ${before.node.name} at ${before.node.origin}. To take it over, allow its identity to be replaced (--replace-identity).`,
+      });
+    }
+    tell(
+      "info",
+      `It was ${before.node.name} at ${before.node.origin}, which is not in this fleet (any more).`,
+    );
+    await endAgent(session, { agent, plan, status: before });
+  }
+  const token = {
+    labels: input.labels,
+    usesMax: 1,
+    ttlMs: TOKEN_MS,
+    ...(host.name === undefined ? {} : { name: host.name }),
+  };
+  const { enrollToken, secret } = await ctx.createEnrollToken(run.principal, token, plan.origin);
+  run.hide(secret);
+  try {
+    const said = await agent.enroll(secret, { isForced: before !== null, allowRoot: input.allowRoot });
+    for (const line of said.split("\n").filter((text) => /^(Control plane|Name|Jobs run|GPUs)/.test(text))) {
+      tell("info", line.replaceAll(/\s{2,}/g, "  "));
+    }
+  } catch (error) {
+    // An unused token of a machine that did not come is one that somebody could find.
+    await ctx.revokeEnrollToken(run.principal, enrollToken.id).catch(ctx.onInternalError);
+    throw error;
+  }
+  const after = await agent.status();
+  const target = after === null ? null : ctx.findTarget(teamId, after.node.nodeId);
+  if (target === null) {
+    throw new NexusError("internal", {
+      detail: "The machine enrolled, and is not in the fleet. Run this again.",
+    });
+  }
+  tell("done", `Enrolled as ${target.name} (${target.id}).`);
+  return target;
+}
+
+/** Service first, or it would start the agent again. */
+export async function endAgent(
+  session: SshSession,
+  {
+    agent,
+    plan,
+    status,
+  }: { agent: AgentCommands; plan: Pick<MachinePlan, "service">; status: RemoteStatus | null },
+): Promise<boolean> {
+  const hadService = await agent.uninstallService(plan.service);
+  const pid = (await agent.status())?.pid ?? null;
+  if (pid !== null) {
+    const script = { what: "ending the agent", text: END_AGENT, args: [String(pid)] };
+    await runScript(session, script, { timeoutMs: STOP_MS });
+  }
+  return hadService || (status?.pid ?? null) !== null;
+}

@@ -1,0 +1,83 @@
+/** From what a person gave to what `packages/ssh` connects with: ways, credentials, and a verifier for every machine on the way. */
+import type { SshHost } from "@nexus/shared/api/ssh";
+import type { Credentials } from "@nexus/ssh/auth/credentials";
+import type { SshTarget } from "@nexus/ssh/connect-target";
+import { createHostKeyVerifier, type HostKeyQuestion } from "@nexus/ssh/host-keys/host-key-verifier";
+import { hostKeyName, type KnownHosts, NO_KNOWN_HOSTS } from "@nexus/ssh/host-keys/known-hosts";
+import type { Transport } from "@nexus/ssh/transports/transport";
+import type { Principal } from "../ports.ts";
+import type { SshContext } from "./ssh-context.ts";
+import { noteRefusedKey, teamHostKeys } from "./team-host-keys.ts";
+
+export type Reach = {
+  host: Pick<SshHost, "host" | "port" | "user" | "jumps" | "transports" | "hostKeyAlias">;
+  credentials: Credentials;
+  cloudflareToken?: { id: string; secret: string } | undefined;
+  knownHosts?: KnownHosts;
+  /** Asked about the key of a machine that nobody knows. Without it such a machine is refused. */
+  confirm?: ((question: HostKeyQuestion) => Promise<boolean>) | undefined;
+};
+
+type Parts = Pick<SshContext, "db" | "clock">;
+type Actor = Pick<Principal, "teamId" | "userId" | "userName">;
+
+export function sshTargetOf(ctx: Parts, actor: Actor, reach: Reach): SshTarget {
+  const { host, credentials } = reach;
+  const store = teamHostKeys(ctx, actor);
+  const verifierOf = (name: string) =>
+    createHostKeyVerifier({
+      name,
+      store,
+      knownHosts: reach.knownHosts ?? NO_KNOWN_HOSTS,
+      by: `${actor.userName} (${actor.userId})`,
+      onChanged: (key) => noteRefusedKey(ctx, actor, { name, key }),
+      ...(reach.confirm === undefined ? {} : { confirm: reach.confirm }),
+    });
+  return {
+    id: `${actor.teamId} ${addressOf(host)}`,
+    user: host.user,
+    credentials,
+    verifier: verifierOf(hostKeyNameOf(host)),
+    transports: transportsOf(reach, verifierOf),
+  };
+}
+
+export function addressOf({ user, host, port }: Pick<SshHost, "user" | "host" | "port">): string {
+  const name = host.includes(":") ? `[${host}]` : host;
+  return `${user}@${name}${port === 22 ? "" : `:${port}`}`;
+}
+
+export function hostKeyNameOf({
+  host,
+  port,
+  hostKeyAlias,
+}: Pick<SshHost, "host" | "port" | "hostKeyAlias">): string {
+  return hostKeyAlias?.toLowerCase() ?? hostKeyName(host, port);
+}
+
+type VerifierOf = (name: string) => ReturnType<typeof createHostKeyVerifier>;
+
+function transportsOf(
+  { host: given, credentials, cloudflareToken }: Reach,
+  verifierOf: VerifierOf,
+): Transport[] {
+  const { host, port, jumps, transports } = given;
+  if (jumps.length > 0) {
+    const hops = jumps.map((hop) => ({
+      ...hop,
+      credentials,
+      verifier: verifierOf(hostKeyName(hop.host, hop.port)),
+    }));
+    return [{ kind: "jump", hops, host, port }];
+  }
+  return transports.map((kind): Transport => {
+    if (kind === "cloudflare") {
+      return {
+        kind,
+        hostname: host,
+        ...(cloudflareToken === undefined ? {} : { serviceToken: cloudflareToken }),
+      };
+    }
+    return kind === "tailscale" ? { kind, host, port, mode: "tcp" } : { kind, host, port };
+  });
+}

@@ -1,0 +1,40 @@
+import type { OutputOf } from "@nexus/shared/api/contract";
+import type { Target } from "@nexus/shared/api/schemas";
+import type { Connector } from "@nexus/ssh/connect-target";
+import type { Database } from "../../db/database.ts";
+import type { Clock, EventBus, Principal, RandomBytes } from "../ports.ts";
+import type { ParsedInput } from "../services.ts";
+
+/** A file for a node, as it lies here. */
+export type KitFile = { path: string; sha256: string; bytes: number };
+
+/** What is brought to a machine that has no agent yet. */
+export type AgentKit = {
+  /** The agent as one file. */
+  script(): Promise<KitFile & { version: string }>;
+  /** A Node for that kind of machine, gzipped. @throws NexusError when none can be had, with what to do. */
+  node(machine: { os: string; arch: string }): Promise<KitFile & { unpackedSha256: string; version: string }>;
+};
+
+/** What reaching machines over SSH needs of the world; the composition root wires it. */
+export type SshContext = {
+  db: Database;
+  masterKey: Uint8Array;
+  clock: Clock;
+  randomBytes: RandomBytes;
+  events: EventBus;
+  connector: Connector;
+  kit: AgentKit;
+  /** Addresses of this control plane, the one that is given out first. */
+  origins(): readonly string[];
+  /** A token that names one of these addresses. */
+  createEnrollToken(
+    principal: Principal,
+    input: ParsedInput<"enrollTokens.create">,
+    origin: string,
+  ): Promise<OutputOf<"enrollTokens.create">>;
+  revokeEnrollToken(principal: Principal, id: string): Promise<unknown>;
+  findTarget(teamId: string, idOrName: string): Target | null;
+  removeTarget(principal: Principal, target: string): Promise<unknown>;
+  onInternalError(cause: unknown): void;
+};

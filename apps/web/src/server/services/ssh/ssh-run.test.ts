@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import { createSshRun } from "./ssh-run.ts";
+
+const QUESTION = { name: "gpu1", type: "ssh-ed25519", fingerprint: "SHA256:abc" };
+
+function start(secrets: string[] = []) {
+  const principal = { userId: "u_a", userName: "ada", teamId: "tm_1", role: "owner" } as const;
+  return createSshRun({
+    ...{ id: "sr_1", act: "enrol", principal, addresses: ["ada@gpu1", "ada@gpu2"], secrets },
+    ...{ startedAtMs: 0, nowMs: () => 1 },
+  });
+}
+
+describe("a run over SSH", () => {
+  it("[E42] no line and no message shows a secret, also one that became known later, or one of its lines", () => {
+    const key =
+      "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n-----END OPENSSH PRIVATE KEY-----\n";
+    const run = start(["hunter2pass", key]);
+    run.hide("nxe1_token");
+    run.teller(0, "enrol")("info", "said hunter2pass and nxe1_token");
+    run.teller(0, "enrol")("error", `it printed\nb3BlbnNzaC1rZXktdjEAAAAA`);
+    run.set(0, { message: "failed with hunter2pass" });
+    const text = JSON.stringify(run.view(0));
+    for (const secret of ["hunter2pass", "nxe1_token", "b3BlbnNzaC1rZXktdjEAAAAA"])
+      expect(text).not.toContain(secret);
+    expect(run.view(0).lines.map((line) => line.text)).toEqual(["said ••• and •••", "it printed", "•••"]);
+  });
+
+  it("[E41] who reads on after a line misses none and sees none twice", async () => {
+    const run = start();
+    run.teller(0, "connect")("info", "one");
+    const first = run.view(0);
+    const waiting = run.changes(10_000);
+    run.teller(1, "connect")("info", "two");
+    await waiting;
+    expect(first.lines.map(({ text }) => text)).toEqual(["one"]);
+    expect(run.view(first.lines.at(-1)?.seq ?? 0).lines.map(({ text }) => text)).toEqual(["two"]);
+  });
+
+  it("[E43] a question is answered by naming the key that was shown, once", async () => {
+    const run = start();
+    const asked = run.ask(1, QUESTION);
+    expect(run.view(0).hosts[1]).toMatchObject({ state: "asking", question: QUESTION });
+    expect(() => run.answer(1, { fingerprint: "SHA256:other", accept: true })).toThrow(/no such key/);
+    expect(() => run.answer(0, { fingerprint: QUESTION.fingerprint, accept: true })).toThrow(/no such key/);
+    run.answer(1, { fingerprint: QUESTION.fingerprint, accept: true });
+    expect(await asked).toBe(true);
+    expect(() => run.answer(1, { fingerprint: QUESTION.fingerprint, accept: true })).toThrow(/no such key/);
+    expect(run.view(0).hosts[1]).toMatchObject({ state: "working", question: null });
+  });
+
+  it("[E43] a run that is cancelled answers its questions with no", async () => {
+    const run = start();
+    const asked = run.ask(0, QUESTION);
+    run.cancel();
+    expect(await asked).toBe(false);
+    expect(await run.ask(0, QUESTION)).toBe(false);
+  });
+});

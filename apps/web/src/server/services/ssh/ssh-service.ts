@@ -1,0 +1,285 @@
+/**
+ * Work on machines over SSH. Owns the runs: those under way, and ended ones for as long as somebody may look at them. Bounded: runs of a
+ * team, machines at once in a run, lines of a run. A run is gone with the process; it is safe to begin it again.
+ */
+
+import type { OutputOf } from "@nexus/shared/api/contract";
+import type { SshRun as SshRunView } from "@nexus/shared/api/ssh";
+import { NexusError } from "@nexus/shared/errors";
+import { newId } from "@nexus/shared/ids";
+import { readInventory } from "@nexus/ssh/config/read-inventory";
+import type { HostKeyQuestion } from "@nexus/ssh/host-keys/host-key-verifier";
+import { hostKeyName, parseKnownHosts } from "@nexus/ssh/host-keys/known-hosts";
+import { findTargetSsh } from "../../db/queries/find-target-ssh.ts";
+import { findTeamTarget } from "../../db/queries/find-team-target.ts";
+import type { Principal } from "../ports.ts";
+import { recordAudit } from "../record-audit.ts";
+import type { ParsedInput } from "../services.ts";
+import { enrolMachine } from "./enrol-machine.ts";
+import { listHostKeys, replaceKnownKey } from "./host-key-admin.ts";
+import type { MachineWork } from "./machine-work.ts";
+import { addressOf, type Reach } from "./reach-machine.ts";
+import type { SshContext } from "./ssh-context.ts";
+import { createSshRun, type SshRun } from "./ssh-run.ts";
+import { openTargetKey } from "./target-key.ts";
+import { uninstallMachine } from "./uninstall-machine.ts";
+
+const RUNS_MAX = 20;
+const ENDED_KEEP_MS = 60 * 60_000;
+
+export type SshService = ReturnType<typeof createSshService>;
+
+type Machine = Pick<MachineWork, "host" | "reach"> & { target: { id: string; name: string } | null };
+
+export function createSshService(ctx: SshContext) {
+  const runs = new Map<string, SshRun>();
+  const working = new Set<Promise<void>>();
+
+  async function start(principal: Principal, input: ParsedInput<"ssh.start">): Promise<{ id: string }> {
+    if (input.act === "enrol" && input.targets.length > 0)
+      throw new NexusError("bad_request", { detail: "What is a target already is not enrolled again." });
+    const machines = [
+      ...input.hosts.map((host): Machine => ({ host, reach: reachOf(host, input), target: null })),
+      ...(await Promise.all(input.targets.map((target) => machineOf(principal, input, target)))),
+    ];
+    if (machines.length === 0) throw new NexusError("bad_request", { detail: "Name at least one machine." });
+    forgetOld(principal.teamId);
+    const startedAtMs = ctx.clock.nowMs();
+    const id = newId("sshRun", ctx.randomBytes);
+    const run = createSshRun({
+      id,
+      act: input.act,
+      principal,
+      addresses: machines.map(({ host }) => addressOf(host)),
+      secrets: secretsOf(input),
+      startedAtMs,
+      nowMs: ctx.clock.nowMs,
+    });
+    await recordAudit(ctx.db, principal, {
+      action: input.act === "enrol" ? "ssh.enrolment_started" : "ssh.removal_started",
+      subject: id,
+      detail: `${machines.length} ${machines.length === 1 ? "machine" : "machines"}: ${addresses(machines)}.`,
+      atMs: startedAtMs,
+    });
+    runs.set(id, run);
+    const work = workThrough(run, machines, input).finally(() => working.delete(work));
+    working.add(work);
+    return { id };
+  }
+
+  async function workThrough(
+    run: SshRun,
+    machines: Machine[],
+    input: ParsedInput<"ssh.start">,
+  ): Promise<void> {
+    let next = 0;
+    const worker = async () => {
+      for (let index = next++; index < machines.length; index = next++) {
+        const machine = machines[index];
+        if (machine !== undefined) await workOn(run, index, { machine, input });
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(input.parallel, machines.length) }, worker));
+    run.end();
+  }
+
+  async function workOn(
+    run: SshRun,
+    index: number,
+    { machine, input }: { machine: Machine; input: ParsedInput<"ssh.start"> },
+  ): Promise<void> {
+    const { host, reach, target } = machine;
+    if (run.signal.aborted) return run.set(index, { state: "cancelled", message: "It was cancelled." });
+    run.set(index, { state: "working", target });
+    const work = { run, index, host, reach: { ...reach, confirm: confirmBy(run, index, input) }, input };
+    try {
+      if (input.act === "enrol") {
+        const { id, name } = await enrolMachine(ctx, work);
+        run.set(index, { state: "done", step: null, target: { id, name }, message: `${name} is connected.` });
+      } else {
+        await uninstallMachine(ctx, work);
+        run.set(index, { state: "done", step: null, message: "Nothing of Nexus is left on it." });
+      }
+    } catch (error) {
+      const isCancelled = run.signal.aborted;
+      if (!(error instanceof NexusError)) ctx.onInternalError(error);
+      const words =
+        error instanceof NexusError
+          ? error.message
+          : "Something broke on our side; the log of the control plane says what.";
+      run.teller(index, run.host(index).step ?? "connect")(
+        "error",
+        isCancelled ? "It was cancelled." : words,
+      );
+      run.set(index, {
+        state: isCancelled ? "cancelled" : "failed",
+        message: isCancelled ? "It was cancelled." : words,
+      });
+    }
+  }
+
+  function confirmBy(run: SshRun, index: number, { acceptHostKeys, canAsk }: ParsedInput<"ssh.start">) {
+    const accepted = new Set(acceptHostKeys);
+    if (!canAsk && accepted.size === 0) return undefined;
+    return async (question: HostKeyQuestion): Promise<boolean> => {
+      const said = `${question.name} has the key ${question.type} ${question.fingerprint}`;
+      if (accepted.has(question.fingerprint)) {
+        run.teller(index, "connect")("info", `${said}, which was named beforehand.`);
+        return true;
+      }
+      if (!canAsk) return false;
+      run.teller(index, "connect")("info", `${said}. Nobody has confirmed it yet.`);
+      const isAccepted = await run.ask(index, question);
+      run.teller(index, "connect")("info", isAccepted ? "It was confirmed." : "It was not confirmed.");
+      return isAccepted;
+    };
+  }
+
+  /** A target whose way is known, by the key that was made for it, or by what the person gives. */
+  async function machineOf(
+    principal: Principal,
+    input: ParsedInput<"ssh.start">,
+    idOrName: string,
+  ): Promise<Machine> {
+    const target = ctx.findTarget(principal.teamId, idOrName);
+    const row = target === null ? null : await findTeamTarget(ctx.db, principal.teamId, target.id);
+    if (target === null || row === null)
+      throw new NexusError("not_found", { detail: `There is no target ${idOrName}.` });
+    const way = await findTargetSsh(ctx.db, row.id);
+    if (way === null) {
+      throw new NexusError("invalid_state", {
+        detail: `How ${target.name} is reached over SSH is not known here. On the machine: nexus-agent uninstall-service, then nexus-agent unenroll.`,
+      });
+    }
+    const { port, user, jumps, transports, hostKeyName } = way;
+    const host = {
+      host: way.host,
+      port,
+      user,
+      jumps,
+      transports,
+      hostKeyAlias: aliasOf(hostKeyName, way.host, port),
+    };
+    const key = openTargetKey(ctx.masterKey, target.id, way);
+    const held = key === null ? [] : [{ label: `the key of ${target.name}`, text: key }];
+    const given = reachOf(host, input);
+    const credentials = { ...given.credentials, keys: [...held, ...(given.credentials.keys ?? [])] };
+    return { host, reach: { ...given, credentials }, target: { id: target.id, name: target.name } };
+  }
+
+  function runOf({ teamId }: Principal, id: string): SshRun {
+    const run = runs.get(id);
+    if (run === undefined || run.principal.teamId !== teamId) {
+      throw new NexusError("not_found", {
+        detail: `There is no work ${id} (any more). It is safe to begin it again.`,
+      });
+    }
+    return run;
+  }
+
+  function forgetOld(teamId: string): void {
+    const nowMs = ctx.clock.nowMs();
+    for (const [id, run] of runs) if (nowMs - (run.endedAtMs() ?? nowMs) > ENDED_KEEP_MS) runs.delete(id);
+    const team = [...runs].filter(([, run]) => run.principal.teamId === teamId);
+    const ended = team.filter(([, run]) => run.hasEnded());
+    if (team.length - ended.length >= RUNS_MAX) {
+      throw new NexusError("rate_limited", {
+        detail: `${RUNS_MAX} pieces of work over SSH are under way. Wait for one to end.`,
+      });
+    }
+    for (const [id] of ended.slice(0, Math.max(0, team.length - RUNS_MAX + 1))) runs.delete(id);
+  }
+
+  return {
+    start,
+    async read(
+      principal: Principal,
+      { id, after, waitMs }: ParsedInput<"ssh.read">,
+      signal?: AbortSignal,
+    ): Promise<SshRunView> {
+      const run = runOf(principal, id);
+      const seen = run.view(after);
+      if (
+        waitMs === 0 ||
+        seen.ended ||
+        seen.lines.length > 0 ||
+        seen.hosts.some(({ question }) => question !== null)
+      )
+        return seen;
+      await run.changes(waitMs, signal);
+      return run.view(after);
+    },
+    async *watch(
+      principal: Principal,
+      id: string,
+      signal: AbortSignal,
+    ): AsyncGenerator<SshRunView & { snapshot: boolean }> {
+      const run = runOf(principal, id);
+      let after = 0;
+      for (let snapshot = true; !signal.aborted; snapshot = false) {
+        const changed = run.changes(2 ** 30, signal);
+        const view = run.view(after);
+        after = view.lines.at(-1)?.seq ?? after;
+        yield { ...view, snapshot };
+        if (view.ended) return;
+        await changed;
+      }
+    },
+    answer(principal: Principal, { id, host, fingerprint, accept }: ParsedInput<"ssh.answer">): void {
+      runOf(principal, id).answer(host, { fingerprint, accept });
+    },
+    cancel(principal: Principal, id: string): void {
+      runOf(principal, id).cancel();
+    },
+    readHosts(input: ParsedInput<"ssh.readHosts">): OutputOf<"ssh.readHosts"> {
+      const found = readInventory(input.text, input.format === "auto" ? undefined : input.format);
+      const hosts = found.hosts.map(({ alias, host, port, user, identityFile, jump, name }) => ({
+        ...{ alias, host, port: port ?? null, user: user ?? null },
+        ...{ identityFile: identityFile ?? null, jump: jump ?? null, name: name ?? null },
+      }));
+      return { hosts, problems: found.problems };
+    },
+    hostKeys: (principal: Principal) => listHostKeys(ctx, principal),
+    replaceHostKey: (principal: Principal, input: ParsedInput<"ssh.replaceHostKey">) =>
+      replaceKnownKey(ctx, principal, input),
+    /** Breaks off what is under way, and waits for it. */
+    async close(): Promise<void> {
+      for (const run of runs.values()) run.cancel();
+      await Promise.all(working);
+    },
+  };
+}
+
+function reachOf(
+  host: Reach["host"] & Pick<MachineWork["host"], "credentials">,
+  input: ParsedInput<"ssh.start">,
+): Reach {
+  return {
+    host,
+    credentials: host.credentials ?? input.credentials,
+    cloudflareToken: input.cloudflareToken,
+    knownHosts: parseKnownHosts(input.knownHosts),
+  };
+}
+
+function aliasOf(name: string, host: string, port: number): string | undefined {
+  return name === hostKeyName(host, port) ? undefined : name;
+}
+
+function secretsOf({ credentials, hosts, cloudflareToken }: ParsedInput<"ssh.start">): string[] {
+  const all = [credentials, ...hosts.flatMap((host) => host.credentials ?? [])];
+  return [
+    ...all.flatMap(({ password, keys }) => [
+      ...(password === undefined ? [] : [password]),
+      ...keys.flatMap(({ text, passphrase }) => [text, ...(passphrase === undefined ? [] : [passphrase])]),
+    ]),
+    ...(cloudflareToken === undefined ? [] : [cloudflareToken.secret]),
+  ];
+}
+
+function addresses(machines: readonly Machine[]): string {
+  const shown = machines.slice(0, 20).map(({ host }) => addressOf(host));
+  return machines.length > shown.length
+    ? `${shown.join(", ")} and ${machines.length - shown.length} more`
+    : shown.join(", ");
+}

@@ -1,0 +1,110 @@
+/**
+ * Gives a machine back: service and agent end, it leaves the fleet with a goodbye of its own, its files and our key go. Refused while
+ * jobs run on it. Safe to repeat; what is gone already is said to be.
+ */
+import type { Target } from "@nexus/shared/api/schemas";
+import { NexusError } from "@nexus/shared/errors";
+import { runScript } from "@nexus/ssh/exec/run-remote";
+import { revokeKey } from "@nexus/ssh/keys/authorized-keys";
+import type { SshSession } from "@nexus/ssh/session";
+import { judgeMachine, type MachineFacts, type MachinePlan } from "../../core/ssh/judge-machine.ts";
+import { deleteTargetSsh } from "../../db/queries/delete-target-ssh.ts";
+import { findTargetSsh } from "../../db/queries/find-target-ssh.ts";
+import { findTeamTarget } from "../../db/queries/find-team-target.ts";
+import { examineMachine, type FoundKit } from "./examine-machine.ts";
+import { endAgent } from "./join-fleet.ts";
+import type { MachineWork } from "./machine-work.ts";
+import { sshTargetOf } from "./reach-machine.ts";
+import { type AgentCommands, agentCommands, type RemoteStatus } from "./remote-agent.ts";
+import type { SshContext } from "./ssh-context.ts";
+
+const REMOVE_MS = 60_000;
+
+/** Job folders that are not settled stay, and are named. */
+const REMOVE = `
+set -u
+cd "$HOME/.nexus-agent" 2>/dev/null || { echo gone; exit 0; }
+rm -rf kit service agent.log keep-running.pid status.json
+left=$(ls -A attempts 2>/dev/null | head -n 1)
+if [ -n "$left" ]; then echo "left: $HOME/.nexus-agent/attempts"; else cd "$HOME" && rm -rf .nexus-agent; fi
+`;
+
+export async function uninstallMachine(ctx: SshContext, work: MachineWork): Promise<void> {
+  const { run, index, reach, input } = work;
+  const { principal, signal } = run;
+  const tell = run.teller(index, "uninstall");
+
+  run.set(index, { step: "connect" });
+  const { session, transport } = await ctx.connector.connect(sshTargetOf(ctx, principal, reach), signal);
+  try {
+    run.teller(index, "connect")("done", `Connected: ${transport}, by ${session.facts.acceptedBy}.`);
+    run.set(index, { step: "uninstall" });
+    const { facts, kit } = await examineMachine(session, [], signal);
+    const plan = judgeMachine(facts, { ...input, allowRoot: true, nowS: facts.epochS ?? 0 });
+    const agent = agentOf(session, { facts, kit, plan, signal });
+    const status = (await agent?.status()) ?? null;
+    if (status === null)
+      tell(
+        "skip",
+        agent === null ? "There is no agent that Nexus brought here." : "The machine is not enrolled.",
+      );
+
+    const target =
+      status === null ? run.host(index).target : (targetOf(ctx, work, status) ?? run.host(index).target);
+    const row = target === null ? null : await findTeamTarget(ctx.db, principal.teamId, target.id);
+    const way = row === null ? null : await findTargetSsh(ctx.db, row.id);
+    if (target !== null) run.set(index, { target: { id: target.id, name: target.name } });
+    if (agent !== null && status !== null) {
+      const ended = await endAgent(session, { agent, plan, status });
+      tell(ended ? "done" : "skip", ended ? "Service and agent are ended." : "No agent ran.");
+      tell("done", (await agent.unenroll()).trim().split("\n").at(-1) ?? "It left the fleet.");
+    }
+    const removing = { what: "removing files", text: REMOVE, args: [] };
+    const said = (await runScript(session, removing, { signal, timeoutMs: REMOVE_MS })).trim();
+    if (said.startsWith("left")) tell("warn", `Unsettled jobs stay in ${said.slice("left: ".length)}`);
+    else tell(said === "gone" ? "skip" : "done", "Nothing of Nexus is left in ~/.nexus-agent.");
+    if (target !== null && ctx.findTarget(principal.teamId, target.id) !== null) {
+      await ctx.removeTarget(principal, target.id);
+      tell("done", `${target.name} is removed from the fleet.`);
+    }
+    // Last on the machine: until here a run that broke off can be repeated with this key.
+    if (way?.publicKey) {
+      const had = await revokeKey(session, way.publicKey);
+      tell(
+        had ? "done" : "skip",
+        had ? "Our key is taken out of authorized_keys." : "Our key was not there.",
+      );
+    }
+    if (row !== null) await deleteTargetSsh(ctx.db, row.id);
+  } finally {
+    await session.close();
+  }
+}
+
+type Found = { facts: MachineFacts; kit: FoundKit; plan: MachinePlan; signal: AbortSignal };
+
+/** Null where nothing of ours can be run. */
+function agentOf(session: SshSession, { facts, kit, plan, signal }: Found): AgentCommands | null {
+  const folder = `${facts.home}/.nexus-agent/kit`;
+  const nodePath = kit.nodeSha256 === null ? plan.nodePath : `${folder}/node`;
+  if (kit.scriptSha256 === null || nodePath === null) return null;
+  const remote = { nodePath, scriptPath: `${folder}/nexus-agent.js` };
+  return agentCommands(session, remote, { uid: facts.uid, gpus: undefined, signal });
+}
+
+/** Null when it left this fleet before. @throws NexusError when it must not be touched. */
+function targetOf(ctx: SshContext, { run }: MachineWork, { node }: RemoteStatus): Target | null {
+  const target = ctx.findTarget(run.principal.teamId, node.nodeId);
+  if (target === null && !ctx.origins().includes(node.origin)) {
+    throw new NexusError("conflict", {
+      detail: `It is a node of another control plane: ${node.name} at ${node.origin}. Nothing was touched.`,
+    });
+  }
+  if (target !== null && target.jobsActive > 0) {
+    const jobs = `${target.jobsActive} ${target.jobsActive === 1 ? "job" : "jobs"}`;
+    throw new NexusError("invalid_state", {
+      detail: `${target.name} runs ${jobs}. Drain it first: nexus targets cordon ${target.name} --drain`,
+    });
+  }
+  return target;
+}

@@ -1,0 +1,170 @@
+/** SSH in the API: machines to enrol, what is told meanwhile, and the keys of hosts. Secrets come in and never go out. */
+import * as z from "zod";
+import { labelsSchema, nameSchema } from "./schemas.ts";
+
+const SSH_HOSTS_MAX = 1000;
+const TEXT_MAX = 1024 * 1024;
+const KEY_MAX = 64 * 1024;
+
+const hostName = z
+  .string()
+  .max(255)
+  .regex(
+    /^(?:[A-Za-z0-9_][A-Za-z0-9_.:%-]*|[0-9A-Fa-f:]+(?:%[A-Za-z0-9]+)?)$/,
+    "not the name or address of a host",
+  );
+const userName = z
+  .string()
+  .max(64)
+  .regex(/^[A-Za-z0-9_.][A-Za-z0-9_.@+\\-]*\$?$/, "not the name of a user");
+const port = z.int().min(1).max(65_535).default(22);
+
+/** What may be shown to a server. Held in memory for as long as the work takes, and never stored. */
+const sshCredentialsSchema = z.object({
+  password: z.string().min(1).max(1024).optional(),
+  keys: z
+    .array(
+      z.object({
+        /** Where it is from, for people. */
+        label: z.string().min(1).max(200),
+        text: z.string().min(1).max(KEY_MAX),
+        passphrase: z.string().max(1024).optional(),
+      }),
+    )
+    .max(20)
+    .default([]),
+});
+
+const SSH_TRANSPORTS = ["direct", "tailscale", "cloudflare"] as const;
+
+export const sshHostSchema = z.object({
+  host: hostName,
+  port,
+  user: userName,
+  /** Of the target; otherwise the machine's own. */
+  name: nameSchema.optional(),
+  /** Machines on the way, the first one first. */
+  jumps: z
+    .array(z.object({ host: hostName, port, user: userName }))
+    .max(8)
+    .default([]),
+  /** In the order in which they are tried. */
+  transports: z.array(z.enum(SSH_TRANSPORTS)).min(1).max(3).default(["direct"]),
+  /** Under which its key is known, when not under its address. */
+  hostKeyAlias: hostName.optional(),
+  /** Instead of those for all. */
+  credentials: sshCredentialsSchema.optional(),
+});
+export type SshHost = z.output<typeof sshHostSchema>;
+export type SshHostInput = z.input<typeof sshHostSchema>;
+
+export const sshStartSchema = z.object({
+  /** `enrol` makes targets of the machines; `uninstall` takes the agent off them and them out of the fleet. */
+  act: z.enum(["enrol", "uninstall"]).default("enrol"),
+  hosts: z.array(sshHostSchema).max(SSH_HOSTS_MAX).default([]),
+  /** `uninstall` only: targets whose way is known here. */
+  targets: z.array(z.string().min(1).max(80)).max(SSH_HOSTS_MAX).default([]),
+  credentials: sshCredentialsSchema.default({ keys: [] }),
+  cloudflareToken: z
+    .object({ id: z.string().min(1).max(500), secret: z.string().min(1).max(500) })
+    .optional(),
+  /** The person's own known_hosts: hosts that it knows are not asked about. */
+  knownHosts: z.string().max(TEXT_MAX).default(""),
+  /** Fingerprints that need no question. */
+  acceptHostKeys: z.array(z.string().max(100)).max(SSH_HOSTS_MAX).default([]),
+  /** Whether somebody is there to be asked about the key of a new host. */
+  canAsk: z.boolean().default(true),
+  labels: labelsSchema.default({}),
+  /** Let jobs run as root, where the log-in is root's. */
+  allowRoot: z.boolean().default(false),
+  /** Make a key for each machine and keep it here, sealed: for reaching it without its agent. */
+  keepKey: z.boolean().default(false),
+  /** Take a machine over that belongs to another control plane. */
+  replaceIdentity: z.boolean().default(false),
+  /** Bring a Node along also where the machine has one. */
+  bringNode: z.boolean().default(false),
+  /** `NEXUS_GPUS` of the agent: what it takes for GPUs. */
+  gpus: z
+    .string()
+    .max(100)
+    .regex(/^[A-Za-z0-9:,.]+$/)
+    .optional(),
+  /** How many machines at once. */
+  parallel: z.int().min(1).max(64).default(8),
+});
+
+export const SSH_STEPS = [
+  "connect",
+  "preflight",
+  "copy",
+  "enrol",
+  "service",
+  "key",
+  "online",
+  "uninstall",
+] as const;
+export type SshStep = (typeof SSH_STEPS)[number];
+
+export const sshLineSchema = z.object({
+  /** Counts up through the run; the reader asks for what comes after. */
+  seq: z.int(),
+  host: z.int(),
+  atMs: z.number(),
+  step: z.enum(SSH_STEPS),
+  /** skip: it was done already. fix: what a person can do about the line before. */
+  level: z.enum(["info", "done", "skip", "warn", "fix", "error"]),
+  text: z.string(),
+});
+export type SshLine = z.infer<typeof sshLineSchema>;
+
+export const sshRunHostSchema = z.object({
+  index: z.int(),
+  /** `user@host:port`. */
+  address: z.string(),
+  state: z.enum(["waiting", "working", "asking", "done", "failed", "cancelled"]),
+  step: z.enum(SSH_STEPS).nullable(),
+  /** The key of a new host, for a person to confirm. */
+  question: z.object({ name: z.string(), type: z.string(), fingerprint: z.string() }).nullable(),
+  target: z.object({ id: z.string(), name: z.string() }).nullable(),
+  /** How it ended, in a sentence. */
+  message: z.string().nullable(),
+});
+export type SshRunHost = z.infer<typeof sshRunHostSchema>;
+
+export const sshRunSchema = z.object({
+  id: z.string(),
+  act: z.enum(["enrol", "uninstall"]),
+  ended: z.boolean(),
+  hosts: z.array(sshRunHostSchema),
+  /** After the asked-for place, in order. */
+  lines: z.array(sshLineSchema),
+  startedBy: z.string(),
+  startedAtMs: z.number(),
+});
+export type SshRun = z.infer<typeof sshRunSchema>;
+
+export const sshReadHostsSchema = z.object({
+  text: z.string().max(TEXT_MAX),
+  format: z.enum(["auto", "list", "ansible"]).default("auto"),
+});
+
+export const sshFoundHostSchema = z.object({
+  alias: z.string(),
+  host: z.string(),
+  port: z.int().nullable(),
+  user: z.string().nullable(),
+  identityFile: z.string().nullable(),
+  jump: z.string().nullable(),
+  name: z.string().nullable(),
+});
+
+const keySchema = z.object({ type: z.string(), fingerprint: z.string() });
+
+export const sshHostKeySchema = z.object({
+  name: z.string(),
+  known: z.array(keySchema),
+  revoked: z.array(keySchema),
+  /** Shown instead of a known one, and refused. */
+  refused: keySchema.extend({ atMs: z.number() }).nullable(),
+});
+export type SshHostKey = z.infer<typeof sshHostKeySchema>;

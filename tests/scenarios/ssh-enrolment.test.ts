@@ -1,0 +1,238 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fingerprintOf } from "@nexus/ssh/host-keys/public-key";
+import { newTestKey } from "@nexus/ssh/testing/test-keys";
+import { startTestSshd, type TestSshd } from "@nexus/ssh/testing/test-sshd";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import type { Child } from "../harness/child.ts";
+import { Nexus } from "../harness/nexus.ts";
+import { until } from "../harness/until.ts";
+
+/** A machine of the test: its log-ins have a home of their own, and a PATH without Node. */
+async function startMachine(
+  nexus: Nexus,
+  options: { lines?: string[]; home?: string } = {},
+): Promise<Machine> {
+  const bin = join(nexus.home, "no-node-bin");
+  if (!existsSync(bin)) {
+    mkdirSync(bin);
+    for (const name of PROGRAMS) {
+      const path = [`/usr/bin/${name}`, `/bin/${name}`, `/usr/sbin/${name}`].find(existsSync);
+      if (path !== undefined) symlinkSync(path, join(bin, name));
+    }
+  }
+  const server = await startTestSshd({ lines: options.lines ?? [] });
+  const home = options.home === undefined ? server.home : join(server.home, options.home);
+  if (home !== server.home) {
+    mkdirSync(join(home, ".ssh"), { recursive: true });
+    symlinkSync(join(home, ".ssh"), join(server.home, ".ssh"));
+  }
+  // Of several SetEnv lines sshd takes the first; the fixture's own sets HOME.
+  const config = join(server.folder, "sshd_config");
+  const text = readFileSync(config, "utf8").replace(
+    /^SetEnv HOME=.*$/m,
+    () => `SetEnv "HOME=${home}" PATH=${bin}`,
+  );
+  writeFileSync(config, text);
+  const keyFile = join(server.folder, "key");
+  writeFileSync(keyFile, server.userKey.privateKey, { mode: 0o600 });
+  return Object.assign(server, { keyFile, home });
+}
+
+type Machine = TestSshd & { keyFile: string };
+
+const PROGRAMS =
+  "sh env uname id awk df getconf ldd head tail cut grep gzip sha256sum date mkdir rm rmdir mv cat chmod sleep ps setsid nohup cmp ls sed find test true kill bash timeout wc tr touch dirname".split(
+    " ",
+  );
+
+async function ended(child: Child): Promise<string> {
+  await child.exit();
+  return `${child.stdout}${child.stderr}`;
+}
+
+describe("enrolment over SSH", () => {
+  let nexus: Nexus;
+  beforeAll(async () => {
+    nexus = await Nexus.start();
+  }, 90_000);
+  afterAll(() => nexus?.dispose());
+
+  /** The machine's agents end with the test. */
+  function endWith(machine: TestSshd): void {
+    onTestFinished(async () => {
+      const held = join(machine.home, ".nexus-agent/keep-running.pid");
+      if (existsSync(held)) {
+        const pid = Number(readFileSync(held, "utf8"));
+        process.kill(pid, "SIGTERM");
+        await until("the agent's loop ended", async () => {
+          try {
+            process.kill(pid, 0);
+            return false;
+          } catch {
+            return true;
+          }
+        });
+      }
+      await machine.close();
+    });
+  }
+
+  const add = (machine: Machine, ...rest: string[]) =>
+    nexus.cli([
+      "targets",
+      "add",
+      `${machine.user}@${machine.host}:${machine.port}`,
+      "--no-config",
+      ...["--identity", machine.keyFile, "--allow-root", "--gpus", "sim:2x80GiB", ...rest],
+    ]);
+
+  it("[E41] one command makes a target of a machine without Node, again is harmless, and gives it back whole", async () => {
+    const machine = await startMachine(nexus);
+    endWith(machine);
+    const print = fingerprintOf(machine.hostKey);
+
+    const refused = await ended(add(machine, "--name", "gpu1"));
+    expect(refused).toContain(`Nobody has confirmed the host key of [127.0.0.1]:${machine.port}`);
+    expect(refused).toContain(print);
+
+    const first = await ended(add(machine, "--name", "gpu1", "--accept-host-key", print, "--keep-key"));
+    expect(first).toContain("✓ gpu1 is connected.");
+    expect(first).toContain("It has no Node: one is brought along.");
+    expect(first).toMatch(/Copied Node .* checksums agree/);
+    expect(first).toContain("a loop of the shell");
+    expect(first).not.toMatch(/nxe1_|PRIVATE KEY/);
+    const job = await nexus.submit({ command: ["sh", "-c", "echo it ran"], gpus: 1, target: "gpu1" });
+    expect((await nexus.ended(job.id)).state).toBe("succeeded");
+    expect(String(await nexus.log(job.id))).toBe("it ran\n");
+
+    const again = await ended(add(machine, "--name", "gpu1", "--keep-key"));
+    expect(again).toContain("✓ gpu1 is connected.");
+    for (const words of [
+      "agent 0.1.0 is there already",
+      "Node 24",
+      "It is gpu1",
+      "runs the same agent already",
+      "lets Nexus in already",
+    ])
+      expect(again).toContain(words);
+    expect((await nexus.call("fleet.list", undefined)).targets).toHaveLength(1);
+
+    // Whoever has the database has no key: it is sealed, and no answer holds it.
+    const audit = JSON.stringify(await nexus.call("audit.list", { limit: 500 }));
+    expect(audit).toContain("ssh_host_key.confirmed");
+    expect(audit).not.toContain("PRIVATE KEY");
+
+    // Without the person's key: the one that was made for the machine lets in.
+    const removed = await ended(nexus.cli(["targets", "remove", "gpu1", "--uninstall", "--yes"]));
+    expect(removed).toContain("Nothing of Nexus is left on it.");
+    expect((await nexus.call("fleet.list", undefined)).targets).toEqual([]);
+    expect(existsSync(join(machine.home, ".nexus-agent"))).toBe(false);
+    expect(readFileSync(join(machine.home, ".ssh/authorized_keys"), "utf8")).toBe("");
+    // Again, by its address, since it is no target any more.
+    const address = `${machine.user}@${machine.host}:${machine.port}`;
+    const twice = await ended(
+      nexus.cli(["targets", "remove", address, "--uninstall", "--yes", "--identity", machine.keyFile]),
+    );
+    expect(twice).toContain("There is no agent that Nexus brought here.");
+    expect(twice).toContain("Nothing of Nexus is left on it.");
+  }, 120_000);
+
+  it("[E43] a machine with a changed key is refused until an admin names both keys and why", async () => {
+    const machine = await startMachine(nexus);
+    endWith(machine);
+    const old = fingerprintOf(machine.hostKey);
+    const first = await ended(add(machine, "--name", "gpu2", "--accept-host-key", old));
+    expect(first).toContain("✓ gpu2 is connected.");
+
+    const other = newTestKey("other");
+    writeFileSync(join(machine.folder, "host_key"), other.privateKey, { mode: 0o600 });
+    const next = fingerprintOf(other.publicKey);
+    // Naming the new key beforehand is no way around: that is for machines that nobody knows.
+    const refused = await ended(add(machine, "--name", "gpu2", "--accept-host-key", next));
+    expect(refused).toContain("is not the one that is known");
+    expect(refused).toContain(next);
+    const uninstall = ["targets", "remove", "gpu2", "--uninstall", "--yes", "--identity", machine.keyFile];
+    expect(await ended(nexus.cli(uninstall))).toContain("is not the one that is known");
+    expect(await ended(nexus.cli(["targets", "host-keys"]))).toMatch(
+      new RegExp(`! refused .*${literal(next)}`),
+    );
+
+    const name = `[127.0.0.1]:${machine.port}`;
+    const replace = ["targets", "replace-host-key", name, "--old", old, "--new", next, "--yes"];
+    await ended(nexus.cli([...replace, "--reason", "the machine was set up anew"]));
+    expect(await ended(nexus.cli(uninstall))).toContain("Nothing of Nexus is left on it.");
+    const audit = await nexus.call("audit.list", { limit: 50 });
+    expect(audit.map(({ action }) => action)).toEqual(
+      expect.arrayContaining(["ssh_host_key.confirmed", "ssh_host_key.refused", "ssh_host_key.replaced"]),
+    );
+  }, 120_000);
+
+  it("[E45] of many machines each has its line, and one that is not there is nothing to the others", async () => {
+    const machines = [await startMachine(nexus), await startMachine(nexus)];
+    machines.forEach(endWith);
+    const list = join(nexus.home, "machines");
+    const lines = machines.map(({ user, port }, at) => `${user}@127.0.0.1:${port} list-${at}`);
+    writeFileSync(list, [...lines, "nobody@127.0.0.1:1 list-9"].join("\n"));
+    const known = machines.flatMap(({ hostKey }) => ["--accept-host-key", fingerprintOf(hostKey)]);
+    // The same key for both: what an inventory's machines usually have.
+    for (const machine of machines)
+      writeFileSync(machine.authorizedKeysFile, readFileSync(machines[0]?.authorizedKeysFile ?? ""));
+    const child = nexus.cli([
+      ...[
+        "targets",
+        "add",
+        "--hosts",
+        list,
+        "--no-config",
+        "--allow-root",
+        "--gpus",
+        "none",
+        "--parallel",
+        "2",
+      ],
+      ...["--identity", machines[0]?.keyFile ?? "", ...known],
+    ]);
+    expect(await child.exit()).toBe(1);
+    expect(child.stdout).toMatch(/^MACHINE +RESULT +TARGET +WHY$/m);
+    expect(child.stdout).toMatch(/127\.0\.0\.1:\d+ +✓ done +list-0$/m);
+    expect(child.stdout).toMatch(/127\.0\.0\.1:\d+ +✓ done +list-1$/m);
+    expect(child.stdout).toMatch(/nobody@127\.0\.0\.1:1 +✗ failed/);
+    expect(child.stderr).toContain("2 of 3 done");
+    for (const name of ["list-0", "list-1"])
+      await nexus.call("targets.remove", { target: name, force: true });
+  }, 120_000);
+
+  it("[E46] a machine with a running job is not given back; once it is free, it is", async () => {
+    const machine = await startMachine(nexus);
+    endWith(machine);
+    await ended(add(machine, "--name", "gpu4", "--accept-host-key", fingerprintOf(machine.hostKey)));
+    const job = await nexus.submit({ command: ["sleep", "600"], gpus: 1, target: "gpu4" });
+    await nexus.inState(job.id, "running");
+    const uninstall = ["targets", "remove", "gpu4", "--uninstall", "--yes", "--identity", machine.keyFile];
+    expect(await ended(nexus.cli(uninstall))).toContain("gpu4 runs 1 job. Drain it first");
+    expect((await nexus.job(job.id)).state).toBe("running");
+    await nexus.call("jobs.cancel", { jobs: [job.id], graceMs: 0 });
+    await nexus.ended(job.id);
+    expect(await ended(nexus.cli(uninstall))).toContain("Nothing of Nexus is left on it.");
+    expect(existsSync(join(machine.home, ".nexus-agent"))).toBe(false);
+  }, 120_000);
+
+  it("[E48] a home full of metacharacters executes nothing, from enrolling to giving back", async () => {
+    const machine = await startMachine(nexus, { home: "a $(touch pwned) `touch pwned` 'b' ; touch pwned #" });
+    endWith(machine);
+    const print = fingerprintOf(machine.hostKey);
+    const first = await ended(add(machine, "--name", "gpu3", "--accept-host-key", print, "--keep-key"));
+    expect(first).toContain("✓ gpu3 is connected.");
+    expect(existsSync(join(machine.home, ".nexus-agent/identity.json"))).toBe(true);
+    const removed = await ended(nexus.cli(["targets", "remove", "gpu3", "--uninstall", "--yes"]));
+    expect(removed).toContain("Nothing of Nexus is left on it.");
+    const pwned = spawnSync("find", [machine.folder, "/root", "-maxdepth", "4", "-name", "pwned"], {
+      encoding: "utf8",
+    });
+    expect(pwned.stdout).toBe("");
+  }, 120_000);
+});
+
+const literal = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, "\\$&");
