@@ -20,8 +20,8 @@ import type { ServiceContext } from "../service-context.ts";
 import type { WriteLane } from "../write-lane.ts";
 
 const NOTICE_CODES = ["log_store_full", "log_store_failing"];
-/** A log that is in trouble is tried at this many retries at least before nobody counts on its word any more. */
-const PROBLEM_RETRIES = 3;
+/** Three tries at a log: an older word of trouble is of a node that is away, and says nothing of the store any more. */
+const PROBLEM_FRESH_MS = 15_000;
 
 export type AgentLog = {
   append(
@@ -123,7 +123,7 @@ export function createAgentLog(ctx: ServiceContext, world: World, lane: WriteLan
       return trouble ? { code: trouble.code, message: trouble.message, offset: null } : null;
     },
     problem() {
-      const sinceMs = clock.nowMs() - PROBLEM_RETRIES * ctx.timing.logRetryMs;
+      const sinceMs = clock.nowMs() - PROBLEM_FRESH_MS;
       const latest = [...troubles.values()].findLast(({ atMs }) => atMs >= sinceMs);
       if (!latest) return null;
       const count = troubles.size;

@@ -62,6 +62,9 @@ test("[J47] [S23] a start that the node's fault refused is no failure: the job w
     code: "disk_full",
     message: `It refuses starts: ${FULL.message}.`,
   });
+  const held = [{ code: "held", message: `it waits: ${why}`, offset: null }];
+  expect((await jobOf(id)).logTroubles).toEqual(held);
+  expect(t.services.logTroubles({ id, attempt: first.attempt })).toEqual(held);
   const late = await t.submit({ command: ["b"] });
   await t.until(async () => (await whyOf(late)) === why);
   await expect(t.submit({ command: ["c"] }, { immediate: true })).rejects.toMatchObject({
