@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createDb } from "../../apps/web/src/server/db/client.ts";
 import {
   findServerPrograms,
   startTcpPostgres,
@@ -21,6 +22,7 @@ describe("two control planes on one Postgres, reached at one address", () => {
   let nexus: Nexus;
   let other: Child;
   let otherUrl: string;
+  let frozenPort: number;
   let otherHome: string;
 
   beforeEach(async () => {
@@ -28,6 +30,7 @@ describe("two control planes on one Postgres, reached at one address", () => {
     postgres = await startTcpPostgres(program?.binDir ?? "");
     const ports = [await freePort(), await freePort()] as const;
     forwarder = await startForwarder(ports);
+    frozenPort = ports[0];
     const publicUrl = `http://127.0.0.1:${forwarder.port}`;
     const env = { DATABASE_URL: postgres.url, NEXUS_PUBLIC_URL: publicUrl };
     nexus = await Nexus.start({ ...env, NEXUS_PORT: String(ports[0]) });
@@ -74,6 +77,34 @@ describe("two control planes on one Postgres, reached at one address", () => {
     90_000,
   );
 
+  it("[O43] one that froze while another took over stands by when it goes on, and what it still tries is not committed", async () => {
+    const masterKey = (await readFile(join(nexus.home, "master.key"), "utf8")).trim();
+    other = startOther(otherHome, { NEXUS_MASTER_KEY: masterKey });
+    await other.says("stands by and takes over");
+    const frozenUrl = `http://127.0.0.1:${frozenPort}`;
+    nexus.server.process.kill("SIGSTOP");
+    await endSessions(postgres.url);
+    await other.says("took over: this control plane is the active one");
+    // It waits in the frozen one's socket until that goes on.
+    const late = fetch(`${frozenUrl}/api/trpc/jobs.submit`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${nexus.apiKey}`, "content-type": "application/json" },
+      body: JSON.stringify({ jobs: [{ command: ["true"], gpus: 0 }] }),
+    }).then((response) => response.status);
+    nexus.server.process.kill("SIGCONT");
+    expect(await late).toBe(503);
+    const ready = await until("it stands by", async () => {
+      const response = await fetch(`${frozenUrl}/readyz`);
+      const text = await response.text();
+      return response.status === 503 && text.includes("stands by") && text;
+    });
+    expect(ready).toContain("Another control plane is active on this database");
+    const jobs = await fetch(`${otherUrl}/api/trpc/jobs.list?input=%7B%7D`, {
+      headers: { authorization: `Bearer ${nexus.apiKey}` },
+    });
+    expect(await jobs.json()).toMatchObject({ result: { data: { jobs: [] } } });
+  }, 90_000);
+
   it("[O41] one that stands by says so to everyone and holds no agent", async () => {
     other = startOther(nexus.home);
     await other.says("stands by and takes over");
@@ -107,3 +138,10 @@ describe("two control planes on one Postgres, reached at one address", () => {
     expect(other.stderr).toContain("sealed with another master key");
   }, 60_000);
 });
+
+/** As a network does that was cut: Postgres gives up the sessions of a peer that does not answer. */
+async function endSessions(url: string): Promise<void> {
+  const client = createDb({ url });
+  await client.sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'nexus' and pid <> pg_backend_pid()`;
+  await client.close();
+}

@@ -167,7 +167,7 @@ describe("who may call what", () => {
     expect(response.status).toBe(400);
     const { error } = await response.json();
     expect(error.message).toBe("jobs[0].command: a job needs a command");
-    expect(error.data).toEqual({ code: "BAD_REQUEST", nexusCode: "bad_request" });
+    expect(error.data).toEqual({ code: "BAD_REQUEST", nexusCode: "bad_request", httpStatus: 400 });
   });
 
   it("[A18] an unknown procedure and a broken body are refused as such", async () => {

@@ -80,7 +80,7 @@ describe("secrets", () => {
     const text = await response.text();
     expect(text).not.toMatch(/select|session|s3cret|at .*\.ts/);
     const { error } = JSON.parse(text);
-    expect(error.data).toEqual({ code: "INTERNAL_SERVER_ERROR", nexusCode: "internal" });
+    expect(error.data).toEqual({ code: "INTERNAL_SERVER_ERROR", nexusCode: "internal", httpStatus: 500 });
     const id = /\((e_\w+)\)/.exec(error.message)?.[1] ?? "none";
     const explained = api.problems.find((line) => line.startsWith(id));
     expect(explained).toContain("invalid byte sequence");

@@ -3,7 +3,7 @@
  * A procedure without a line cannot be written, and a line's role cannot be forgotten.
  */
 import { contract, type InputOf, type OutputOf, type ProcedureName } from "@nexus/shared/api/contract";
-import { NexusError } from "@nexus/shared/errors";
+import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
 import { type Role, roleAllows } from "@nexus/shared/roles";
 import {
   type AnyTRPCProcedure,
@@ -26,7 +26,8 @@ const t = initTRPC.context<ApiContext>().create({
   errorFormatter: ({ shape, error }) => ({
     code: shape.code,
     message: error.message,
-    data: errorData(error),
+    // The number above stands for several statuses; without this one tRPC would take the first of them.
+    data: { ...errorData(error), httpStatus: ERROR_TABLE[errorData(error).nexusCode].http },
   }),
 });
 

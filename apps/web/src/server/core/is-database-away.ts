@@ -1,12 +1,13 @@
 /**
  * The connection to the database broke, or could not be made: its process ended, restarts, or does not answer. The first are
- * the driver's words, the next the system's, the last those of Postgres itself while it starts and stops. (ENOENT: its socket's
+ * the driver's words, the next the system's, the last those of Postgres itself while it starts and stops, and ours for a control plane that is not
+ * the active one any more. (ENOENT: its socket's
  * file is not there yet.)
  */
 const AWAY_CODES: readonly unknown[] = [
   ...["CONNECTION_CLOSED", "CONNECTION_DESTROYED", "CONNECTION_ENDED", "CONNECT_TIMEOUT"],
   ...["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT"],
-  ...["57P01", "57P02", "57P03", "08006", "08003", "08001"],
+  ...["57P01", "57P02", "57P03", "08006", "08003", "08001", "NX001"],
 ];
 const CAUSES_MAX = 5;
 

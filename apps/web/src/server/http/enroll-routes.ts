@@ -13,6 +13,8 @@ import {
   goodbyeRequestSchema,
 } from "@nexus/shared/protocol/enroll-messages";
 import { createAttemptLimit } from "../api/http/attempt-limit.ts";
+import { readBody } from "../api/http/read-json.ts";
+import { sendJson } from "../api/http/send-json.ts";
 import type { Enrollment } from "../services/enrollment.ts";
 
 /** A rack behind one address may enrol at once; a guesser gets nowhere at this rate against 50 bits. */
@@ -49,9 +51,9 @@ export function createEnrollRoutes(options: EnrollRoutesOptions): RouteHandler {
       return enrollment.challenge({ subject, agentNonce });
     },
     "POST /api/enroll": async (request) =>
-      await enrollment.enroll(parse(enrollRequestSchema, await readBody(request))),
+      await enrollment.enroll(parse(enrollRequestSchema, await readBody(request, ENROLL_BODY_BYTES_MAX))),
     "POST /api/enroll/goodbye": async (request) => {
-      await enrollment.leave(parse(goodbyeRequestSchema, await readBody(request)));
+      await enrollment.leave(parse(goodbyeRequestSchema, await readBody(request, ENROLL_BODY_BYTES_MAX)));
       return { ok: true };
     },
   };
@@ -63,7 +65,7 @@ export function createEnrollRoutes(options: EnrollRoutesOptions): RouteHandler {
     try {
       const retryAfterMs = limit.take(addressOf(request), nowMs());
       if (retryAfterMs > 0) throw new NexusError("rate_limited", { retryAfterMs });
-      send(response, 200, await route(request, url));
+      sendJson(response, 200, await route(request, url));
     } catch (error) {
       if (!(error instanceof NexusError)) options.onInternalError(error);
       const refusal = error instanceof NexusError ? error : new NexusError("unavailable", { cause: error });
@@ -71,25 +73,6 @@ export function createEnrollRoutes(options: EnrollRoutesOptions): RouteHandler {
     }
     return true;
   };
-}
-
-async function readBody(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > ENROLL_BODY_BYTES_MAX) {
-      throw new NexusError("too_large", {
-        detail: `The request is larger than ${ENROLL_BODY_BYTES_MAX} bytes.`,
-      });
-    }
-    chunks.push(chunk);
-  }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
-  } catch (cause) {
-    throw new NexusError("bad_request", { detail: "The body is not JSON.", cause });
-  }
 }
 
 type Schema<T> = { safeParse(value: unknown): { success: true; data: T } | { success: false } };
@@ -113,12 +96,7 @@ function sendError(response: ServerResponse, refusal: NexusError): void {
   if (retryAfterMs !== null) response.setHeader("retry-after", Math.ceil(retryAfterMs / 1000));
   // Whatever of the body was not read is not waited for.
   if (refusal.code === "too_large") response.setHeader("connection", "close");
-  send(response, ERROR_TABLE[refusal.code].http, {
+  sendJson(response, ERROR_TABLE[refusal.code].http, {
     error: { code: refusal.code, message: refusal.message, retryAfterMs },
   });
-}
-
-function send(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
-  response.end(JSON.stringify(body));
 }

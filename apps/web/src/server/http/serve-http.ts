@@ -2,7 +2,9 @@
  * The order in which a request is offered around: health, API, enrolment, and last the pages. Everything that answers before
  * Next does so on the same port; a request that fails unforeseen is answered and logged, and never ends the process.
  */
+
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { sendJson } from "../api/http/send-json.ts";
 import type { Log } from "../logger/create-logger.ts";
 import type { RouteHandler } from "./enroll-routes.ts";
 
@@ -54,9 +56,4 @@ async function answer(parts: HttpParts, req: IncomingMessage, res: ServerRespons
 
 function pathOf(req: IncomingMessage): string {
   return (req.url ?? "/").split("?", 1)[0] ?? "/";
-}
-
-function sendJson(res: ServerResponse, status: number, body: object): void {
-  res.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
-  res.end(JSON.stringify(body));
 }

@@ -7,8 +7,10 @@
  * and files behind a hole are removed before the log can grow into them. Appends, removal and cutting run one after the other;
  * reads and syncs run beside them. It refuses bytes for which there is no room.
  */
+
 import { mkdir, readdir, rm, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { createLane } from "../core/lane.ts";
 import { diskProblem, errorCode } from "./disk-problem.ts";
 import type { OpenFiles } from "./open-files.ts";
 import { chainSegments, endOf, type Segment, type SegmentFile, type Span, spansOf } from "./segment-chain.ts";
@@ -47,9 +49,9 @@ export async function openAttemptLog(options: AttemptLogOptions): Promise<Attemp
   const unsynced = new Set(
     segments.length > 0 ? [folders.attempt, folders.letters, folders.root, dirname(folders.root)] : [],
   );
-  const inLane = createLane();
+  const { run: inLane } = createLane();
   /** One at a time: whoever comes second must not return before the first is through. */
-  const inSyncLane = createLane();
+  const { run: inSyncLane } = createLane();
 
   function pathOf(segmentStart: number): string {
     return join(folders.attempt, segmentName(segmentStart));
@@ -223,16 +225,6 @@ export async function openAttemptLog(options: AttemptLogOptions): Promise<Attemp
     read,
     sync: () => inSyncLane(sync),
     remove: () => inLane(remove),
-  };
-}
-
-/** @returns runs what it is given one after the other, in the order in which it was given. */
-function createLane() {
-  let last: Promise<unknown> = Promise.resolve();
-  return <T>(work: () => Promise<T>): Promise<T> => {
-    const result = last.then(work);
-    last = result.catch(() => undefined);
-    return result;
   };
 }
 

@@ -1,5 +1,7 @@
 /** Joins the use cases: one world, one write lane, one scheduler. Owns: the timer that sweeps. */
+
 import { NexusError } from "@nexus/shared/errors";
+import { createLane } from "../core/lane.ts";
 import { createAgentLog } from "./agents/agent-log.ts";
 import { createAgentPort } from "./agents/agent-port.ts";
 import { createReports } from "./agents/reports.ts";
@@ -18,11 +20,10 @@ import { verifyWorld } from "./scheduling/verify-world.ts";
 import { createWorld } from "./scheduling/world.ts";
 import type { ServiceContext } from "./service-context.ts";
 import type { Services } from "./services.ts";
-import { createWriteLane } from "./write-lane.ts";
 
 export function createServices(ctx: ServiceContext): Services {
   const world = createWorld(ctx);
-  const lane = createWriteLane(() => {
+  const lane = createLane(() => {
     world.isStale = true;
     loop.wake();
   });

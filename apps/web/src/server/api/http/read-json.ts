@@ -9,21 +9,24 @@ export async function readJson<T>(req: IncomingMessage, schema: z.ZodType<T>): P
   if (!/^application\/json\b/i.test(req.headers["content-type"] ?? "")) {
     throw new NexusError("bad_request", { detail: "Send JSON, with content-type application/json." });
   }
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of req as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > BODY_BYTES_MAX) throw new NexusError("too_large");
-    chunks.push(chunk);
-  }
-  const parsed = schema.safeParse(parseJson(Buffer.concat(chunks).toString("utf8")));
+  const parsed = schema.safeParse(await readBody(req, BODY_BYTES_MAX));
   if (!parsed.success) throw new NexusError("bad_request", { detail: inputSentence(parsed.error) });
   return parsed.data;
 }
 
-function parseJson(text: string): unknown {
+/** The body as JSON, of whatever form. */
+export async function readBody(req: IncomingMessage, bytesMax: number): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of req as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > bytesMax) {
+      throw new NexusError("too_large", { detail: `The request is larger than ${bytesMax} bytes.` });
+    }
+    chunks.push(chunk);
+  }
   try {
-    return JSON.parse(text);
+    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
   } catch (cause) {
     throw new NexusError("bad_request", { detail: "The body is not valid JSON.", cause });
   }

@@ -1,6 +1,7 @@
 import type { JobEvent } from "@nexus/shared/machines/job";
 import type { EndedAttempt } from "../../db/queries/end-attempts.ts";
 import type { ChangedJob } from "../../db/queries/record-started.ts";
+import { announceJobs } from "../announce-jobs.ts";
 import type { World } from "../scheduling/world.ts";
 import type { ServiceContext } from "../service-context.ts";
 
@@ -47,9 +48,7 @@ export function applyEnds(
       ctx.events.emit("log", log);
     }
   }
-  for (const [teamId, ofTeam] of Map.groupBy(jobs, (job) => job.teamId)) {
-    ctx.events.emit("job", { teamId, jobs: ofTeam.map((job) => job.id) });
-  }
+  announceJobs(ctx.events, jobs);
   for (const targetId of targets) {
     const target = fleet.get(targetId);
     if (target)

@@ -1,4 +1,5 @@
 /** Carries out what `sync-node.ts` decides: the answer to an inventory. */
+
 import { BATCH_ITEMS_MAX } from "@nexus/shared/protocol/limits";
 import type { AttemptInventory, ServerMessage } from "@nexus/shared/protocol/messages";
 import { closeAttempts } from "../../db/queries/close-attempts.ts";
@@ -14,6 +15,7 @@ import type { WriteLane } from "../write-lane.ts";
 import type { AgentLog } from "./agent-log.ts";
 import { agoMs } from "./ago.ts";
 import { applyEnds } from "./apply-ends.ts";
+import { endedByUs } from "./ended-by-us.ts";
 import type { Report, Reports } from "./reports.ts";
 import { shortenLog } from "./shorten-log.ts";
 import { type KnownAttempt, missingMeans, wantOf } from "./sync-node.ts";
@@ -126,23 +128,13 @@ async function giveUp(
     const message =
       means === "lose" ? "its node no longer knows it; it may or may not have run to its end" : null;
     return [
-      {
-        attemptId: attempt.rowId,
-        attempt: attempt.id,
-        job: attempt.job,
+      endedByUs(attempt, {
         state: means === "lose" ? "lost" : "cancelled",
         event: means,
         endReason: means === "lose" ? "lost" : "cancelled",
-        actor: "control plane",
         message,
-        exitCode: null,
-        signal: null,
-        logBytes: null,
-        startedAtMs: null,
         endedAtMs: nowMs,
-        pid: null,
-        isClosed: true,
-      },
+      }),
     ];
   });
   if (ended.length > 0) applyEnds(ctx, world, { ended, changed: await endAttempts(ctx.sql, ended) });

@@ -5,11 +5,13 @@
  * answered and changes nothing, so that any message may come twice, late or out of order. An exit may come before its
  * start. Starts and exits of one round are written in that order.
  */
+
 import type { JobEvent } from "@nexus/shared/machines/job";
 import { nextJobState } from "@nexus/shared/machines/job";
 import type { AttemptExit } from "@nexus/shared/protocol/messages";
 import { type EndedAttempt, endAttempts } from "../../db/queries/end-attempts.ts";
 import { recordStarted } from "../../db/queries/record-started.ts";
+import { announceJobs } from "../announce-jobs.ts";
 import { createBatcher } from "../batcher.ts";
 import { cleanData, cleanText } from "../clean-text.ts";
 import type { LiveAttempt, LiveJob } from "../scheduling/live-jobs.ts";
@@ -104,9 +106,7 @@ export function createReports(
       world.live.move(job, "start", version);
       moved.push(job);
     }
-    for (const [teamId, jobs] of Map.groupBy(moved, (job) => job.teamId)) {
-      ctx.events.emit("job", { teamId, jobs: jobs.map((job) => job.id) });
-    }
+    announceJobs(ctx.events, moved);
   }
 }
 

@@ -6,6 +6,8 @@
  * of a job that may have started is never given up here, however long its node is silent: only a person does that. It
  * takes back a placement only when we know that no start frame of it ever left.
  */
+
+import { assert } from "@nexus/shared/assert";
 import type { TargetEvent } from "@nexus/shared/machines/target";
 import { closeAttempts } from "../../db/queries/close-attempts.ts";
 import { type EndedAttempt, endAttempts } from "../../db/queries/end-attempts.ts";
@@ -14,6 +16,8 @@ import { listGpus } from "../../db/queries/list-gpus.ts";
 import { type JobMove, moveJobs } from "../../db/queries/move-jobs.ts";
 import { setTargetStates } from "../../db/queries/set-target-states.ts";
 import { applyEnds } from "../agents/apply-ends.ts";
+import { endedByUs } from "../agents/ended-by-us.ts";
+import { announceJobs } from "../announce-jobs.ts";
 import type { NodeSession } from "../ports.ts";
 import { askToEnd } from "../scheduling/ask-to-end.ts";
 import type { LiveJob } from "../scheduling/live-jobs.ts";
@@ -159,7 +163,7 @@ export function createFleetKeeper(
         jobs.push(job);
       } else job.version = version;
     }
-    announce(jobs);
+    announceJobs(events, jobs);
   }
 
   async function takeBackUnsent(): Promise<void> {
@@ -230,26 +234,8 @@ export function createFleetKeeper(
     job: LiveJob,
     to: Pick<EndedAttempt, "state" | "event" | "endReason" | "message">,
   ): EndedAttempt {
-    return {
-      attemptId: job.attempt?.rowId ?? 0,
-      attempt: job.attempt?.id ?? "",
-      job: job.id,
-      actor: "control plane",
-      exitCode: null,
-      signal: null,
-      logBytes: null,
-      startedAtMs: null,
-      endedAtMs: clock.nowMs(),
-      pid: null,
-      isClosed: true,
-      ...to,
-    };
-  }
-
-  function announce(jobs: LiveJob[]): void {
-    for (const [teamId, ofTeam] of Map.groupBy(jobs, (job) => job.teamId)) {
-      events.emit("job", { teamId, jobs: ofTeam.map((job) => job.id) });
-    }
+    assert(job.attempt, "only a job with an attempt is ended");
+    return endedByUs(job.attempt, { ...to, endedAtMs: clock.nowMs() });
   }
 
   function changed({ row }: LiveTarget, removed: boolean): void {

@@ -11,10 +11,12 @@
  * two, which is most of the time from submit to start (a durable commit is 1 to 3 ms); and a thousand submissions at once
  * are a handful of statements.
  */
+
 import { NexusError } from "@nexus/shared/errors";
 import { explainReason, type WaitingReason } from "@nexus/shared/scheduler/reason";
 import { plan } from "../../core/scheduler/plan.ts";
 import type { Placement, Plan } from "../../core/scheduler/snapshot.ts";
+import { announceJobs } from "../announce-jobs.ts";
 import type { ServiceContext } from "../service-context.ts";
 import type { WriteLane } from "../write-lane.ts";
 import { commitPlacements, commitSubmissions, placeOf, type Submission } from "./commit-plan.ts";
@@ -275,9 +277,7 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
 
   function announce(starts: Start[], changed: LiveJob[]): void {
     const jobs = new Set([...starts.map((start) => start.job), ...changed]);
-    for (const [teamId, ofTeam] of Map.groupBy(jobs, (job) => job.teamId)) {
-      events.emit("job", { teamId, jobs: ofTeam.map((job) => job.id) });
-    }
+    announceJobs(events, jobs);
     for (const targetId of new Set(starts.map((start) => start.attempt.targetId))) {
       const target = world.fleet.get(targetId);
       if (target)
