@@ -1,4 +1,5 @@
 import { expect, test } from "./fixture.ts";
+import { showLargeFleet } from "./large-fleet.ts";
 
 test("[W27] a GPU's cell is live and labelled simulated, and names who holds it", async ({ page, nexus }) => {
   await page.goto("/");
@@ -64,4 +65,39 @@ test("[W28] a machine whose agent is killed turns unreachable on the screen, and
   expect(await nexus.inState(job.id, "running")).toMatchObject({ attemptNumber: 1 });
   await nexus.call("jobs.cancel", { jobs: [job.id] });
   await nexus.ended(job.id);
+});
+
+test("[W43] a fleet of 200 machines with 8 GPUs each is live with few of them in the page, and nothing moves", async ({
+  page,
+  nexus,
+}) => {
+  const { targets } = await nexus.call("fleet.list", undefined);
+  const like = targets.find(({ name }) => name === "lab");
+  if (!like) throw new Error("the fixture has no lab");
+  const fleet = await showLargeFleet(page, { ...like, state: "connected" }, { machines: 200, gpus: 8 });
+  await page.goto("/");
+  const first = page.getByRole("region", { name: "rack-0-node-0", exact: true });
+  await expect(first).toBeVisible();
+  await expect(page.getByText("of 1600")).toBeVisible();
+  await page.evaluate(() => {
+    const moved = window as unknown as { movedBy: number };
+    moved.movedBy = 0;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) moved.movedBy += (entry as unknown as { value: number }).value;
+    }).observe({ type: "layout-shift" });
+  });
+  for (let round = 1; round <= 8; round += 1) fleet.sample(round, 4);
+  await expect(first).toContainText(`${(8 * 3) % 100}%`);
+  expect(await page.evaluate(() => (window as unknown as { movedBy: number }).movedBy)).toBeLessThan(0.01);
+  expect(await page.getByRole("region").count()).toBeLessThan(20);
+  expect(await page.evaluate(() => document.querySelectorAll("*").length)).toBeLessThan(5000);
+
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("rack-19-node-3");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("region", { name: "rack-19-node-3", exact: true })).toBeInViewport();
+  await expect(first).toHaveCount(0);
+  await page.getByRole("radio", { name: "A row per target" }).click();
+  await expect(page.getByText("rack-19-node-3", { exact: true })).toBeInViewport();
+  expect(await page.evaluate(() => document.querySelectorAll("*").length)).toBeLessThan(5000);
 });

@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import type { ReactNode, Ref } from "react";
 import { cx } from "./cx.ts";
 
 type PageProps = {
@@ -11,10 +11,12 @@ type PageProps = {
   children: ReactNode;
   /** The content scrolls by itself (tables, logs). */
   fixed?: boolean;
+  /** The element that scrolls otherwise. */
+  scroller?: Ref<HTMLDivElement>;
 };
 
 /** A view's frame: one header row, then the content, which is all that scrolls. */
-export function Page({ title, aside, actions, bars, children, fixed = false }: PageProps) {
+export function Page({ title, aside, actions, bars, children, fixed = false, scroller }: PageProps) {
   return (
     <main className="flex min-h-0 min-w-0 flex-1 flex-col">
       <header className="flex h-12 shrink-0 items-center gap-3 border-b px-6 narrow:px-4">
@@ -24,7 +26,11 @@ export function Page({ title, aside, actions, bars, children, fixed = false }: P
       </header>
       {bars}
       <div
-        className={cx("flex min-h-0 min-w-0 flex-1 flex-col", !fixed && "overflow-y-auto overscroll-contain")}
+        ref={scroller}
+        className={cx(
+          "relative flex min-h-0 min-w-0 flex-1 flex-col",
+          !fixed && "overflow-y-auto overscroll-contain",
+        )}
       >
         {children}
       </div>

@@ -81,7 +81,7 @@ export function StaleBar({ sinceMs, onRetry }: { sinceMs: number; onRetry: () =>
   );
 }
 
-/** Dims what is no longer live. It stays readable and usable. */
+/** Takes the colour from what is no longer live. It stays usable, and as readable as WCAG AA asks. */
 export function Dimmed({
   stale,
   children,
@@ -92,6 +92,8 @@ export function Dimmed({
   className?: string;
 }) {
   return (
-    <div className={cx(className, "transition-opacity", stale && "opacity-55 saturate-50")}>{children}</div>
+    <div className={cx(className, "transition-[opacity,filter]", stale && "opacity-90 grayscale")}>
+      {children}
+    </div>
   );
 }

@@ -3,7 +3,7 @@ import type { Target } from "@nexus/shared/api/schemas";
 import { LayoutGrid, Plus, Rows3, Search, Server } from "lucide-react";
 import Link from "next/link";
 import { parseAsString, parseAsStringLiteral, useQueryState } from "nuqs";
-import { useEffect, useMemo, useRef } from "react";
+import { useMemo, useRef } from "react";
 import { Button } from "../../ui/button.tsx";
 import { Input } from "../../ui/field.tsx";
 import { Page } from "../../ui/page.tsx";
@@ -14,9 +14,10 @@ import { useConnection } from "../api/api-context.tsx";
 import { problemOf } from "../api/problem.ts";
 import { useLive } from "../live/live-context.tsx";
 import { FleetSkeleton } from "./fleet-skeleton.tsx";
-import { FleetTable } from "./fleet-table.tsx";
 import { FleetTotalsBar } from "./fleet-totals-bar.tsx";
+import { TargetList } from "./target-list.tsx";
 import { TargetPanel } from "./target-panel.tsx";
+import { TargetRow } from "./target-row.tsx";
 
 const LAYOUTS = ["cells", "table"] as const;
 
@@ -26,8 +27,8 @@ export function FleetView() {
   const [text, setText] = useQueryState("q", parseAsString.withDefault(""));
   const [layout, setLayout] = useQueryState("layout", parseAsStringLiteral(LAYOUTS).withDefault("cells"));
   const searchBox = useRef<HTMLInputElement>(null);
+  const scroller = useRef<HTMLDivElement>(null);
   useFleetCommands(searchBox);
-  useScrollToHash(fleet !== null);
 
   const shown = useMemo(
     () => (fleet?.targets ?? []).filter((target) => matches(target, text)),
@@ -38,6 +39,7 @@ export function FleetView() {
   return (
     <Page
       title="Fleet"
+      scroller={scroller}
       actions={
         <>
           {fleet && fleet.targets.length > 3 && (
@@ -91,9 +93,24 @@ export function FleetView() {
               Names and labels are searched.
             </EmptyState>
           ) : layout === "table" ? (
-            <FleetTable targets={shown} />
+            <TargetList
+              key={layout}
+              targets={shown}
+              scroller={scroller}
+              heightPx={41}
+              gapPx={0}
+              className="overflow-hidden rounded-lg border bg-surface-1"
+              draw={(target) => <TargetRow target={target} />}
+            />
           ) : (
-            shown.map((target) => <TargetPanel key={target.id} target={target} history={fleet.history} />)
+            <TargetList
+              key={layout}
+              targets={shown}
+              scroller={scroller}
+              heightPx={160}
+              gapPx={12}
+              draw={(target) => <TargetPanel target={target} history={fleet.history} />}
+            />
           )}
         </Dimmed>
       ) : fleetError ? (
@@ -122,6 +139,7 @@ function NoTargets() {
 }
 
 function matches(target: Target, text: string): boolean {
+  if (text === "") return true;
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const haystack = [
     target.name,
@@ -148,12 +166,4 @@ function useFleetCommands(searchBox: { current: HTMLInputElement | null }): void
     [searchBox],
   );
   useCommands(commands);
-}
-
-/** `/#t_…` names a target; it may arrive after the page did. */
-function useScrollToHash(ready: boolean): void {
-  useEffect(() => {
-    if (ready && window.location.hash)
-      document.getElementById(window.location.hash.slice(1))?.scrollIntoView();
-  }, [ready]);
 }

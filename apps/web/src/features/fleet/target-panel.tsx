@@ -18,14 +18,15 @@ import { TargetMenu } from "./target-menu.tsx";
 
 type TargetPanelProps = { target: Target; history: FleetState["history"] };
 
-/** One machine: what it is, how it does, and a cell per GPU. */
-export const TargetPanel = memo(function TargetPanel({ target, history }: TargetPanelProps) {
+/**
+ * One machine: what it is, how it does, and a cell per GPU. Drawn anew when its target changed; the history of a GPU grows with
+ * nothing else, while the map that holds them all is another one after every message.
+ */
+export const TargetPanel = memo(DrawnTarget, (before, after) => before.target === after.target);
+
+function DrawnTarget({ target, history }: TargetPanelProps) {
   return (
-    <section
-      id={target.id}
-      aria-label={target.name}
-      className="scroll-mt-4 rounded-lg border bg-surface-1 [content-visibility:auto] [contain-intrinsic-size:auto_180px]"
-    >
+    <section id={target.id} aria-label={target.name} className="rounded-lg border bg-surface-1">
       <TargetHeader target={target} />
       {target.notice && <Notice notice={target.notice} />}
       <Dimmed stale={!isLive(target) && target.facts !== null} className="px-3 pb-3">
@@ -41,7 +42,7 @@ export const TargetPanel = memo(function TargetPanel({ target, history }: Target
       </Dimmed>
     </section>
   );
-});
+}
 
 function TargetHeader({ target }: { target: Target }) {
   const extra = targetExtra(target);
@@ -50,7 +51,9 @@ function TargetHeader({ target }: { target: Target }) {
     <header className="flex flex-wrap items-center gap-x-3 gap-y-1 py-2 pr-2 pl-3.5">
       <span className="flex min-w-0 items-center gap-2">
         <Status look={TARGET_STATUS[target.state]} iconOnly />
-        <h2 className="truncate font-semibold">{target.name}</h2>
+        <h2 className="truncate font-semibold" title={target.name}>
+          {target.name}
+        </h2>
       </span>
       {target.state !== "connected" && (
         <span className="text-12 text-content-2">

@@ -11,6 +11,9 @@ export type FleetState = {
   readonly history: ReadonlyMap<string, readonly (number | null)[]>;
 };
 
+/** Made once: `localeCompare` makes one for every pair. */
+const byName = new Intl.Collator(undefined, { numeric: true });
+
 export const HISTORY_SAMPLES = 48;
 
 export function applyFleet(before: FleetState | null, message: OutputOf<"fleet.watch">): FleetState {
@@ -20,7 +23,7 @@ export function applyFleet(before: FleetState | null, message: OutputOf<"fleet.w
   const targets = [
     ...kept.filter((target) => !changed.has(target.id) && !removed.has(target.id)),
     ...message.targets,
-  ].sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+  ].sort((a, b) => byName.compare(a.name, b.name));
   return {
     targets,
     queued: message.queued,

@@ -98,7 +98,11 @@ function PaletteFinds() {
         words: Object.entries(target.labels).flat().join(" "),
         icon: Server,
         group: "Targets",
-        run: () => router.push(`/#${target.id}`),
+        run: () => {
+          // The fleet is there already and hears of the new place by its event, which the router does not send.
+          if (window.location.pathname === "/") window.location.hash = target.id;
+          else router.push(`/#${target.id}`);
+        },
       }),
     );
     return [...jobs, ...targets];
