@@ -64,8 +64,10 @@ const MESSAGE = {
   cancelled: "It was stopped before it started.",
 } as const;
 
-/** Short jobs are over by then. */
-const ENTER_AFTER_MS = 20;
+/** Short jobs are over by then, also on a machine that is busy with many of them: a cgroup costs more than such a job. */
+const ENTER_AFTER_MS = 100;
+/** Reading the uptime takes some 20 µs, and a busy node asks twice a job. */
+const UPTIME_GOOD_FOR_MS = 50;
 
 export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
   const { table, bootId, nowMs } = options;
@@ -77,6 +79,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
   const deadlines = createDeadlines(nowMs, (attempt) => withLive(attempt, timeOut));
   const lookTimer = setInterval(lookAtAll, options.lookEveryMs);
   let events: AttemptEvent[] = [];
+  let clock: { atMs: number; uptimeMs: number | null } = { atMs: Number.NEGATIVE_INFINITY, uptimeMs: null };
   let isClosed = false;
 
   function withLive(attempt: string, act: (live: LiveAttempt) => void): void {
@@ -132,16 +135,23 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
     const pid = live.childPid;
     const isSame = all.get(live.known.attempt) === live && live.phase === "running" && !isClosed;
     if (cgroup === null || pid === null || !isSame || !supervisorLives(live)) return;
+    live.mayHaveCgroup = true;
     live.isInCgroup = await enterCgroup(cgroup, pid);
   }
 
   /** How long ago the machine's uptime was `uptimeMs`; on systems without it the record's own age tells. */
   function ageOf(live: LiveAttempt, uptimeMs: number | null): number {
-    const uptimeNowMs = table.uptimeMs();
+    const uptimeNowMs = lookAtClock();
     if (uptimeMs !== null && uptimeNowMs !== null && live.known.bootId === bootId)
       return uptimeNowMs - uptimeMs;
     const changedAtMs = recordChangedAtMs(live.files);
     return changedAtMs === null ? 0 : Math.max(0, Date.now() - changedAtMs);
+  }
+
+  function lookAtClock(): number | null {
+    const now = nowMs();
+    if (now - clock.atMs > UPTIME_GOOD_FOR_MS) clock = { atMs: now, uptimeMs: table.uptimeMs() };
+    return clock.uptimeMs === null ? null : clock.uptimeMs + now - clock.atMs;
   }
 
   /** @param isAlone nothing is left in the job's process group. */
@@ -166,10 +176,14 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
       report(live, endedAtMs, []);
       return;
     }
-    const cleared = ender.end(treeOf(live), { graceMs, over: () => true });
     ender.lookSoon();
-    if (isHurried) report(live, endedAtMs, []);
-    else void cleared.then((leftovers) => report(live, endedAtMs, leftovers));
+    if (isHurried) {
+      ender.sweep(treeOf(live), { graceMs });
+      report(live, endedAtMs, []);
+      return;
+    }
+    const cleared = ender.end(treeOf(live), { graceMs, over: () => true });
+    void cleared.then((leftovers) => report(live, endedAtMs, leftovers));
   }
 
   function report(live: LiveAttempt, endedAtMs: number, leftovers: { pid: number; command: string }[]): void {
@@ -249,7 +263,9 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
 
   function lookAtAll(): void {
     for (const live of all.values()) {
-      if (
+      // What was just ordered is told.
+      if (live.phase === "recorded" && live.isOrdered && !live.isAwaited) live.isAwaited = true;
+      else if (
         live.phase === "recorded" ||
         (live.phase === "running" && !(live.isOrdered && supervisorLives(live)))
       ) {

@@ -28,6 +28,8 @@ export type TreeEnder = {
    * the same attempt it answers with the same promise and keeps the earlier end of the grace.
    */
   end(tree: Tree, options: { graceMs: number; over: () => boolean }): Promise<Leftover[]>;
+  /** As `end`, of which nothing is likely to be left: such trees wait for each other, to share the first pass. */
+  sweep(tree: Tree, options: { graceMs: number }): void;
   /** Something has ended: look soon. */
   lookSoon(): void;
   close(): void;
@@ -36,6 +38,8 @@ export type TreeEnder = {
 /** At most this long between the passes while a job uses its grace; its own exit is told at once by `lookSoon`. */
 const PASS_EVERY_MS_MAX = 250;
 const PASS_EVERY_MS_MIN = 20;
+/** A pass takes 5 to 10 ms on a machine with 300 processes, and hundreds of short jobs may end in a second. */
+const SWEEP_AFTER_MS = 500;
 /** A process in an uninterruptible read of a dead disk or GPU does not end. */
 const KILL_FOR_MS = 10_000;
 
@@ -43,6 +47,8 @@ type Ending = {
   tree: Tree;
   over: () => boolean;
   killAtMs: number;
+  /** Somebody waits for it, or something of it was found. */
+  isUrgent: boolean;
   /**
    * Start times of all processes that were found and sent a TERM. One that is exiting loses its environment and cgroup at once,
    * and may then still be busy giving back GPU memory.
@@ -81,7 +87,13 @@ export function createTreeEnder(table: ProcessTable, nowMs: () => number): TreeE
     const tookMs = nowMs() - beganMs;
     notBeforeMs = nowMs() + Math.max(PASS_EVERY_MS_MIN, tookMs * 9);
     everyMs = Math.min(everyMs * 1.5, PASS_EVERY_MS_MAX);
-    if (endings.size > 0) passIn(everyMs);
+    if (hasUrgent()) passIn(everyMs);
+    else if (endings.size > 0) passIn(SWEEP_AFTER_MS);
+  }
+
+  function hasUrgent(): boolean {
+    for (const { isUrgent } of endings.values()) if (isUrgent) return true;
+    return false;
   }
 
   /** What is left of a tree that is done with, or null when it is not. */
@@ -89,6 +101,7 @@ export function createTreeEnder(table: ProcessTable, nowMs: () => number): TreeE
     if (members.length === 0 && ending.over()) return members;
     const now = nowMs();
     if (now >= ending.killAtMs + KILL_FOR_MS) return members;
+    if (members.length > 0) ending.isUrgent = true;
     const isKillTime = now >= ending.killAtMs;
     if (isKillTime && ending.tree.cgroup !== null) killCgroup(ending.tree.cgroup);
     for (const { pid, startTime } of members) {
@@ -107,19 +120,37 @@ export function createTreeEnder(table: ProcessTable, nowMs: () => number): TreeE
     end(tree, { graceMs, over }) {
       const killAtMs = nowMs() + graceMs;
       let ending = endings.get(tree.attempt);
-      if (ending) ending.killAtMs = Math.min(ending.killAtMs, killAtMs);
-      else {
-        ending = { tree, over, killAtMs, found: new Map(), done: Promise.withResolvers() };
+      if (ending) {
+        ending.killAtMs = Math.min(ending.killAtMs, killAtMs);
+        ending.isUrgent = true;
+      } else {
+        ending = { tree, over, killAtMs, isUrgent: true, found: new Map(), done: Promise.withResolvers() };
         endings.set(tree.attempt, ending);
       }
       everyMs = PASS_EVERY_MS_MIN;
       passIn(0);
       return ending.done.promise;
     },
+    sweep(tree, { graceMs }) {
+      if (endings.has(tree.attempt)) return;
+      const killAtMs = nowMs() + SWEEP_AFTER_MS + graceMs;
+      const done = Promise.withResolvers<Leftover[]>();
+      endings.set(tree.attempt, {
+        tree,
+        over: () => true,
+        killAtMs,
+        isUrgent: false,
+        found: new Map(),
+        done,
+      });
+      passIn(SWEEP_AFTER_MS);
+    },
     lookSoon() {
-      if (endings.size > 0) passIn(0);
+      if (hasUrgent()) passIn(0);
     },
     close() {
+      // Sweeps are owed to jobs that are reported already, and may be forgotten: a later agent would not make them.
+      if (endings.size > 0) pass();
       if (timer !== null) clearTimeout(timer);
       endings.clear();
     },

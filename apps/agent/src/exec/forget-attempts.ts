@@ -66,7 +66,12 @@ export function createForgetting({ state, journal, live, onForgotten }: Forgetti
     for (const { known } of ended) live.delete(known.attempt);
     for (let at = 0; at < ended.length; at += ATTEMPTS_AT_ONCE) {
       const some = ended.slice(at, at + ATTEMPTS_AT_ONCE);
-      await Promise.all(some.flatMap(({ known, files }) => [dropFiles(files), dropCgroup(known.cgroup)]));
+      await Promise.all(
+        some.flatMap(({ known, files, mayHaveCgroup }) => [
+          dropFiles(files),
+          mayHaveCgroup ? dropCgroup(known.cgroup) : undefined,
+        ]),
+      );
     }
   }
 

@@ -52,6 +52,9 @@ export type LauncherOptions = {
 /** bash first: it gives a job a process group without a second program (1.5 to 2 times the starts of dash with setsid). */
 export const SHELLS = ["/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash", "/bin/sh"] as const;
 
+/** The least time between two reads of what supervisors say, so that the words of short jobs wake the agent together. */
+const READ_GAP_MS = 4;
+
 const READY_WITHIN_MS = 10_000;
 const RESTART_MS_MIN = 100;
 const RESTART_MS_MAX = 10_000;
@@ -156,7 +159,10 @@ function listen(child: ChildProcess, options: LauncherOptions): Promise<string> 
     ready.reject(unusable(`it did not answer within ${READY_WITHIN_MS / 1000} s`));
   }, READY_WITHIN_MS);
   let unread = "";
-  child.stdout?.setEncoding("latin1").on("data", (text: string) => {
+  const words = child.stdout?.setEncoding("latin1");
+  words?.on("data", (text: string) => {
+    words.pause();
+    setTimeout(() => words.resume(), READ_GAP_MS);
     const lines = (unread + text).split("\n");
     unread = lines.pop() ?? "";
     const notices: Notice[] = [];

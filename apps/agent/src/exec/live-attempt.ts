@@ -24,8 +24,12 @@ export type LiveAttempt = {
   phase: "recorded" | "running" | "ending" | "ended";
   /** This agent has ordered it, so its supervisor tells this agent. */
   isOrdered: boolean;
+  /** It was ordered before the last look, and has not begun. */
+  isAwaited: boolean;
   /** It and all that it forked are in its cgroup. */
   isInCgroup: boolean;
+  /** One was made for it, or an earlier agent may have made it. */
+  mayHaveCgroup: boolean;
   claim: Claim | null;
   childPid: number | null;
   startedAtMs: number | null;
@@ -41,7 +45,9 @@ export function liveAttempt(known: KnownAttempt, files: AttemptFiles): LiveAttem
     files,
     phase: "recorded",
     isOrdered: false,
+    isAwaited: false,
     isInCgroup: false,
+    mayHaveCgroup: true,
     claim: null,
     childPid: null,
     startedAtMs: null,

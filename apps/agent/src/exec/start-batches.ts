@@ -86,6 +86,7 @@ export function createStartBatches(context: StartBatchesContext): StartBatches {
     const known = state.attempts.get(preparation.job.attempt);
     if ("refusal" in preparation || !known) return null;
     const live = liveAttempt(known, preparation.files);
+    live.mayHaveCgroup = known.holdsGpus;
     runs.add(live);
     return live;
   }
