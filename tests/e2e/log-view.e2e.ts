@@ -41,6 +41,28 @@ test("[W30] a log of 100,000 lines scrolls, is searched and linked to, with few 
   await expect(line(54_321)).toBeInViewport();
 });
 
+test("[L22] a log that the page does not hold is searched whole, and its lines have their numbers", async ({
+  page,
+  nexus,
+}) => {
+  // About 22 MiB: more than a page loads by itself.
+  const job = await shell(nexus, "seq 1 3000000");
+  await nexus.ended(job.id);
+  await page.goto(`/jobs/${job.id}`);
+  const log = page.getByRole("log");
+  await expect(log.getByRole("button", { name: "Select line 3000000" })).toBeInViewport();
+  await page.keyboard.press("/");
+  await page.keyboard.type("765432");
+  const found = [765_432, 1_765_432, 2_765_432];
+  for (const [index, number] of found.entries()) {
+    await page.keyboard.press("Enter");
+    await expect(page.getByRole("status").filter({ hasText: `${index + 1} of 3` })).toBeVisible();
+    await expect(log.getByRole("button", { name: `Select line ${number}` })).toBeInViewport();
+    await expect(log.locator("mark").first()).toBeInViewport();
+  }
+  await page.screenshot({ path: test.info().outputPath("search.png") });
+});
+
 test("[W30] following stops on a scroll up, and a button leads to the new lines", async ({
   page,
   nexus,

@@ -1,10 +1,24 @@
 import type { LogSource } from "../../ui/log-view/log-feed.ts";
 import { HttpProblem } from "./http-problem.ts";
+import { searchLog } from "./search-log.ts";
 
 /** A job's raw log over plain HTTP ranges. */
 export function createLogSource(origin: string, job: string): LogSource {
   const url = `${origin}/api/v1/jobs/${encodeURIComponent(job)}/log`;
   return {
+    async lineAt(offset, signal) {
+      const response = await fetch(`${url}?offset=${offset}&limit=1&lines=1`, {
+        signal,
+        credentials: "same-origin",
+        cache: "no-store",
+      });
+      if (!response.ok) throw await HttpProblem.of(response);
+      await response.arrayBuffer();
+      const line = numberOf(response, "x-log-line", 0);
+      if (line === 0) throw new Error("the server does not number lines");
+      return line;
+    },
+    search: (query, options) => searchLog(url, query, options),
     async read(offset, limit, signal) {
       const response = await fetch(`${url}?offset=${offset}&limit=${limit}`, {
         signal,

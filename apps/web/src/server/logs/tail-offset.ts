@@ -61,8 +61,9 @@ export async function linesBefore({ attempt, size, offset, read, counts }: Lines
 }
 
 function countLineEnds(bytes: Uint8Array): number {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let found = 0;
-  for (let at = 0; at < bytes.byteLength; at++) if (bytes[at] === NEWLINE) found += 1;
+  for (let at = buffer.indexOf(NEWLINE); at !== -1; at = buffer.indexOf(NEWLINE, at + 1)) found += 1;
   return found;
 }
 

@@ -143,4 +143,37 @@ describe("log feed", () => {
     expect(textAt(feed, feed.state().window.rowCount - 1)).toBe("line 1500000");
     feed.close();
   });
+
+  it("[L20] the lines of a log whose beginning is not loaded are numbered as soon as the server told", async () => {
+    const log = new MemoryLog(numbered(1_900_000));
+    const asked: number[] = [];
+    const source: LogSource = {
+      read: (offset, limit) => log.read(offset, limit),
+      async lineAt(offset) {
+        asked.push(offset);
+        let lines = 1;
+        for (let at = log.bytes.indexOf(10); at !== -1 && at < offset; at = log.bytes.indexOf(10, at + 1))
+          lines += 1;
+        return lines;
+      },
+    };
+    const feed = createLogFeed(source, { size: log.bytes.length, ended: true });
+    const numberAt = (index: number) => {
+      const { window } = feed.state();
+      const row = window.row(index);
+      return row === null ? null : window.lineNumber(row);
+    };
+    await until(feed, () => numberAt(feed.state().window.rowCount - 1) === 1_900_000);
+    const { window } = feed.state();
+    feed.setFollowing(false);
+    feed.loadEarlier();
+    await until(feed, () => !feed.state().loadingEarlier);
+    expect(numberAt(window.rowCount - 1)).toBe(1_900_000);
+    expect(textAt(feed, 1)).toBe(`line ${numberAt(1)}`);
+    feed.show(5_000_000);
+    await until(feed, () => numberAt(1) !== null);
+    expect(textAt(feed, 1)).toBe(`line ${numberAt(1)}`);
+    expect(asked).toHaveLength(2);
+    feed.close();
+  });
 });

@@ -14,6 +14,18 @@ export type LogSource = {
     limit: number,
     signal: AbortSignal,
   ): Promise<{ offset: number; bytes: Uint8Array; size: number; ended: boolean }>;
+  /** Number, from 1, of the line at a byte. */
+  lineAt?(offset: number, signal: AbortSignal): Promise<number>;
+  /** Finds lines in all of the log, however much of it is loaded; case does not count. */
+  search?(query: string, options: SourceSearch): Promise<void>;
+};
+
+export type SourceSearch = {
+  signal: AbortSignal;
+  /** So many places are wanted; all are counted. */
+  placesMax: number;
+  /** Where lines that match begin, in order, as they are found; and how many matched so far. */
+  found(places: number[], matches: number): void;
 };
 
 export type LogFeedState = {
@@ -70,6 +82,9 @@ export function createLogFeed(source: LogSource, initial: { size: number; ended:
   let controller: AbortController | null = null;
   let retryTimer: ReturnType<typeof setTimeout> | null = null;
   let closed = false;
+  const numbering = new AbortController();
+  /** The window that was last asked about. */
+  let numbered: LogWindow | null = null;
 
   function set(change: Partial<LogFeedState>): void {
     state = { ...state, ...change, version: state.version + 1 };
@@ -96,6 +111,7 @@ export function createLogFeed(source: LogSource, initial: { size: number; ended:
     if (following && !state.loading && state.size - state.window.end > BEHIND_BYTES_MAX) {
       jump(tailStart(state.size));
     }
+    numberLines();
     const read = nextRead();
     if (!read) {
       if (state.loading) set({ loading: false });
@@ -118,6 +134,26 @@ export function createLogFeed(source: LogSource, initial: { size: number; ended:
         retryTimer = setTimeout(retry, delayMs);
         set({ trouble: { error, retryAtMs: Date.now() + delayMs } });
       },
+    );
+  }
+
+  /** The middle of a log does not tell which lines it holds. Without an answer they stay without numbers. */
+  function numberLines(): void {
+    const { window, loading } = state;
+    if (loading || numbered === window || window.knowsLines || window.rowCount === 0 || !source.lineAt)
+      return;
+    numbered = window;
+    const { start } = window;
+    source.lineAt(start, numbering.signal).then(
+      (line) => {
+        if (closed || state.window !== window) return;
+        if (window.setLineAt(start, line)) set({});
+        else {
+          numbered = null;
+          numberLines();
+        }
+      },
+      () => undefined,
     );
   }
 
@@ -192,6 +228,7 @@ export function createLogFeed(source: LogSource, initial: { size: number; ended:
     retryNow: retry,
     close() {
       closed = true;
+      numbering.abort();
       controller?.abort();
       if (retryTimer) clearTimeout(retryTimer);
       listeners.clear();

@@ -14,7 +14,7 @@ import type { KeyboardEvent, Ref } from "react";
 import { Button, IconButton } from "../button.tsx";
 import { cx } from "../cx.ts";
 import { formatCount, plural } from "../format.ts";
-import { MATCHES_MAX, type SearchState } from "./search.ts";
+import type { SearchState } from "./search.ts";
 
 export type LogToolbarProps = {
   searchRef: Ref<HTMLInputElement>;
@@ -148,8 +148,8 @@ function SearchBox({ searchRef, query, onQuery, search, current, onStep, partial
 }
 
 function matchesText(search: SearchState, current: number | null): string {
-  const count = search.matches.length;
+  const count = search.total;
   if (count === 0) return search.done ? "none" : "…";
-  const total = `${formatCount(count)}${count >= MATCHES_MAX ? "+" : search.done ? "" : "…"}`;
+  const total = `${formatCount(count)}${search.done ? "" : "…"}`;
   return current === null ? total : `${formatCount(current + 1)} of ${total}`;
 }

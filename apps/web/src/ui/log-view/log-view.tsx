@@ -59,7 +59,7 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
   const wrap = wrapChoice ?? narrow;
   const [query, setQuery] = useState("");
   const [currentMatch, setCurrentMatch] = useState<number | null>(null);
-  const search = useLogSearch(state, query);
+  const search = useLogSearch(state, query, props.source);
   const follow = useFollow({ feed, state, scroller, initially: picked === null });
 
   // A link to lines: bring them into the window, then into view, once.
@@ -106,7 +106,15 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
     const index = (next + count) % count;
     setCurrentMatch(index);
     follow.stop();
-    rows.current?.show(search.matches[index] ?? 0);
+    const offset = search.matches[index] ?? 0;
+    if (offset >= log.start && offset <= log.end) {
+      rows.current?.show(offset);
+      return;
+    }
+    wanted.current = offset;
+    askedOf.current = feed;
+    feed.setFollowing(false);
+    feed.show(offset);
   }
 
   // Rows are drawn again only when something of theirs changed, so what they are given must stay the same.
@@ -149,7 +157,7 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
         search={search}
         current={currentMatch}
         onStep={step}
-        partial={log.start > 0 || log.end < state.size}
+        partial={search.isPartial}
         following={follow.following}
         onFollow={(next) => (next ? follow.start() : follow.stop())}
         wrap={wrap}

@@ -59,6 +59,19 @@ export class LogWindow {
     return this.lineBase + row.line + 1;
   }
 
+  get knowsLines(): boolean {
+    return this.lineBase !== null;
+  }
+
+  /** @returns false when the byte is not in the window any more. */
+  setLineAt(offset: number, number: number): boolean {
+    if (offset < this.from || offset > this.end) return false;
+    const row = this.row(this.indexOf(offset));
+    if (row === null || this.gapBefore(offset)) return false;
+    this.lineBase = number - 1 - row.line;
+    return true;
+  }
+
   spans(row: TextRow): Span[] {
     return rowSpans(this.bytes(row.shown, row.end), row.state);
   }

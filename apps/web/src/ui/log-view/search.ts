@@ -12,9 +12,11 @@ export type SearchState = {
   /** Start offsets of the rows that match, ascending: offsets outlive prepending and trimming, indexes do not. */
   readonly matches: readonly number[];
   readonly done: boolean;
+  /** Lines that match; more than `matches` where only the first so many have a place. */
+  readonly total: number;
 };
 
-export const NO_SEARCH: SearchState = { query: "", matches: [], done: true };
+export const NO_SEARCH: SearchState = { query: "", matches: [], done: true, total: 0 };
 
 /** Where a needle stands in a row's text: start and end, case-insensitive. */
 export function matchRanges(text: string, query: string): [number, number][] {

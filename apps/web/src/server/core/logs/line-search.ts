@@ -32,16 +32,23 @@ export const LINE_BYTES_MAX = 1024 * 1024;
 export const TEXT_CHARS_MAX = 4096;
 const TEXT_CHARS_BEFORE = 1024;
 const NEWLINE = 10;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one.
-const RETURN_OR_ESCAPE = /[\r\x1b]/;
 /** What looks around its match would see the next line, so each line is then matched alone, which is slower. */
 const LOOKS_AROUND = /\(\?<?[=!]/;
 
-/** Lines in a piece of the log, by index: where they begin and end in the bytes and in the text. */
-type Lines = { text: string; byteStarts: number[]; textStarts: number[]; count: number };
+/** Lines in a piece of the log: where each begins in the bytes and in the text, found out when it is asked for. */
+type Lines = {
+  readonly text: string;
+  readonly count: number;
+  readonly byteStarts: number[];
+  readonly textStarts: number[];
+};
 
 /** @throws SyntaxError with the engine's sentence. */
-export function createLineSearch(query: LineSearchQuery, start: SearchStart): LineSearch {
+export function createLineSearch(
+  query: LineSearchQuery,
+  start: SearchStart,
+  decode: (bytes: Uint8Array) => string = (bytes) => decoder.decode(bytes),
+): LineSearch {
   const { contextLines, linesMax, isTextWanted } = query;
   const expression = toExpression(query);
   let isLineByLine = !query.isFixed && LOOKS_AROUND.test(query.pattern);
@@ -54,7 +61,7 @@ export function createLineSearch(query: LineSearchQuery, start: SearchStart): Li
   let owed = 0;
 
   function search(bytes: Uint8Array, isCutLine: boolean): LogLineFound[] {
-    const lines = cutLines(bytes);
+    const lines = cutLines(bytes, decode(bytes));
     const found: LogLineFound[] = [];
     let index = 0;
     for (;;) {
@@ -106,7 +113,7 @@ export function createLineSearch(query: LineSearchQuery, start: SearchStart): Li
 
   function nextMatch(lines: Lines, first: number): { index: number; from: number; to: number } | null {
     if (!isLineByLine && first < lines.count) {
-      expression.lastIndex = lines.textStarts[first] ?? 0;
+      expression.lastIndex = first === 0 ? 0 : (lines.textStarts[first] ?? 0);
       const match = expression.exec(lines.text);
       if (match === null) return null;
       if (!match[0].includes("\n")) {
@@ -156,15 +163,31 @@ function toExpression({ pattern, isFixed, ignoresCase }: LineSearchQuery): RegEx
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-function cutLines(bytes: Uint8Array): Lines {
-  const byteStarts = startsIn(bytes);
-  const count = byteStarts.length - (bytes.at(-1) === NEWLINE ? 1 : 0);
-  const raw = decoder.decode(bytes);
-  const isPlain = !RETURN_OR_ESCAPE.test(raw);
+/** Most pieces hold no match: then their lines are only counted. */
+function cutLines(bytes: Uint8Array, raw: string): Lines {
+  const isPlain = !raw.includes("\r") && !raw.includes("\x1b");
   const text = isPlain ? raw : raw.split("\n").map(visibleLine).join("\n");
-  // As many characters as bytes: then each is one, since a character of more bytes has fewer units.
-  const textStarts = isPlain && raw.length === bytes.length ? byteStarts : startsInText(text);
-  return { text, byteStarts, textStarts, count };
+  let byteStarts: number[] | null = null;
+  let textStarts: number[] | null = null;
+  return {
+    text,
+    count: countLines(bytes),
+    get byteStarts() {
+      byteStarts ??= startsIn(bytes);
+      return byteStarts;
+    },
+    get textStarts() {
+      // As many characters as bytes: then each is one, since a character of more bytes has fewer units.
+      textStarts ??= isPlain && raw.length === bytes.length ? this.byteStarts : startsInText(text);
+      return textStarts;
+    },
+  };
+}
+
+function countLines(bytes: Uint8Array): number {
+  let ends = 0;
+  for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) ends += 1;
+  return ends + (bytes.at(-1) === NEWLINE ? 0 : 1);
 }
 
 function startsIn(bytes: Uint8Array): number[] {
