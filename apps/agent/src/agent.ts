@@ -20,7 +20,7 @@ import type { GpuDriver } from "./gpu/driver.ts";
 import { readHostFacts } from "./host/facts.ts";
 import { createHostSampler } from "./host/sample.ts";
 import type { Identity } from "./link/identity-store.ts";
-import { createLogShipper } from "./link/log-shipper.ts";
+import { createLogShipper, type LogFile } from "./link/log-shipper.ts";
 import { createServerLink, type LinkState } from "./link/server-link.ts";
 import { createNeverRan } from "./never-ran.ts";
 import { createNodeFaults } from "./node-faults.ts";
@@ -199,7 +199,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       return;
     }
     if (want === "unclaimed" || !supervisor.has(attempt)) return;
-    logs.attach({ attempt, fence, path: supervisor.logPath(attempt) }, logBytes);
+    logs.attach(logFile(attempt, fence), logBytes);
     if (want === "adopt") supervisor.resume([attempt]);
     else supervisor.stop(attempt, { reason: "cancelled", graceMs: GRACE_MS });
   }
@@ -339,7 +339,11 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   }
 
   function attachLog(attempt: string, fence: number): void {
-    logs.attach({ attempt, fence, path: supervisor.logPath(attempt) }, 0);
+    logs.attach(logFile(attempt, fence), 0);
+  }
+
+  function logFile(attempt: string, fence: number): LogFile {
+    return { attempt, fence, path: supervisor.logPath(attempt), masks: () => supervisor.masks(attempt) };
   }
 
   function retell(): void {

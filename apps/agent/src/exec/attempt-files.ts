@@ -1,5 +1,6 @@
 /**
- * The files of one attempt: `ID.record` (what became of it, see core/attempt-record.ts) and `ID.log` (what it wrote); and the
+ * The files of one attempt: `ID.record` (what became of it, see core/attempt-record.ts), `ID.log` (what it wrote) and, where there
+ * are any, `ID.masks` (values that nobody else may see of the log: only this user may read it); and the
  * order that it came with, one for attempts that start together (what runs, with their secrets: only this user may read it,
  * and it goes when all of them have begun). A new file is the dearest thing that a short job asks of a disk, 20 to 300 µs, so
  * there is neither a folder nor a script for each. Everything is small and local, so it is read synchronously.
@@ -22,6 +23,7 @@ import { type AttemptRecord, lostLine, NO_RECORD, parseRecord, VOID_LINE } from 
 export type AttemptFiles = {
   log: string;
   record: string;
+  masks: string;
   /** Shared with others. */
   order: string;
 };
@@ -30,6 +32,7 @@ export function attemptFiles(attemptsFolder: string, attempt: string, order: str
   return {
     log: join(attemptsFolder, `${attempt}.log`),
     record: join(attemptsFolder, `${attempt}.record`),
+    masks: join(attemptsFolder, `${attempt}.masks`),
     order: join(attemptsFolder, `${order}.sh`),
   };
 }
@@ -45,6 +48,28 @@ export function writeOrder({ order }: AttemptFiles, script: string): void {
   }
 }
 
+/** Survives a power cut like the log that it is for. */
+export function writeMasks({ masks }: AttemptFiles, values: string[]): void {
+  rmSync(masks, { force: true });
+  writeFileSync(masks, JSON.stringify(values), { mode: 0o600, flag: "wx", flush: true });
+}
+
+/** @throws when they cannot be read: a log whose secrets are not known must not leave the node. */
+export function readMasks({ masks }: AttemptFiles): string[] {
+  try {
+    const values: unknown = JSON.parse(readFileSync(masks, "utf8"));
+    if (Array.isArray(values) && values.every((value) => typeof value === "string")) return values;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return [];
+    throw error;
+  }
+  throw new Error(`${masks} does not hold what it should`);
+}
+
+export function removeMasks({ masks }: AttemptFiles): void {
+  rmSync(masks, { force: true });
+}
+
 export function removeOrder({ order }: Pick<AttemptFiles, "order">): void {
   rmSync(order, { force: true });
 }
@@ -55,7 +80,7 @@ export function removeDebris(
   known: { attempts: { has(attempt: string): boolean }; orders: { has(order: string): boolean } },
 ): void {
   for (const name of readdirSync(attemptsFolder)) {
-    const [, stem = "", kind] = /^(.*)\.(log|record|sh)$/.exec(name) ?? [];
+    const [, stem = "", kind] = /^(.*)\.(log|record|masks|sh)$/.exec(name) ?? [];
     const isKnown = kind === "sh" ? known.orders.has(stem) : kind !== undefined && known.attempts.has(stem);
     if (!isKnown) rmSync(join(attemptsFolder, name), { recursive: true, force: true });
   }
@@ -66,8 +91,8 @@ export function removeLog(files: AttemptFiles): void {
 }
 
 /** Freeing blocks may wait for the disk, so it is not done on the event loop. */
-export async function dropFiles({ log, record }: AttemptFiles): Promise<void> {
-  await Promise.all([unlink(record).catch(unlessGone), unlink(log).catch(unlessGone)]);
+export async function dropFiles({ log, record, masks }: AttemptFiles): Promise<void> {
+  await Promise.all([log, record, masks].map((file) => unlink(file).catch(unlessGone)));
 }
 
 function unlessGone(error: unknown): void {

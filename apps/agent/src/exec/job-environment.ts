@@ -46,5 +46,14 @@ export function jobEnvironment({ job, attempt, env, gpus }: JobFacts): Record<st
   };
 }
 
+/** Names, with commas, of the job's own variables whose values are hidden in its log. */
+const MASK_NAMES = "NEXUS_MASK";
+
+/** The values that its log must not show. */
+export function maskedValues(env: Record<string, string>): string[] {
+  const names = (env[MASK_NAMES] ?? "").split(",").map((name) => name.trim());
+  return names.flatMap((name) => (Object.hasOwn(env, name) ? [env[name] ?? ""] : []));
+}
+
 /** Inherited by everything that a job starts; how its processes are found again. */
 export const ATTEMPT_MARKER = "NEXUS_ATTEMPT_ID";

@@ -9,12 +9,19 @@ import type { ErrorCode } from "@nexus/shared/errors";
 import { isErrorCode, NexusError } from "@nexus/shared/errors";
 import type { JobStart } from "@nexus/shared/protocol/messages";
 import { type AttemptsState, admit, applyEvent, type DurableEvent, withdraw } from "../core/attempts.ts";
-import { type AttemptFiles, attemptFiles, removeOrder, writeOrder } from "./attempt-files.ts";
+import {
+  type AttemptFiles,
+  attemptFiles,
+  removeMasks,
+  removeOrder,
+  writeMasks,
+  writeOrder,
+} from "./attempt-files.ts";
 import type { StartChecks } from "./check-start.ts";
 import { DiskRefusal, refusalOfDisk } from "./disk-refusal.ts";
 import type { DiskFaultCode } from "./home-health.ts";
 import { type JobCgroups, removeCgroup } from "./job-cgroups.ts";
-import { jobEnvironment } from "./job-environment.ts";
+import { jobEnvironment, maskedValues } from "./job-environment.ts";
 import { jobScript, orderScript } from "./job-script.ts";
 import type { Journal } from "./journal.ts";
 
@@ -117,6 +124,10 @@ function prepareOrder(order: Checked[], context: StartContext): (Prepared | Refu
       const script = jobScript({ command: job.command, env: jobEnvironment(job), cwd, cgroupProcs });
       return [{ attempt: job.attempt, script }];
     });
+    for (const { job, files } of good) {
+      const values = maskedValues(job.env);
+      if (values.length > 0) writeMasks(files, values);
+    }
     writeOrder(some.files, orderScript(scripts));
     return all;
   } catch (error) {
@@ -154,9 +165,10 @@ function admitOne({ job }: Checked, order: string, context: StartContext): Prepa
   return { job, files: attemptFiles(attemptsFolder, attempt, order), event, fenceBefore };
 }
 
-function undo({ files, event, fenceBefore }: Prepared, state: AttemptsState): void {
+function undo({ job, files, event, fenceBefore }: Prepared, state: AttemptsState): void {
   withdraw(state, event.attempt, fenceBefore);
   removeOrder(files);
+  if (maskedValues(job.env).length > 0) removeMasks(files);
   if (event.cgroup !== null && event.holdsGpus) removeCgroup(event.cgroup);
 }
 

@@ -55,6 +55,24 @@ describe("starting", () => {
     expect(exited.ranMs).toBeGreaterThanOrEqual(0);
   });
 
+  it("[L23] what a job's log must not show is known to the next agent too, and goes with the attempt", async () => {
+    const first = await home.open();
+    const env = { TOKEN: "hunter22", OTHER: "plain", NEXUS_MASK: "TOKEN, ABSENT" };
+    const [job, open] = [sh("true", { env }), sh("true")];
+    await first.start([job, open]);
+    await first.exited(job.attempt);
+    await first.exited(open.attempt);
+    await first.close();
+    const next = await home.open();
+    expect([next.masks(job.attempt), next.masks(open.attempt)]).toEqual([["hunter22"], []]);
+    const masks = next.logPath(job.attempt).replace(/log$/, "masks");
+    expect(statSync(masks).mode & 0o777).toBe(0o600);
+    writeFileSync(masks, "torn");
+    expect(() => next.masks(job.attempt)).toThrow();
+    await next.forget([job.attempt]);
+    await expect.poll(() => existsSync(masks)).toBe(false);
+  });
+
   it("[J22] without a directory a job runs in the user's home, and ~ is that home", async () => {
     const place = { HOME: join(home.path, "jane") };
     mkdirSync(join(place.HOME, "sub"), { recursive: true });

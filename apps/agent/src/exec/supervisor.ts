@@ -14,7 +14,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { NexusError } from "@nexus/shared/errors";
 import type { AttemptInventory, JobStart } from "@nexus/shared/protocol/messages";
 import { type AttemptsState, applyEvent, type StopReason } from "../core/attempts.ts";
-import { attemptFiles, removeDebris } from "./attempt-files.ts";
+import { attemptFiles, readMasks, removeDebris } from "./attempt-files.ts";
 import { type AttemptEvent, createAttemptRuns } from "./attempt-runs.ts";
 import { createStartChecks } from "./check-start.ts";
 import { refusalOfDisk } from "./disk-refusal.ts";
@@ -76,6 +76,8 @@ export type Supervisor = {
   /** As `inventory`, for one; without a look at its log. */
   has(attempt: string): boolean;
   logPath(attempt: string): string;
+  /** Values that its log must not show. @throws when they cannot be read. */
+  masks(attempt: string): string[];
   /** The GPUs of attempts that have not ended. */
   holders(): { attempt: string; gpus: string[] }[];
   close(): Promise<void>;
@@ -262,6 +264,7 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
         .filter(({ phase, known }) => phase !== "ended" && known.gpus.length > 0)
         .map(({ known: { attempt, gpus } }) => ({ attempt, gpus })),
     logPath: (attempt) => attemptFiles(attemptsFolder, attempt, attempt).log,
+    masks: (attempt) => readMasks(attemptFiles(attemptsFolder, attempt, attempt)),
     async close() {
       isClosed = true;
       await batches.settled();

@@ -42,6 +42,31 @@ async function pullText(): Promise<{ attempt: string; offset: number; text: stri
 }
 
 describe("log shipper", () => {
+  it("[L23] a secret does not leave, whole or in halves, and the end of the log brings what waited", async () => {
+    await writeFile(path("a_m"), "key=hunt");
+    shipper.attach({ ...file("a_m"), masks: () => ["hunter22"] }, 0);
+    expect(await pullText()).toEqual({ attempt: "a_m", offset: 0, text: "key=" });
+    expect(await shipper.pull()).toBeNull();
+    const next = pullText();
+    await appendFile(path("a_m"), "er22 and hunter");
+    expect(await next).toEqual({ attempt: "a_m", offset: 4, text: "******** and " });
+    const last = pullText();
+    shipper.end("a_m", 23);
+    expect(await last).toEqual({ attempt: "a_m", offset: 17, text: "hunter" });
+    // Asked to go back into the midst of it, it sends the same bytes.
+    shipper.ack("a_m", { logBytes: 7, rewind: true });
+    expect(await pullText()).toEqual({ attempt: "a_m", offset: 7, text: "***** and hunter" });
+  });
+
+  it("[L23] a log whose secrets cannot be read stays where it is", async () => {
+    await writeFile(path("a_n"), "hunter22");
+    const masks = () => {
+      throw new Error("no masks");
+    };
+    shipper.attach({ ...file("a_n"), masks }, 0);
+    await expect.poll(async () => (await shipper.pull()) ?? troubles).toEqual(["a_n: Error: no masks"]);
+  });
+
   it("[P29] what was written before and what comes later is sent at its offsets", async () => {
     await writeFile(path("a_1"), "0123456789");
     shipper.attach(file("a_1"), 4);

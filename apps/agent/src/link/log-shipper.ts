@@ -1,10 +1,12 @@
 /**
  * Sends the logs of attempts from their files, by the rule of `core/log-stream.ts`. Owns: the streams, the open files, the
  * watches on them. Invariants: bytes are read only when they may be sent, so memory holds one chunk however much a job writes;
- * every stream gets its turn; a watch that fails or sleeps is made up for by a slow look at the size.
+ * every stream gets its turn; a watch that fails or sleeps is made up for by a slow look at the size; no byte of a secret
+ * leaves, also where it stands in two pieces.
  */
 import { type FSWatcher, watch } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import { maskMargin, maskSecrets, secretsOf } from "../core/log-mask.ts";
 import {
   ackLog,
   attachLog,
@@ -32,7 +34,13 @@ export type LogShipperOptions = {
   resendAfterMs?: number;
 };
 
-export type LogFile = { attempt: string; fence: number; path: string };
+export type LogFile = {
+  attempt: string;
+  fence: number;
+  path: string;
+  /** Values that must not leave in it; asked for once, before anything is sent. */
+  masks?: () => string[];
+};
 
 export type LogShipper = {
   /** The server stands at `logBytes`: from there on it gets what is in the file and what comes. */
@@ -51,6 +59,10 @@ export type LogShipper = {
 type Tail = {
   stream: LogStream;
   path: string;
+  masks: () => string[];
+  secrets: Uint8Array[] | null;
+  /** The bytes from `sent` up to `size` may be the beginning of a secret: they wait for what comes next. */
+  held: { sent: number; size: number } | null;
   file: FileHandle | null;
   watcher: FSWatcher | null;
   isLooking: boolean;
@@ -170,10 +182,13 @@ export function createLogShipper(options: LogShipperOptions): LogShipper {
   }
 
   const shipper: LogShipper = {
-    attach({ attempt, fence, path }, logBytes) {
+    attach({ attempt, fence, path, masks = () => [] }, logBytes) {
       const tail = tails.get(attempt) ?? {
         stream: newLogStream(attempt, fence),
         path,
+        masks,
+        secrets: null,
+        held: null,
         file: null,
         watcher: null,
         isLooking: false,
@@ -237,6 +252,10 @@ export function createLogShipper(options: LogShipperOptions): LogShipper {
         if (epoch !== started) return null;
         // An answer of the server may have moved it meanwhile: then these are not the next bytes any more.
         if (payload === null || tail.stream.at?.sent !== chunk.offset) continue;
+        if (payload.length === 0) {
+          tail.held = { sent: chunk.offset, size: tail.stream.size };
+          continue;
+        }
         tail.stream = sentChunk(tail.stream, payload.length);
         const { attempt, fence } = tail.stream;
         return { message: { type: "log", attempt, fence, offset: chunk.offset }, payload };
@@ -255,7 +274,7 @@ export function createLogShipper(options: LogShipperOptions): LogShipper {
 
   function nextTurn(): Tail | null {
     for (const [attempt, tail] of tails) {
-      if (nextChunk(tail.stream) === null || tail.retryAtMs > nowMs()) continue;
+      if (nextChunk(tail.stream) === null || isHeld(tail) || tail.retryAtMs > nowMs()) continue;
       tails.delete(attempt);
       tails.set(attempt, tail);
       return tail;
@@ -270,15 +289,24 @@ export function createLogShipper(options: LogShipperOptions): LogShipper {
   ): Promise<Uint8Array | null> {
     try {
       const file = await fileOf(tail);
-      const { bytesRead, buffer } = await file.read(
-        Buffer.allocUnsafe(chunk.length),
-        0,
-        chunk.length,
-        chunk.offset,
-      );
-      if (bytesRead > 0) {
+      tail.secrets ??= secretsOf(tail.masks());
+      const margin = maskMargin(tail.secrets);
+      const from = Math.max(0, chunk.offset - margin);
+      const wanted = chunk.offset - from + chunk.length + margin;
+      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(wanted), 0, wanted, from);
+      const bytes = buffer.subarray(0, bytesRead);
+      const piece = {
+        from: chunk.offset - from,
+        to: Math.min(bytesRead, chunk.offset - from + chunk.length),
+      };
+      if (piece.to > piece.from) {
         tail.failures = 0;
-        return buffer.subarray(0, bytesRead);
+        if (margin === 0) return bytes;
+        const { endsAt } = tail.stream;
+        return maskSecrets(
+          { bytes, ...piece, isEnd: endsAt !== null && from + bytesRead >= endsAt },
+          tail.secrets,
+        );
       }
       tail.stream = growLog(tail.stream, chunk.offset);
       onTrouble(tail.stream.attempt, new Error("the log file is shorter than it was"));
@@ -299,6 +327,10 @@ export function createLogShipper(options: LogShipperOptions): LogShipper {
   }
 
   return shipper;
+}
+
+function isHeld({ held, stream }: Tail): boolean {
+  return held !== null && stream.endsAt === null && stream.at?.sent === held.sent && stream.size <= held.size;
 }
 
 function isMissing(error: unknown): boolean {
