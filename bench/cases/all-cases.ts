@@ -4,7 +4,7 @@ import { dashLoop } from "./dash-loop.ts";
 import { gnuParallel } from "./gnu-parallel.ts";
 import { nexusIdle } from "./nexus-idle.ts";
 import { nexusRate, nexusStart } from "./nexus-jobs.ts";
-import { nexusLogDelay, nexusLogRate, nexusSteadyLog } from "./nexus-log.ts";
+import { nexusLogDelay, nexusLogRate, nexusLogStore, nexusSteadyLog } from "./nexus-log.ts";
 import { nodeSpawnLoop } from "./node-spawn-loop.ts";
 import { schedulerPlan } from "./scheduler-plan.ts";
 import { slurmRate, slurmStart } from "./slurm.ts";
@@ -26,6 +26,7 @@ export const ALL_CASES: BenchCase[] = [
   slurmRate,
   ...schedulerPlan,
   nexusLogRate,
+  nexusLogStore,
   nexusLogDelay,
   nexusSteadyLog,
   ...sshSpeed,

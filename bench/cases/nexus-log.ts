@@ -4,6 +4,7 @@ import { openNexus, unlessBuilt } from "../nexus.ts";
 import { memoryMib } from "../process-tree.ts";
 
 const LOG_MB = 256;
+const STORE_JOBS = 4;
 const LINES = 200;
 const LINE_EVERY_MS = 20;
 const STEADY_S = 60;
@@ -29,6 +30,27 @@ export const nexusLogRate: BenchCase = {
     });
     if (seen !== bytes || firstAt === undefined) throw new Error(`the viewer saw ${seen} of ${bytes} bytes`);
     return [LOG_MB / ((performance.now() - firstAt) / 1000)];
+  },
+};
+
+/** Several jobs write as fast as they can and nobody looks: from their files over the socket into the server's, and acked. */
+export const nexusLogStore: BenchCase = {
+  name: "Nexus, logs of 4 jobs from agent to disk",
+  unit: "MB/s",
+  absent: unlessBuilt,
+  async run(ctx) {
+    const { nexus } = await openNexus(ctx);
+    const bytes = LOG_MB * 1_000_000;
+    const startedAt = performance.now();
+    const jobs = await Promise.all(
+      Array.from({ length: STORE_JOBS }, () =>
+        nexus.submit({ command: ["sh", "-c", `yes 0123456789abcdef0123456789abcdef | head -c ${bytes}`] }),
+      ),
+    );
+    for (const { id } of jobs) {
+      while ((await logBytes(nexus, id)) < bytes) await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return [(STORE_JOBS * LOG_MB) / ((performance.now() - startedAt) / 1000)];
   },
 };
 
@@ -97,6 +119,12 @@ export const nexusSteadyLog: BenchCase = {
 
 function median(values: number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
+
+async function logBytes(nexus: Nexus, job: string): Promise<number> {
+  const response = await nexus.fetch(`/api/v1/jobs/${job}/log?offset=0&limit=1`);
+  await response.arrayBuffer();
+  return Number(response.headers.get("x-log-size"));
 }
 
 async function follow(nexus: Nexus, job: string, onChunk: (chunk: Uint8Array) => void): Promise<void> {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createLogFeed, type LogFeed, type LogSource, WHOLE_BYTES_MAX } from "./log-feed.ts";
+import { WINDOW_ROWS_MAX } from "./log-window.ts";
 
 /** A log in memory that answers like the server: short reads, gone ranges, failures on demand. */
 class MemoryLog implements LogSource {
@@ -141,6 +142,32 @@ describe("log feed", () => {
     await until(feed, () => feed.state().window.end === log.bytes.length);
     expect(feed.state().window.start).toBeGreaterThan(0);
     expect(textAt(feed, feed.state().window.rowCount - 1)).toBe("line 1500000");
+    feed.close();
+  });
+
+  it("[L22] of a log of short lines no more rows are held than a browser can draw, and every place is reached", async () => {
+    const log = new MemoryLog(new TextEncoder().encode("123456\n".repeat(3_000_000)));
+    log.answerMax = 1024 * 1024;
+    const feed = createLogFeed(log, { size: log.bytes.length, ended: true });
+    const { length: size } = log.bytes;
+    const holds = (offset: number) => {
+      const { window, loading } = feed.state();
+      return !loading && window.start <= offset && offset <= window.end;
+    };
+    await until(feed, () => holds(size));
+    feed.setFollowing(false);
+    for (const offset of [7_000_000, 9_000_000, 0]) {
+      feed.show(offset);
+      await until(feed, () => holds(offset));
+    }
+    // On from the start to the end, as a reader who scrolls.
+    while (!holds(size)) {
+      await until(feed, () => feed.state().window.full || holds(size));
+      const { end } = feed.state().window;
+      feed.loadLater();
+      await until(feed, () => feed.state().window.end > end || holds(size));
+      expect(feed.state().window.rowCount).toBeLessThan(WINDOW_ROWS_MAX + 200_000);
+    }
     feed.close();
   });
 

@@ -2,7 +2,7 @@
  * Brings a log's bytes into a window. Owns the window, one read at a time, and the retry after a failed read.
  * It knows the log's size from two sides (`setSize`, and every answer) and reads until it holds the end. While a reader
  * follows, the window lets go of its front; while a reader has scrolled up, it stops at its bound and never moves what
- * is being read. Falling far behind a fast job, it jumps to the tail instead of fetching what nobody can read.
+ * is being read, until the reader comes near that bound. Falling far behind a fast job, it jumps to the tail instead of fetching what nobody can read.
  * It refuses nothing and throws nothing: a failed read is a state with the time of the next try.
  */
 import { LogWindow } from "./log-window.ts";
@@ -37,6 +37,7 @@ export type LogFeedState = {
   /** Nothing has been read yet. */
   readonly loading: boolean;
   readonly loadingEarlier: boolean;
+  readonly loadingLater: boolean;
   /** A read failed; the next try is at `retryAtMs`. */
   readonly trouble: { readonly error: unknown; readonly retryAtMs: number } | null;
 };
@@ -47,6 +48,8 @@ export type LogFeed = {
   setSize(size: number, ended: boolean): void;
   setFollowing(following: boolean): void;
   loadEarlier(): void;
+  /** Goes on behind a window that is full, which then lets go of its front. */
+  loadLater(): void;
   /** Makes the row at `offset` part of the window; "end" is the tail. */
   show(offset: number | "end"): void;
   retryNow(): void;
@@ -75,6 +78,7 @@ export function createLogFeed(source: LogSource, initial: { size: number; ended:
     ended: initial.ended,
     loading: true,
     loadingEarlier: false,
+    loadingLater: false,
     trouble: null,
   };
   let following = true;
@@ -94,7 +98,12 @@ export function createLogFeed(source: LogSource, initial: { size: number; ended:
   function jump(start: number): void {
     controller?.abort();
     controller = null;
-    set({ window: new LogWindow(Math.max(0, start)), loading: true, loadingEarlier: false });
+    set({
+      window: new LogWindow(Math.max(0, start)),
+      loading: true,
+      loadingEarlier: false,
+      loadingLater: false,
+    });
   }
 
   /** The next read, or null when there is nothing to do. */
@@ -102,8 +111,10 @@ export function createLogFeed(source: LogSource, initial: { size: number; ended:
     const { window, size, loading, ended } = state;
     if (state.loadingEarlier && window.start > 0) return readEarlier;
     const nothingYet = loading && size === 0 && !ended;
-    if (nothingYet || (window.end < size && (following || !window.full))) return readNext;
-    return window.start > 0 && size <= WHOLE_BYTES_MAX && !loading ? readEarlier : null;
+    if (nothingYet || (window.end < size && (following || state.loadingLater || !window.full)))
+      return readNext;
+    const isCompleted = size <= WHOLE_BYTES_MAX && !window.full;
+    return window.start > 0 && isCompleted && !loading ? readEarlier : null;
   }
 
   function pump(): void {
@@ -163,10 +174,16 @@ export function createLogFeed(source: LogSource, initial: { size: number; ended:
     if (signal.aborted) return;
     const before = window.end;
     window.append(answer.offset, answer.bytes);
-    if (following) window.trim("front");
+    if (following || state.loadingLater) window.trim("front");
     const size = Math.max(state.size, answer.size, window.end);
     const stuck = window.end === before && window.end < size;
-    set({ size, ended: state.ended || answer.ended, loading: false, ...(stuck ? {} : { trouble: null }) });
+    set({
+      size,
+      ended: state.ended || answer.ended,
+      loading: false,
+      loadingLater: false,
+      ...(stuck ? {} : { trouble: null }),
+    });
     if (stuck) throw new Error(`the server has ${size} bytes but gave none from ${before}`);
   }
 
@@ -215,13 +232,18 @@ export function createLogFeed(source: LogSource, initial: { size: number; ended:
       set({ loadingEarlier: true });
       pump();
     },
+    loadLater() {
+      if (state.loadingLater || following || !state.window.full || state.window.end >= state.size) return;
+      set({ loadingLater: true });
+      pump();
+    },
     show(offset) {
       const { window, size } = state;
       if (offset === "end") {
         following = true;
         if (size - window.end > WHOLE_BYTES_MAX || (window.full && window.end < size))
           jump(size - TAIL_BYTES);
-      } else if (offset < window.start || offset > window.end + BEHIND_BYTES_MAX)
+      } else if (offset < window.start || offset > window.end + (window.full ? 0 : READ_BYTES))
         jump(offset - CONTEXT_BYTES);
       pump();
     },

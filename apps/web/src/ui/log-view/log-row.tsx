@@ -13,6 +13,8 @@ export const ROW_HEIGHT = 20;
 type LogRowProps = {
   window: LogWindow;
   row: LogRow;
+  /** From 1; null where it is not known. It may become known later. */
+  number: number | null;
   wrap: boolean;
   query: string;
   current: boolean;
@@ -24,7 +26,16 @@ export const LogRowView = memo(function LogRowView(props: LogRowProps) {
   return props.row.kind === "gap" ? <GapLine row={props.row} /> : <TextLine {...props} row={props.row} />;
 });
 
-function TextLine({ window, row, wrap, query, current, picked, onPick }: LogRowProps & { row: TextRow }) {
+function TextLine({
+  window,
+  row,
+  number,
+  wrap,
+  query,
+  current,
+  picked,
+  onPick,
+}: LogRowProps & { row: TextRow }) {
   const spans = useMemo(() => window.spans(row), [window, row]);
   const pieces = useMemo(() => {
     const ranges = query === "" ? [] : matchRanges(spans.map((span) => span.text).join(""), query);
@@ -38,7 +49,7 @@ function TextLine({ window, row, wrap, query, current, picked, onPick }: LogRowP
         current && "bg-surface-3",
       )}
     >
-      <Gutter window={window} row={row} picked={picked} onPick={onPick} />
+      <Gutter window={window} number={number} row={row} picked={picked} onPick={onPick} />
       <span
         className={cx(
           "min-w-0 flex-1 pr-4 [tab-size:8] [unicode-bidi:plaintext]",
@@ -59,11 +70,10 @@ function TextLine({ window, row, wrap, query, current, picked, onPick }: LogRowP
   );
 }
 
-type GutterProps = Pick<LogRowProps, "window" | "picked" | "onPick"> & { row: TextRow };
+type GutterProps = Pick<LogRowProps, "window" | "number" | "picked" | "onPick"> & { row: TextRow };
 
 /** The number comes from an attribute, so that selecting text never takes it along. */
-function Gutter({ window, row, picked, onPick }: GutterProps) {
-  const number = window.lineNumber(row);
+function Gutter({ window, row, number, picked, onPick }: GutterProps) {
   const first = row.start === window.start && row.start > 0;
   const label = row.continued || first ? "⋯" : number === null ? "·" : formatCount(number);
   return (

@@ -46,14 +46,16 @@ type LogRowsProps = {
   onScroll: () => void;
   /** The first rows are near. */
   onStart: () => void;
+  /** The last rows are near. */
+  onEnd: () => void;
 };
 
-const EARLIER_ROWS = 60;
+const EDGE_ROWS = 60;
 const AT_END_PX = 8;
 const OVERSCAN_ROWS = 16;
 
 export const LogRows = memo(function LogRows(props: LogRowsProps) {
-  const { scroller, state, wrap, picked, following, onStart } = props;
+  const { scroller, state, wrap, picked, following, onStart, onEnd } = props;
   const { window: log } = state;
 
   const virtualizer = useVirtualizer({
@@ -85,10 +87,15 @@ export const LogRows = memo(function LogRows(props: LogRowsProps) {
   });
 
   const items = virtualizer.getVirtualItems();
-  const nearStart = (items[0]?.index ?? 0) < EARLIER_ROWS;
+  const nearStart = (items[0]?.index ?? 0) < EDGE_ROWS;
   useEffect(() => {
     if (nearStart && !state.loading && !following) onStart();
   }, [nearStart, state, following, onStart]);
+
+  const nearEnd = (items.at(-1)?.index ?? 0) > log.rowCount - EDGE_ROWS;
+  useEffect(() => {
+    if (nearEnd && !state.loading && !following) onEnd();
+  }, [nearEnd, state, following, onEnd]);
 
   return (
     <div
@@ -119,6 +126,7 @@ export const LogRows = memo(function LogRows(props: LogRowsProps) {
                   <LogRowView
                     window={log}
                     row={row}
+                    number={log.lineNumber(row)}
                     wrap={wrap}
                     query={props.query}
                     current={row.start === props.currentOffset}

@@ -36,6 +36,8 @@ export type LogViewProps = {
   className?: string;
 };
 
+const GOAL_RESTS_MS = 400;
+
 export function LogView(props: LogViewProps) {
   const { feed, state } = useLogFeed(props.source, props.size, props.ended);
   return (
@@ -62,26 +64,28 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
   const search = useLogSearch(state, query, props.source);
   const follow = useFollow({ feed, state, scroller, initially: picked === null });
 
-  // A link to lines: bring them into the window, then into view, once.
-  const wanted = useRef(picked?.from ?? null);
-  const askedOf = useRef<LogFeed | null>(null);
+  // A place to go to, from a link or a match: brought into the window, then into view, until the list rests there. While rows
+  // come in above, where it stands moves.
+  const [goal, setGoal] = useState(picked?.from ?? null);
+  const asked = useRef<{ feed: LogFeed; goal: number } | null>(null);
   useEffect(() => {
-    if (wanted.current === null) return;
-    const offset = Math.min(wanted.current, state.size);
+    if (goal === null) return;
+    const offset = Math.min(goal, state.size);
     if (offset < log.start || offset > log.end) {
       // Once for a feed: it takes several reads until the offset is there.
-      if (askedOf.current !== feed) feed.show(offset);
-      askedOf.current = feed;
+      if (asked.current?.feed !== feed || asked.current.goal !== goal) feed.show(offset);
+      asked.current = { feed, goal };
       return;
     }
     if (state.loading) return;
     // In the next frame: the list takes its own scroll position up in this one.
-    const frame = requestAnimationFrame(() => {
-      rows.current?.show(offset);
-      wanted.current = null;
-    });
-    return () => cancelAnimationFrame(frame);
-  }, [feed, log, state]);
+    const frame = requestAnimationFrame(() => rows.current?.show(offset));
+    const rested = setTimeout(() => setGoal(null), GOAL_RESTS_MS);
+    return () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(rested);
+    };
+  }, [goal, feed, log, state]);
 
   // Enter is often pressed before the search has looked: the step is then taken once it has.
   const awaited = useRef<1 | -1 | null>(null);
@@ -106,15 +110,8 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
     const index = (next + count) % count;
     setCurrentMatch(index);
     follow.stop();
-    const offset = search.matches[index] ?? 0;
-    if (offset >= log.start && offset <= log.end) {
-      rows.current?.show(offset);
-      return;
-    }
-    wanted.current = offset;
-    askedOf.current = feed;
     feed.setFollowing(false);
-    feed.show(offset);
+    setGoal(search.matches[index] ?? 0);
   }
 
   // Rows are drawn again only when something of theirs changed, so what they are given must stay the same.
@@ -131,12 +128,17 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
 
   const pickedRows = picked ? log.indexOf(picked.to) - log.indexOf(picked.from) + 1 : 0;
   const currentOffset = currentMatch === null ? null : (search.matches[currentMatch] ?? null);
+  function startFollowing(): void {
+    setGoal(null);
+    follow.start();
+  }
   useLogCommands({
     searchBox,
     wrap,
     setWrap,
-    follow,
+    follow: { ...follow, start: startFollowing },
     toStart: () => {
+      setGoal(null);
       follow.stop();
       feed.show(0);
       rows.current?.toStart();
@@ -159,7 +161,7 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
         onStep={step}
         partial={search.isPartial}
         following={follow.following}
-        onFollow={(next) => (next ? follow.start() : follow.stop())}
+        onFollow={(next) => (next ? startFollowing() : follow.stop())}
         wrap={wrap}
         onWrap={setWrap}
         downloadHref={props.downloadHref}
@@ -168,7 +170,11 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
         onCopyLink={picked && link ? () => void copyText(link(picked)) : undefined}
         onUnpick={() => onPick(null)}
       />
-      <div className="relative min-h-0 flex-1 bg-surface-0">
+      <div
+        className="relative min-h-0 flex-1 bg-surface-0"
+        onWheel={() => setGoal(null)}
+        onPointerDown={() => setGoal(null)}
+      >
         <LogRows
           handle={rows}
           scroller={scroller}
@@ -182,13 +188,14 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
           onPick={pick}
           onScroll={onScroll}
           onStart={feed.loadEarlier}
+          onEnd={feed.loadLater}
         />
         {!follow.following && follow.newLines > 0 && (
           <div className="pointer-events-none absolute inset-x-0 bottom-3 flex animate-fade justify-center">
             <Button
               variant="primary"
               size="small"
-              onClick={follow.start}
+              onClick={startFollowing}
               className="pointer-events-auto rounded-full! shadow-overlay"
             >
               <ChevronsDown />

@@ -1,6 +1,6 @@
 /**
  * The part of a log that the page holds: one unbroken range `[start, end)` of byte offsets, as chunks in order, and the rows
- * cut from it. It grows at both ends and is trimmed from the far end, so a log of any size costs at most BYTES_MAX.
+ * cut from it. It grows at both ends and is trimmed from the far end, so a log of any size costs at most WINDOW_BYTES_MAX.
  * Invariants: chunks touch each other; the rows are those of the whole range, however it arrived; a range that the server
  * does not have is a gap row, never silence. It refuses bytes that do not touch it (`append` behind, `prepend` elsewhere).
  */
@@ -9,6 +9,8 @@ import { type LogRow, RowScanner, type TextRow } from "./row-scanner.ts";
 import { rowSpans, rowText, type Span } from "./spans.ts";
 
 const WINDOW_BYTES_MAX = 32 * 1024 * 1024;
+/** Browsers draw nothing beyond some height: Firefox 17.8 million px, Chromium 33.5 million, which are 890,000 rows of 20 px. */
+export const WINDOW_ROWS_MAX = 800_000;
 /** Trimming moves every row index, so it is done seldom and by much. */
 const TRIM_TO = 0.75;
 /** Small live chunks are joined up to this size: ten thousand lines a minute must not become ten thousand arrays. */
@@ -42,7 +44,7 @@ export class LogWindow {
   }
 
   get full(): boolean {
-    return this.held >= this.bytesMax;
+    return this.held >= this.bytesMax || this.rowCount >= WINDOW_ROWS_MAX;
   }
 
   get rowCount(): number {
@@ -125,8 +127,9 @@ export class LogWindow {
 
   /** Drops whole chunks from one end until the window is within its bound. */
   trim(side: "front" | "back"): void {
-    if (this.held <= this.bytesMax) return;
-    const target = this.bytesMax * TRIM_TO;
+    if (this.held <= this.bytesMax && this.rowCount <= WINDOW_ROWS_MAX) return;
+    const bytesOfRows = (this.held / this.rowCount) * WINDOW_ROWS_MAX;
+    const target = Math.min(this.bytesMax, bytesOfRows) * TRIM_TO;
     if (side === "back") this.trimBack(target);
     else this.trimFront(target);
   }
