@@ -60,7 +60,7 @@ export function openFrameSocket(options: FrameSocketOptions): FrameSocket {
     maxPayload: FRAME_BYTES_MAX,
     perMessageDeflate: false,
     // Masks keep pages of a browser from writing what a proxy reads as HTTP. No browser is here and no proxy reads along (TLS, or this
-    // machine), and a key of zeros spares both ends a pass over every byte: MASKCPU.
+    // machine), and a key of zeros spares both ends a pass over every byte.
     generateMask: (key) => key.fill(0),
     handshakeTimeout: DIAL_TIMEOUT_MS,
     followRedirects: false,
