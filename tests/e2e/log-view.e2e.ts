@@ -41,7 +41,7 @@ test("[W30] a log of 100,000 lines scrolls, is searched and linked to, with few 
   await expect(line(54_321)).toBeInViewport();
 });
 
-test("[L22] a log that the page does not hold is searched whole, and its lines have their numbers", async ({
+test("[L26] a log that the page does not hold is searched whole, and its lines have their numbers", async ({
   page,
   nexus,
 }) => {

@@ -4,7 +4,7 @@
  */
 
 /** Shorter values are in every log: hiding them would hide the log. */
-export const SECRET_BYTES_MIN = 4;
+const SECRET_BYTES_MIN = 4;
 const ASTERISK = 42;
 
 /**

@@ -55,7 +55,7 @@ describe("starting", () => {
     expect(exited.ranMs).toBeGreaterThanOrEqual(0);
   });
 
-  it("[L23] what a job's log must not show is known to the next agent too, and goes with the attempt", async () => {
+  it("[L27] what a job's log must not show is known to the next agent too, and goes with the attempt", async () => {
     const first = await home.open();
     const env = { TOKEN: "hunter22", OTHER: "plain", NEXUS_MASK: "TOKEN, ABSENT" };
     const [job, open] = [sh("true", { env }), sh("true")];

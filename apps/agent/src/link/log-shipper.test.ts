@@ -42,7 +42,7 @@ async function pullText(): Promise<{ attempt: string; offset: number; text: stri
 }
 
 describe("log shipper", () => {
-  it("[L23] a secret does not leave, whole or in halves, and the end of the log brings what waited", async () => {
+  it("[L27] a secret does not leave, whole or in halves, and the end of the log brings what waited", async () => {
     await writeFile(path("a_m"), "key=hunt");
     shipper.attach({ ...file("a_m"), masks: () => ["hunter22"] }, 0);
     expect(await pullText()).toEqual({ attempt: "a_m", offset: 0, text: "key=" });
@@ -58,7 +58,7 @@ describe("log shipper", () => {
     expect(await pullText()).toEqual({ attempt: "a_m", offset: 7, text: "***** and hunter" });
   });
 
-  it("[L23] a log whose secrets cannot be read stays where it is", async () => {
+  it("[L27] a log whose secrets cannot be read stays where it is", async () => {
     await writeFile(path("a_n"), "hunter22");
     const masks = () => {
       throw new Error("no masks");

@@ -145,7 +145,7 @@ describe("log feed", () => {
     feed.close();
   });
 
-  it("[L22] of a log of short lines no more rows are held than a browser can draw, and every place is reached", async () => {
+  it("[L26] of a log of short lines no more rows are held than a browser can draw, and every place is reached", async () => {
     const log = new MemoryLog(new TextEncoder().encode("123456\n".repeat(3_000_000)));
     log.answerMax = 1024 * 1024;
     const feed = createLogFeed(log, { size: log.bytes.length, ended: true });
