@@ -12,6 +12,7 @@ WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 COPY apps/web/package.json apps/web/
 COPY packages/shared/package.json packages/shared/
+COPY packages/ssh/package.json packages/ssh/
 # Only what the server imports: pages are compiled, and optional packages are compilers and the embedded Postgres, which a
 # server replaces by DATABASE_URL.
 RUN npm ci --omit=dev --omit=optional --omit=peer --workspace @nexus/web && mkdir -p apps/web/node_modules

@@ -1,54 +1,34 @@
 "use client";
-import { useState } from "react";
+import { Network, SquareTerminal } from "lucide-react";
+import { parseAsString, parseAsStringLiteral, useQueryState } from "nuqs";
 import { Column, Page } from "../../ui/page.tsx";
-import { useApiQuery } from "../api/api-context.tsx";
-import { ChooseStep } from "./choose-step.tsx";
-import type { CreatedToken } from "./enroll-commands.ts";
-import { RunStep } from "./run-step.tsx";
-import { Step } from "./step.tsx";
-import { TokenList } from "./token-list.tsx";
-import { WaitStep } from "./wait-step.tsx";
+import { Segmented } from "../../ui/segmented.tsx";
+import { CommandEnrolment } from "./command-enrolment.tsx";
+import { SshEnrolment } from "./ssh-enrolment.tsx";
 
-/** How often tokens are asked for while one is waited on: a used one says which node came with it. */
-const WAITING_REFETCH_MS = 2000;
+const WAYS = ["command", "ssh"] as const;
 
 export function EnrollView() {
-  const [created, setCreated] = useState<CreatedToken | null>(null);
-  const tokens = useApiQuery("enrollTokens.list", undefined, { refetchMs: created ? WAITING_REFETCH_MS : 0 });
-  const token = tokens.data?.find(({ id }) => id === created?.enrollToken.id) ?? created?.enrollToken ?? null;
-  const arrived = token?.targets ?? [];
-
+  const [way, setWay] = useQueryState("by", parseAsStringLiteral(WAYS).withDefault("command"));
+  const [run, setRun] = useQueryState("run", parseAsString);
   return (
     <Page title="Enrol a machine">
       <Column>
-        <ol className="flex flex-col">
-          <Step number={1} title="Choose how it joins" state={created ? "done" : "now"}>
-            <ChooseStep
-              created={created}
-              onCreated={(next) => {
-                setCreated(next);
-                void tokens.refetch();
-              }}
-              onAgain={() => setCreated(null)}
-            />
-          </Step>
-          <Step
-            number={2}
-            title="Run one command on the machine"
-            state={!created ? "later" : arrived.length > 0 ? "done" : "now"}
-          >
-            {created && <RunStep created={created} />}
-          </Step>
-          <Step
-            number={3}
-            title="It appears here"
-            state={!created ? "later" : arrived.length > 0 ? "done" : "now"}
-            last
-          >
-            {token && created && <WaitStep token={token} />}
-          </Step>
-        </ol>
-        <TokenList tokens={tokens.data} error={tokens.error} onRetry={() => void tokens.refetch()} />
+        <Segmented
+          label="How the machine is reached"
+          className="mb-5 narrow:flex"
+          value={way}
+          onChange={(next) => void setWay(next)}
+          options={[
+            { value: "command", label: "A command on the machine", icon: <SquareTerminal aria-hidden /> },
+            { value: "ssh", label: "Over SSH from here", icon: <Network aria-hidden /> },
+          ]}
+        />
+        {way === "command" ? (
+          <CommandEnrolment />
+        ) : (
+          <SshEnrolment run={run} onRun={(id) => void setRun(id)} />
+        )}
       </Column>
     </Page>
   );

@@ -7,7 +7,7 @@ import type { Connection } from "../../../../features/api/live-socket.ts";
 import { seedFleet, stepFleet } from "./seed-fleet.ts";
 import { SEED_USERS, seedEvents, seedJobs, seedSamples } from "./seed-jobs.ts";
 import { createSeedLog } from "./seed-log.ts";
-import { seedSshRun } from "./seed-ssh.ts";
+import { seedHostKeys, seedSshRun } from "./seed-ssh.ts";
 
 /** `live` all is well; `empty` a new team; `loading` no answer yet; `error` refusals; `stale` the socket is lost. */
 export const MOODS = ["live", "empty", "loading", "error", "stale"] as const;
@@ -108,6 +108,7 @@ export function createSeedApi(mood: Mood): Api {
             },
           ],
     "enrollTokens.list": () => tokens,
+    "ssh.hostKeys": () => (mood === "empty" ? [] : seedHostKeys(Date.now())),
     "audit.list": () => [
       { atMs: nowMs - 60_000, actor: "alice", action: "job.cancel", subject: "j_9d3w8r2vyb", detail: "" },
       { atMs: nowMs - 900_000, actor: "bjarne", action: "target.cordon", subject: "playground", detail: "" },

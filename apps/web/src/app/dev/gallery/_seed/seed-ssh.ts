@@ -1,4 +1,4 @@
-import type { SshLine, SshRun, SshRunHost } from "@nexus/shared/api/ssh";
+import type { SshHostKey, SshLine, SshRun, SshRunHost } from "@nexus/shared/api/ssh";
 
 /** Enrolment of four machines as it looks in the middle: one done, one asking, one copying, one that nobody reaches. */
 export function seedSshRun(nowMs: number): SshRun & { snapshot: boolean } {
@@ -62,4 +62,22 @@ export function seedSshRun(nowMs: number): SshRun & { snapshot: boolean } {
     startedAtMs: nowMs - 20_000,
     snapshot: true,
   };
+}
+
+export function seedHostKeys(nowMs: number): SshHostKey[] {
+  const key = (fingerprint: string) => ({ type: "ssh-ed25519", fingerprint: `SHA256:${fingerprint}` });
+  return [
+    {
+      name: "gpu-a.lab",
+      known: [key("mVQ9cT2y0Jb4sWm1R8nKx5Lf3Gd7Hz6PaEoUiYvCqZk")],
+      revoked: [],
+      refused: null,
+    },
+    {
+      name: "[gpu-c.lab]:2222",
+      known: [key("r4Tg8Kq2Zx0Vb6Nm1Lp9Yc3Wd5Fs7Ha0Je2Uo8Ri4Bt")],
+      revoked: [],
+      refused: { ...key("Pz1Mx7Cv3Bn9Qw5Er0Ty2Ui6Op4As8Df1Gh3Jk5Lq9N"), atMs: nowMs - 60_000 },
+    },
+  ];
 }
