@@ -34,7 +34,7 @@ export type ControlPlane = {
 
 /** Between asking whether the place of the active one is free. */
 const ASK_MS = 300;
-const FAST_TIMING = { ...DEFAULT_TIMING, logRetryMs: 2_000 };
+const TIMING = { ...DEFAULT_TIMING, logRetryMs: 2_000, historyKeepMs: null };
 /** Low, so that a few jobs reach it. */
 export const CPU_JOBS_MAX = 3;
 const POLICY = { ...DEFAULT_POLICY, cpuJobsPerTargetMin: CPU_JOBS_MAX, cpuJobsPerCpu: 0 };
@@ -87,7 +87,7 @@ export function startControlPlane(machine: Machine, { database, checked, onUp }:
       randomBytes,
       log,
       policy: POLICY,
-      timing: FAST_TIMING,
+      timing: TIMING,
       // The handle answers as far as the services ask it.
     } as unknown as ServiceContext);
     const sessions = createNodeSessions({

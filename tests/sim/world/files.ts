@@ -7,7 +7,7 @@ import { machineOfProgram } from "./machine.ts";
 export type OpenFile = { inode: Inode; path: string; position: number; appends: boolean };
 export type Encoding =
   | BufferEncoding
-  | { encoding?: BufferEncoding | null; mode?: number }
+  | { encoding?: BufferEncoding | null; mode?: number; flag?: string }
   | null
   | undefined;
 
@@ -158,7 +158,7 @@ export function roomOf() {
 const DISK_BYTES = 2 ** 40;
 
 export function writeWhole(path: string, data: string | Uint8Array, options: Encoding): void {
-  const fd = openFile(path, "w");
+  const fd = openFile(path, (typeof options === "object" ? options?.flag : null) ?? "w");
   const bytes = bytesOf(data, options);
   let done = 0;
   while (done < bytes.length) done += writeAt(fd, bytes.subarray(done), null);

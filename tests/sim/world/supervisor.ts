@@ -26,15 +26,20 @@ const encoder = new TextEncoder();
 
 type Child = { attempt: string; process: SimProcess; status: number | null };
 
-/** One process for the attempts of one line. */
-export function supervise(attempts: string[], order: Order): void {
+/** One process for a line: the name of an order, and the attempts of it that this process runs. */
+export function supervise([orderName = "", ...attempts]: string[], order: Order): void {
   const { machine, attemptsFolder, say, bootId, launcher } = order;
   const self = addProcess(machine, { group: "own", session: launcher.session, words: [...launcher.words] });
   const children: Child[] = [];
   const begun: string[] = [];
   let isWaiting = false;
   let insisting = 0;
-  step(() => begin(0));
+  let script = "";
+  step(() => {
+    const file = machine.disk.find(`${attemptsFolder}/${orderName}.sh`);
+    if (file?.kind === "file") script = Buffer.from(file.bytes.subarray(0, file.size)).toString();
+    begin(0);
+  });
 
   function step(act: () => void): void {
     kernel().after(kernel().random.delayMs(STEP_MS), null, () => {
@@ -54,12 +59,13 @@ export function supervise(attempts: string[], order: Order): void {
       return;
     }
     const next = () => step(() => begin(at + 1));
-    const folder = `${attemptsFolder}/${attempt}`;
     let record: File;
     let log: File;
     try {
-      log = machine.disk.makeFile(`${folder}/log`, false);
-      record = machine.disk.makeFile(`${folder}/record`, true);
+      // Whoever comes after all of an order have begun finds none.
+      if (script === "") throw new DiskError("ENOENT", orderName);
+      log = machine.disk.makeFile(`${attemptsFolder}/${attempt}.log`, false);
+      record = machine.disk.makeFile(recordOf(attempt), true);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       say(`unclaimed ${attempt}`);
@@ -74,7 +80,7 @@ export function supervise(attempts: string[], order: Order): void {
         return;
       }
       step(() => {
-        const child = startJob(order, attempt, log);
+        const child = startJob(order, { attempt, log, script: scriptOf(script, attempt) });
         step(() => {
           write(machine, record, `child ${child.process.pid} .\n`);
           begun.push(`started ${attempt} ${claim} ${child.process.pid}`);
@@ -113,15 +119,14 @@ export function supervise(attempts: string[], order: Order): void {
     if (isWaiting && children.length === 0 && insisting === 0) self.die(null, 0);
   }
 
-  /** As `>>` does it: the file may have gone, and may not be made anew. */
+  function recordOf(attempt: string): string {
+    return `${attemptsFolder}/${attempt}.record`;
+  }
+
+  /** Of an attempt that was forgotten nothing may come back. @returns false when it is to be tried again. */
   function append(attempt: string, line: string): boolean {
-    try {
-      const record = machine.disk.makeFile(`${attemptsFolder}/${attempt}/record`, false);
-      return write(machine, record, line);
-    } catch (error) {
-      if (error instanceof DiskError) return false;
-      throw error;
-    }
+    const record = machine.disk.find(recordOf(attempt));
+    return record?.kind !== "file" || write(machine, record, line);
   }
 
   /**
@@ -131,7 +136,7 @@ export function supervise(attempts: string[], order: Order): void {
   function insist(attempt: string, line: string): void {
     kernel().after(RETRY_MS, null, () => {
       if (!machine.isUp) return;
-      if (machine.disk.find(`${attemptsFolder}/${attempt}`) !== null && !append(attempt, line)) {
+      if (!append(attempt, line)) {
         insist(attempt, line);
         return;
       }
@@ -160,21 +165,33 @@ const after =
     second(how);
   };
 
-function startJob({ machine, launcher, attemptsFolder }: Order, attempt: string, log: File): Child {
-  const process = addProcess(machine, { group: "own", session: launcher.session, attempt, words: ["work"] });
+/** What the function `begin` of an order does for one attempt. */
+function scriptOf(order: string, attempt: string): string {
+  const from = order.indexOf(`\n${attempt})\n`);
+  return from < 0 ? "" : order.slice(from, order.indexOf("\n;;\n", from));
+}
+
+function startJob(
+  { machine, launcher }: Order,
+  { attempt, log, script }: { attempt: string; log: File; script: string },
+): Child {
+  const process = addProcess(machine, {
+    group: "own",
+    session: launcher.session,
+    attempt,
+    words: ["work"],
+  });
   const child: Child = { attempt, process, status: null };
   process.onEnd = ({ status }) => {
     child.status = status;
   };
-  const script = machine.disk.find(`${attemptsFolder}/${attempt}/job.sh`);
-  const text = script?.kind === "file" ? Buffer.from(script.bytes.subarray(0, script.size)).toString() : "";
-  const work = ground().works.get(Number(/exec '?work'? '?(\d+)'?/.exec(text)?.[1]));
-  const job = /NEXUS_JOB_ID='?([^'\n]+)/.exec(text)?.[1];
+  const work = ground().works.get(Number(/exec '?work'? '?(\d+)'?/.exec(script)?.[1]));
+  const job = /NEXUS_JOB_ID='?([^'\n]+)/.exec(script)?.[1];
   if (work === undefined || job === undefined) {
     kernel().after(STEP_MS, null, () => process.die(null, 126));
     return child;
   }
-  const gpus = /CUDA_VISIBLE_DEVICES='?([^'\n]*)/.exec(text)?.[1]?.split(",").filter(Boolean) ?? [];
+  const gpus = /CUDA_VISIBLE_DEVICES='?([^'\n]*)/.exec(script)?.[1]?.split(",").filter(Boolean) ?? [];
   const run = runBegins({ attempt, job, work, machine, gpus });
   if (run !== null) runJob(process, { run, log, work });
   return child;
