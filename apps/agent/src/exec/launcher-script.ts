@@ -14,7 +14,7 @@
  * Every line is one write, and a reader takes a line without its full stop and newline as not yet written (docs/adr/0004).
  *
  * One supervisor runs the attempts of its line side by side where the shell can wait for whichever child ends first
- * (`wait -n -p`, bash 5.1): one fork a job instead of two (docs/adr/0005). Elsewhere a line names one attempt.
+ * (`wait -n -p`, bash 5.1): one fork a job instead of two (docs/adr/0006). Elsewhere a line names one attempt.
  *
  * Ways to give a job a process group of its own, since a job may signal its own group (`kill 0`):
  *   batch   `set -m` gives every background process its group, and the shell has `wait -n -p`.

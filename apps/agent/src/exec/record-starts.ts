@@ -49,7 +49,7 @@ type Prepared = { job: JobStart; files: AttemptFiles; event: Accepted; fenceBefo
 type Refused = { job: JobStart; refusal: Refusal };
 
 /**
- * Attempts that come in one order; where the shell allows it they share a supervisor (docs/adr/0005). A job of `true`, its
+ * Attempts that come in one order; where the shell allows it they share a supervisor (docs/adr/0006). A job of `true`, its
  * share of launcher and supervisor included, takes 2.6 ms of processor time with one, 1.7 with four, 1.4 with eight and
  * with sixteen; 0.6 in a bash loop without records and logs. Measured on a tmpfs.
  */
