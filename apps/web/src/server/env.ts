@@ -31,6 +31,9 @@ const envSchema = z.object({
     .int()
     .refine((days) => days === 0 || (days >= 14 && days <= 36_500), "give 14 to 36500 days, or 0 for ever")
     .default(365),
+  /** Days that logs are kept, and GiB of them a team; 0 is for ever, or any size. Teams may say otherwise. */
+  NEXUS_LOG_DAYS: z.coerce.number().int().min(0).max(36_500).default(90),
+  NEXUS_LOG_GIB: z.coerce.number().min(0).max(1_000_000).default(100),
   NEXUS_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
   /** Set by `npm run up`: migrate at start, and leave run/up.json for it. */
   NEXUS_UP: flag.default(false),

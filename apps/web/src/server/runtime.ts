@@ -39,6 +39,7 @@ import { writeUpHandoff } from "./services/up-handoff.ts";
 
 /** The target that `npm run up` makes of its own machine. */
 const LOCAL_TARGET = "local";
+const GIB = 2 ** 30;
 const DAY_MS = 86_400_000;
 const LOCAL_TOKEN_TTL_MS = 60 * 60_000;
 
@@ -125,6 +126,8 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     timing: {
       ...DEFAULT_TIMING,
       sampleKeepMs: env.NEXUS_SAMPLE_DAYS * DAY_MS,
+      logKeepDays: env.NEXUS_LOG_DAYS,
+      logBytesMax: env.NEXUS_LOG_GIB * GIB,
       historyKeepMs: env.NEXUS_HISTORY_DAYS === 0 ? null : env.NEXUS_HISTORY_DAYS * DAY_MS,
     },
   });

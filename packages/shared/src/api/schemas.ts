@@ -99,8 +99,9 @@ export const logTroubleSchema = z.object({
   /**
    * `node_disk_full`: its node had no room, so output may be missing from byte `offset` on, for good. `store_full`,
    * `store_failing`: the control plane cannot store more of it now; the node keeps the rest. `held`: it cannot start.
+   * `removed`: retention took all of it.
    */
-  code: z.enum(["node_disk_full", "store_full", "store_failing", "held"]),
+  code: z.enum(["node_disk_full", "store_full", "store_failing", "held", "removed"]),
   /** A sentence without its full stop. */
   message: z.string(),
   offset: z.number().nullable(),

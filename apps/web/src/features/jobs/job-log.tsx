@@ -81,6 +81,7 @@ function emptyText(job: JobLogProps["job"], ended: boolean): string {
   }
   if (!isFinal(job.state)) return "The job runs and has written nothing yet.";
   if (!ended) return "The job has ended; the last of its log is still on its way.";
+  if (job.logTroubles.some(({ code }) => code === "removed")) return "There is nothing to show any more.";
   return "The job wrote nothing.";
 }
 

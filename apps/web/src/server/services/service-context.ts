@@ -23,6 +23,9 @@ export type ServiceTiming = {
   sampleKeepMs: number;
   /** Ended jobs are kept so long, with their logs; null for ever. */
   historyKeepMs: number | null;
+  /** Days that logs are kept, and bytes of them a team, where the team says nothing; 0 is for ever, or any size. */
+  logKeepDays: number;
+  logBytesMax: number;
   /** Logs that found no room are asked for again after this. */
   logRetryMs: number;
   /** Fair share forgets half of a GPU hour after this. */
@@ -37,6 +40,8 @@ export const DEFAULT_TIMING: ServiceTiming = {
   sampleEveryMs: 10_000,
   sampleKeepMs: 14 * 86_400_000,
   historyKeepMs: 365 * 86_400_000,
+  logKeepDays: 90,
+  logBytesMax: 100 * 2 ** 30,
   logRetryMs: 5_000,
   usageHalfLifeMs: 86_400_000,
 };

@@ -34,6 +34,7 @@ export type JobRow = {
   isCancelRequested: boolean;
   logBytes: number;
   logGapAt: number | null;
+  logRemovedAtMs: number | null;
   createdAtMs: number;
   assignedAtMs: number | null;
   startedAtMs: number | null;
@@ -50,6 +51,7 @@ export function jobColumns(sql: QueryRunner): Fragment {
     a.public_id as attempt, j.attempt_number as "attemptNumber", j.exit_code as "exitCode", j.signal, j.message,
     j.cancel_requested_at is not null as "isCancelRequested", j.log_bytes::float8 as "logBytes",
     a.log_gap_at::float8 as "logGapAt",
+    round(extract(epoch from a.log_removed_at) * 1000)::float8 as "logRemovedAtMs",
     round(extract(epoch from j.created_at) * 1000)::float8 as "createdAtMs",
     round(extract(epoch from j.assigned_at) * 1000)::float8 as "assignedAtMs",
     round(extract(epoch from j.started_at) * 1000)::float8 as "startedAtMs",

@@ -142,9 +142,14 @@ export const attempt = pgTable(
     logGapAt: bigint("log_gap_at", { mode: "number" }),
     /** All is durable here and the agent was told to forget it. */
     closedAt: timestamp("closed_at", { withTimezone: true }),
+    /** When retention took its log. */
+    logRemovedAt: timestamp("log_removed_at", { withTimezone: true }),
   },
   (table) => [
     uniqueIndex("attempt_job_fence").on(table.jobId, table.fence),
+    index("attempt_log_kept")
+      .on(table.closedAt)
+      .where(sql`${table.closedAt} is not null and ${table.logRemovedAt} is null and ${table.logBytes} > 0`),
     index("attempt_open").on(table.targetId).where(sql`${table.closedAt} is null`),
   ],
 );

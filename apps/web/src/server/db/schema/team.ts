@@ -1,10 +1,13 @@
-import { index, pgTable, text, timestamp, uniqueIndex } from "drizzle-orm/pg-core";
+import { bigint, index, integer, pgTable, text, timestamp, uniqueIndex } from "drizzle-orm/pg-core";
 import { user } from "./user.ts";
 
 /** The tenant. Every other row of ours names its team. */
 export const team = pgTable("team", {
   id: text("id").primaryKey(),
   name: text("name").notNull(),
+  /** Logs of ended jobs are kept so many days, and so many bytes of them: null takes the server's default, 0 is for ever, or any. */
+  logKeepDays: integer("log_keep_days"),
+  logBytesMax: bigint("log_bytes_max", { mode: "number" }),
   createdAt: timestamp("created_at", { withTimezone: true }).notNull().defaultNow(),
 });
 

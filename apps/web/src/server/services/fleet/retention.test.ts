@@ -11,7 +11,7 @@ let t: TestServices;
 let node: TestNode;
 
 beforeEach(async () => {
-  t = await startTestServices({ sampleKeepMs: 14 * DAY_MS, historyKeepMs: 90 * DAY_MS });
+  t = await startTestServices({ sampleKeepMs: 14 * DAY_MS, historyKeepMs: 90 * DAY_MS, logKeepDays: 20 });
   node = await t.addTarget("gpu1", { gpus: simulatedGpus(2) });
   await node.connect();
 });
@@ -61,4 +61,44 @@ test("[O48] a history larger than a step is cleared piece by piece", async () =>
   const count = async () => (await t.db.sql`select 1 from job`).length;
   while ((await count()) > 1) await t.services.listQueues(t.alice);
   expect(await count()).toBe(1);
+});
+
+test("[L28] logs go by age and by size, the oldest first, and are told as removed; what has not ended stays", async () => {
+  const ended = async (text: string, hoursAgo: number) => {
+    const start = await node.startOf(await t.submit({ command: [text] }));
+    await node.log(start, 0, text);
+    await node.exited(start, { logBytes: text.length });
+    await t.db.sql`
+      update attempt set closed_at = now() - make_interval(hours => ${hoursAgo}) where public_id = ${start.attempt}`;
+    return start;
+  };
+  const tooOld = await ended("a", 24 * 31);
+  const tooMuch = await ended("b".repeat(60), 5);
+  const kept = await ended("c".repeat(60), 4);
+  const justRead = await ended("d".repeat(30), 0);
+  const running = await node.startOf(await t.submit({ command: ["running"] }));
+  await node.started(running);
+  await node.log(running, 0, "e".repeat(500));
+  await t.db.sql`update team set log_keep_days = 30, log_bytes_max = 100`;
+
+  t.clock.skewMs = 3_601_000;
+  const sizes = async () =>
+    await Promise.all([tooOld, tooMuch, kept, justRead, running].map(({ attempt }) => t.logs.size(attempt)));
+  while ((await sizes())[1] !== 0) await t.services.listQueues(t.alice);
+  await expect
+    .poll(async () => (await t.services.getJob(t.alice, tooMuch.job)).logTroubles)
+    .toEqual([
+      { code: "removed", message: expect.stringMatching(/removed on \d{4}-\d\d-\d\d/), offset: null },
+    ]);
+  expect(await sizes()).toEqual([0, 0, 60, 30, 500]);
+  expect((await t.services.getJob(t.alice, kept.job)).logTroubles).toEqual([]);
+  // What a team keeps for ever stays; where it says nothing the server's own limit holds.
+  await t.db.sql`update team set log_keep_days = 0, log_bytes_max = 0`;
+  t.clock.skewMs = 80 * DAY_MS;
+  for (let turn = 0; turn < 50; turn += 1) await t.services.listQueues(t.alice);
+  expect((await sizes()).slice(2)).toEqual([60, 30, 500]);
+  await t.db.sql`update team set log_keep_days = null`;
+  t.clock.skewMs += 3_601_000;
+  while ((await sizes())[3] !== 0) await t.services.listQueues(t.alice);
+  expect(await sizes()).toEqual([0, 0, 0, 0, 500]);
 });

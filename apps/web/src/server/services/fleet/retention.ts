@@ -1,5 +1,5 @@
 /**
- * Forgets what is too old: samples of GPUs, and ended jobs with their attempts, histories and logs. Owns: when it looks next.
+ * Forgets what is too old: samples of GPUs, logs that their teams keep no longer, and ended jobs with their attempts and histories. Owns: when it looks next.
  * States: resting until the next look; clearing, a small piece a step, until a piece was not full. Invariants: a log goes
  * before the rows that name it, so that a crash in between leaves nothing that nobody knows of; what a node may still speak
  * of, and every job that has not ended, stays.
@@ -7,6 +7,8 @@
 import { deleteGpuSamples } from "../../db/queries/delete-gpu-samples.ts";
 import { deleteJobs } from "../../db/queries/delete-jobs.ts";
 import { listExpiredJobs } from "../../db/queries/list-expired-jobs.ts";
+import { listExpiredLogs } from "../../db/queries/list-expired-logs.ts";
+import { markLogsRemoved } from "../../db/queries/mark-logs-removed.ts";
 import type { ServiceContext } from "../service-context.ts";
 
 export type Retention = {
@@ -18,6 +20,8 @@ const LOOK_EVERY_MS = 3_600_000;
 /** Some 50 ms of Postgres each. */
 const SAMPLES_A_STEP = 20_000;
 const JOBS_A_STEP = 200;
+/** A log of 1 GiB is 16 files. */
+const LOGS_A_STEP = 50;
 const JOBS_LOOKED_AT = 2_000;
 
 export function createRetention({ sql, logs, clock, timing }: ServiceContext): Retention {
@@ -26,7 +30,7 @@ export function createRetention({ sql, logs, clock, timing }: ServiceContext): R
     async step() {
       const nowMs = clock.nowMs();
       if (nowMs < lookAtMs) return;
-      const hasMore = [await forgetSamples(nowMs), await forgetJobs(nowMs)];
+      const hasMore = [await forgetSamples(nowMs), await forgetLogs(nowMs), await forgetJobs(nowMs)];
       if (!hasMore.includes(true)) lookAtMs = nowMs + LOOK_EVERY_MS;
     },
   };
@@ -34,6 +38,20 @@ export function createRetention({ sql, logs, clock, timing }: ServiceContext): R
   async function forgetSamples(nowMs: number): Promise<boolean> {
     const count = await deleteGpuSamples(sql, nowMs - timing.sampleKeepMs, SAMPLES_A_STEP);
     return count === SAMPLES_A_STEP;
+  }
+
+  /** The log before the mark: after a crash in between it is removed once more, and never believed to be there. */
+  async function forgetLogs(nowMs: number): Promise<boolean> {
+    const { logKeepDays: keepDays, logBytesMax: bytesMax } = timing;
+    const expired = await listExpiredLogs(sql, { nowMs, keepDays, bytesMax, limit: LOGS_A_STEP });
+    if (expired.length === 0) return false;
+    for (const { attempt } of expired) await logs.remove(attempt);
+    await markLogsRemoved(
+      sql,
+      expired.map(({ id }) => id),
+      nowMs,
+    );
+    return expired.length === LOGS_A_STEP;
   }
 
   async function forgetJobs(nowMs: number): Promise<boolean> {

@@ -23,6 +23,7 @@ export function jobView(row: JobRow, { principal, live, logBytes, logTrouble }: 
     targetName,
     isCancelRequested,
     logGapAt,
+    logRemovedAtMs,
     ...same
   } = row;
   return {
@@ -36,7 +37,13 @@ export function jobView(row: JobRow, { principal, live, logBytes, logTrouble }: 
     reason: row.state === "queued" ? (live?.reason ?? { code: "new" }) : null,
     cancelRequested: isCancelRequested,
     logBytes: Math.max(logBytes ?? 0, row.logBytes),
-    logTroubles: logTroublesOf({ live, logGapAt, target: targetName ?? "its node", trouble: logTrouble }),
+    logTroubles: logTroublesOf({
+      live,
+      logGapAt,
+      logRemovedAtMs,
+      target: targetName ?? "its node",
+      trouble: logTrouble,
+    }),
   };
 }
 

@@ -77,6 +77,8 @@ export function createJobLogs(
       return logTroublesOf({
         live,
         logGapAt: attempt?.logGapAt ?? null,
+        // Only what has ended loses its log.
+        logRemovedAtMs: null,
         target: (attempt && world.fleet.get(attempt.targetId)?.row.name) ?? "its node",
         trouble: attempt ? agentLog.troubleOf(attempt.id) : null,
       });

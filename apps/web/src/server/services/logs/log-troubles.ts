@@ -6,13 +6,19 @@ import type { LiveJob } from "../scheduling/live-jobs.ts";
 export type LogFacts = {
   live: LiveJob | undefined;
   logGapAt: number | null;
+  /** When retention took it. */
+  logRemovedAtMs: number | null;
   target: string;
   /** Why the store takes no more of it now. */
   trouble: LogTrouble | null;
 };
 
-export function logTroublesOf({ live, logGapAt, target, trouble }: LogFacts): LogTrouble[] {
+export function logTroublesOf({ live, logGapAt, logRemovedAtMs, target, trouble }: LogFacts): LogTrouble[] {
   const troubles: LogTrouble[] = [];
+  if (logRemovedAtMs !== null) {
+    const message = `its log was removed on ${dayOf(logRemovedAtMs)}: the team keeps logs for a time, and up to a size`;
+    return [{ code: "removed", message, offset: null }];
+  }
   if (logGapAt !== null) {
     troubles.push({ code: "node_disk_full", message: gapText(target, logGapAt), offset: logGapAt });
   }
@@ -21,6 +27,10 @@ export function logTroublesOf({ live, logGapAt, target, trouble }: LogFacts): Lo
     troubles.push({ code: "held", message: `it waits: ${explainReason(live.reason)}`, offset: null });
   }
   return troubles;
+}
+
+function dayOf(atMs: number): string {
+  return new Date(atMs).toISOString().slice(0, 10);
 }
 
 export function gapText(target: string, offset: number): string {
