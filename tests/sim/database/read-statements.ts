@@ -205,6 +205,7 @@ function jobRow(tables: Tables, row: JobTableRow): JobRow {
     isCancelRequested: row.cancelRequestedAtMs !== null,
     logBytes: row.logBytes,
     logGapAt: attempt?.logGapAt ?? null,
+    logRemovedAtMs: null,
     createdAtMs: Math.round(row.createdAtMs),
     assignedAtMs: rounded(row.assignedAtMs),
     startedAtMs: rounded(row.startedAtMs),
