@@ -36,8 +36,8 @@ export type Reports = {
   add(reports: Report[]): Promise<void>;
 };
 
-/** A statement costs about a millisecond of Postgres whatever it carries, and nobody waits for these few. */
-const GAP_MS = 10;
+/** A statement costs about a millisecond of Postgres whatever it carries, and nobody waits for these few. See scheduler-loop.ts. */
+const GAP_MS = 20;
 
 export function createReports(
   ctx: ServiceContext,

@@ -43,8 +43,12 @@ type Waiting = {
   reject: (error: unknown) => void;
 };
 
-/** The least time between rounds, so that what frees up under load is given out together. Submissions do not wait for it. */
-const ROUND_GAP_MS = 8;
+/**
+ * The least time between rounds, so that what frees up under load is given out together: fewer statements here, and larger orders
+ * on the node, whose jobs share supervisors. Submissions do not wait for it, nor does a lone wake-up. With 20 ms here and in
+ * reports.ts, control plane and Postgres took 1.4 ms of processor time a job of `true`, with 8 and 10 ms 1.9 (busy machine).
+ */
+const ROUND_GAP_MS = 20;
 const RETRY_MS = 1_000;
 const REFUSED_BACKOFF_MS = 5_000;
 /** Reasons that changed are announced for this many jobs a round, the first in line: nobody reads ten thousand. */
