@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { createLineCounts } from "./line-counts.ts";
-import { BLOCK_BYTES, tailOffset } from "./tail-offset.ts";
+import { BLOCK_BYTES, linesBefore, tailOffset } from "./tail-offset.ts";
+import { createTestStore, pattern } from "./testing/test-store.ts";
 
 const A = "a_0000000001";
 const B = "a_0000000002";
@@ -108,4 +109,37 @@ test("[L8] no more counts are kept than there is room for; the log asked for lon
   counts.forget(B);
   counts.set(A, 5, 1);
   expect([counts.get(B, 0), counts.get(A, 5)]).toEqual([undefined, 1]);
+});
+
+test("[L20] the lines before a byte are as many as the line ends there, and counted blocks are not read again", async () => {
+  const own = createTestStore();
+  try {
+    const store = own.open({ segmentBytes: 3 * BLOCK_BYTES + 17 });
+    const bytes = pattern(10 * BLOCK_BYTES + 1234, 3);
+    for (let at = 0; at < bytes.length; at += 100_000)
+      await store.append(A, at, bytes.subarray(at, at + 100_000));
+    const before = (offset: number) => bytes.subarray(0, offset).filter((byte) => byte === 10).length;
+    const places = [
+      0,
+      1,
+      BLOCK_BYTES,
+      9 * BLOCK_BYTES + 5,
+      bytes.length,
+      4 * BLOCK_BYTES - 1,
+      bytes.length + 99,
+    ];
+    for (const offset of places) expect(await store.linesBefore(A, offset)).toBe(before(offset));
+    let reads = 0;
+    const counts = createLineCounts(100);
+    const read = async (offset: number, limit: number) => {
+      reads += 1;
+      return bytes.subarray(offset, offset + limit);
+    };
+    const tell = () => linesBefore({ attempt: A, size: bytes.length, offset: bytes.length, read, counts });
+    expect([await tell(), await tell()]).toEqual([before(bytes.length), before(bytes.length)]);
+    // All of it in two reads, then only its last, short block.
+    expect(reads).toBe(3);
+  } finally {
+    await own.clean();
+  }
 });

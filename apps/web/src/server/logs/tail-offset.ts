@@ -13,6 +13,8 @@ export type LinesBefore = Omit<Tail, "lines"> & { offset: number };
 
 /** One read of page cache a block, and 4,096 counts for a log of 1 GiB. */
 export const BLOCK_BYTES = 256 * 1024;
+/** Each read waits its turn in a thread: on a busy machine the waiting costs more than the counting, which takes 0.3 ms a MiB. */
+const BLOCKS_A_READ = 8;
 const NEWLINE = 10;
 
 /**
@@ -44,18 +46,24 @@ export async function tailOffset({ attempt, size, lines, read, counts }: Tail): 
 export async function linesBefore({ attempt, size, offset, read, counts }: LinesBefore): Promise<number> {
   const end = Math.min(offset, size);
   let lines = 0;
-  for (let start = 0; start < end; start += BLOCK_BYTES) {
-    const block = start / BLOCK_BYTES;
-    const length = Math.min(end - start, BLOCK_BYTES);
-    const known = length === BLOCK_BYTES ? counts.get(attempt, block) : undefined;
+  for (let start = 0; start < end; ) {
+    const known = end - start >= BLOCK_BYTES ? counts.get(attempt, start / BLOCK_BYTES) : undefined;
     if (known !== undefined) {
       lines += known;
+      start += BLOCK_BYTES;
       continue;
     }
-    const bytes = await read(start, length);
-    const found = countLineEnds(bytes);
-    if (bytes.byteLength === BLOCK_BYTES) counts.set(attempt, block, found);
-    lines += found;
+    const bytes = await read(start, Math.min(end - start, BLOCKS_A_READ * BLOCK_BYTES));
+    // What was cut meanwhile has no lines.
+    if (bytes.byteLength === 0) break;
+    for (let at = 0; at < bytes.byteLength; at += BLOCK_BYTES) {
+      const block = bytes.subarray(at, at + BLOCK_BYTES);
+      const found = countLineEnds(block);
+      if (block.byteLength === BLOCK_BYTES) counts.set(attempt, (start + at) / BLOCK_BYTES, found);
+      lines += found;
+    }
+    if (bytes.byteLength % BLOCK_BYTES !== 0) break;
+    start += bytes.byteLength;
   }
   return lines;
 }
