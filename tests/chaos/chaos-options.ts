@@ -26,7 +26,7 @@ export const USAGE = `npm run chaos -- [--jobs 1000] [--faults all | a,b,c] [--s
   --slack X       recoveries may take X times their limit; default 1
   --json FILE     writes the table there as well
   --keep          keeps the folder of the run also when all was well
-Ends with 0 only when the table is clean. With more than an hour of cut-long in it, name the faults.`;
+Ends with 0 only when the table is clean. The whole table takes some 40 minutes, ten of them for cut-long.`;
 
 /** @throws Error with a sentence for whoever typed it. */
 export function readChaosOptions(argv: readonly string[]): ChaosOptions {

@@ -54,6 +54,7 @@ const CALL_TIMEOUT_MS = 10_000;
 const RESTART_AFTER_MS = 100;
 const HOME_MIB = 256;
 const LOGS_MIB = 4_096;
+const DATABASE_MIB = 3_072;
 
 export class House {
   readonly nodes: Node[] = [];
@@ -61,6 +62,9 @@ export class House {
   readonly ownEnds: string[] = [];
   readonly folder: string;
   logsDisk: SmallDisk | null = null;
+  databaseDisk: SmallDisk | null = null;
+  /** While a fault leaves the control plane nothing to stand on. */
+  mayServerEnd = false;
   readonly #killed = new WeakSet<Child>();
   #isClosing = false;
   /** While a fault wants the control plane down. */
@@ -90,6 +94,9 @@ export class House {
     const logs = join(home, "logs");
     mkdirSync(logs, { recursive: true, mode: 0o700 });
     const disk = hasDisks ? SmallDisk.mount(logs, LOGS_MIB) : null;
+    const database = join(home, "postgres");
+    mkdirSync(database, { mode: 0o711 });
+    const databaseDisk = hasDisks ? SmallDisk.mount(database, DATABASE_MIB, "0711") : null;
     const nexus = await Nexus.start(
       {
         NEXUS_PORT: String(serverPort),
@@ -100,6 +107,7 @@ export class House {
     );
     house = new House(nexus, proxy, options);
     house.logsDisk = disk;
+    house.databaseDisk = databaseDisk;
     house.#direct();
     void house.#keepServer();
     await Promise.all(Array.from({ length: options.agents }, (_, i) => house.#addNode(`node${i + 1}`)));
@@ -159,7 +167,7 @@ export class House {
           break;
         } catch (error) {
           this.log(`control plane did not start: ${String(error).slice(0, 500)}`);
-          if (!this.#killed.has(this.nexus.server))
+          if (!this.#killed.has(this.nexus.server) && !this.mayServerEnd)
             this.ownEnds.push(`control plane did not start: ${error}`);
         }
       }
@@ -190,7 +198,8 @@ export class House {
 
   #note(who: string, child: Child, code: number): void {
     this.log(`${who} ended with ${code}`);
-    if (!this.#killed.has(child)) this.ownEnds.push(`${who} ended by itself with ${code}`);
+    if (!this.#killed.has(child) && !this.mayServerEnd)
+      this.ownEnds.push(`${who} ended by itself with ${code}`);
   }
 
   /** @param mayEnd what stands on it ends too, and that is no finding. */
@@ -236,12 +245,13 @@ export class House {
   supervisors(node: Node): Map<number, string[]> {
     const bySupervisor = new Map<number, string[]>();
     const folder = join(node.agent.home, "attempts");
-    for (const attempt of readdirSync(folder)) {
+    for (const file of readdirSync(folder)) {
+      if (!file.endsWith(".record")) continue;
       try {
-        const record = parseRecord(readFileSync(join(folder, attempt, "record"), "latin1"));
-        if (record.claim === null || record.childPid === null || record.end !== null) continue;
-        const { pid } = record.claim;
-        bySupervisor.set(pid, [...(bySupervisor.get(pid) ?? []), attempt]);
+        const { claim, end } = parseRecord(readFileSync(join(folder, file), "latin1"));
+        if (claim === null || end !== null) continue;
+        const attempt = file.slice(0, -".record".length);
+        bySupervisor.set(claim.pid, [...(bySupervisor.get(claim.pid) ?? []), attempt]);
       } catch {
         // It is being forgotten.
       }
@@ -304,6 +314,7 @@ export class House {
   unmount(): void {
     for (const { disk } of this.nodes) disk?.unmount();
     this.logsDisk?.unmount();
+    this.databaseDisk?.unmount();
   }
 }
 

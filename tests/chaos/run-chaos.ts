@@ -39,6 +39,8 @@ export type ChaosReport = {
 const STILL_MS = 90_000;
 const JOBS_A_ROUND = 60;
 const ROUNDS_MAX = 8;
+/** Of one fault, so that the whole table takes well under an hour. */
+const FAULT_MS = 90_000;
 const EXIT_BROKEN_OFF = 130;
 
 export async function runChaos(options: ChaosOptions, say: (line: string) => void): Promise<ChaosReport> {
@@ -126,7 +128,9 @@ type FaultRun = {
 async function runFault({ fault, jobs, house, run, options, random }: FaultRun): Promise<ChaosRow> {
   const beganMs = performance.now();
   const { scale } = options;
-  const rounds = options.rounds ?? Math.min(ROUNDS_MAX, Math.max(1, Math.round(jobs / JOBS_A_ROUND)));
+  const roundsFit = Math.floor(FAULT_MS / fault.roundMs(scale));
+  const rounds =
+    options.rounds ?? Math.max(1, Math.min(ROUNDS_MAX, roundsFit, Math.round(jobs / JOBS_A_ROUND)));
   const longMs = Math.min(20_000, fault.roundMs(scale) * 1.5);
   const stream = new JobStream(house, {
     name: fault.name,

@@ -15,8 +15,8 @@ export class SmallDisk {
     return process.platform === "linux" && process.getuid?.() === 0;
   }
 
-  static mount(path: string, sizeMib: number): SmallDisk {
-    run("mount", ["-t", "tmpfs", "-o", `size=${sizeMib}m,mode=0700`, "tmpfs", path]);
+  static mount(path: string, sizeMib: number, mode = "0700"): SmallDisk {
+    run("mount", ["-t", "tmpfs", "-o", `size=${sizeMib}m,mode=${mode}`, "tmpfs", path]);
     return new SmallDisk(path, sizeMib);
   }
 

@@ -1,6 +1,6 @@
 import { clockNode, clockServer } from "./clocks.ts";
 import { clone } from "./clone.ts";
-import { diskFullLogs, diskFullNode, diskSlow } from "./disks.ts";
+import { diskFullDatabase, diskFullLogs, diskFullNode, diskSlow } from "./disks.ts";
 import type { Fault } from "./fault.ts";
 import {
   agentKill,
@@ -13,6 +13,7 @@ import {
 } from "./kills.ts";
 import { cut, cutIn, cutLong, cutOut, cutTcp, lossyLink, slowLink } from "./network.ts";
 import { agentStop, postgresStop, serverStop } from "./stops.ts";
+import { storm } from "./storm.ts";
 
 /** Nothing happens: what the others are compared with. */
 const calm: Fault = {
@@ -33,6 +34,7 @@ export const ALL_FAULTS: readonly Fault[] = [
   ...[agentKill, serverKill, postgresKill, launcherKill, supervisorKill, nodeKill, allKill],
   ...[agentStop, serverStop, postgresStop],
   ...[cut, cutTcp, cutOut, cutIn, slowLink, lossyLink],
-  ...[diskFullNode, diskFullLogs, diskSlow],
+  ...[diskFullNode, diskFullLogs, diskFullDatabase, diskSlow],
+  storm,
   ...[clockNode, clockServer, clone, cutLong],
 ];

@@ -41,6 +41,25 @@ export const diskFullLogs: Fault = {
     }),
 };
 
+export const diskFullDatabase: Fault = {
+  name: "disk-full-database",
+  what: "Postgres' disk is full for 8 s",
+  recoveryMsMax: HEALED_MS_MAX,
+  roundMs: (scale) => FULL_MS * scale + 6_000,
+  needs: "mount",
+  strike: (ground) =>
+    inRounds(ground, async () => {
+      const { house, stream, scale } = ground;
+      house.mayServerEnd = true;
+      house.databaseDisk?.fill();
+      await pause(FULL_MS * scale);
+      house.databaseDisk?.free();
+      const recovery = await stream.recovered(names(ground), performance.now());
+      house.mayServerEnd = false;
+      return recovery;
+    }),
+};
+
 export const diskSlow: Fault = {
   name: "disk-slow",
   what: "the control plane's disk is kept busy by somebody who syncs 4 MiB all the time, 8 s",
