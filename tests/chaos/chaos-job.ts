@@ -50,6 +50,11 @@ export function drawJob(random: SeededRandom, tag: string, limits: { longMs: num
   return { ...paced, lines: 2_000, end: { kind: "timed_out", afterMs: 1_000 + afterMs } };
 }
 
+/** A few lines and over. */
+export function shortJob(random: SeededRandom, tag: string): ChaosJob {
+  return { ...probeJob(tag, null), lines: random.int(0, 5), seed: random.int(1, 900_000) };
+}
+
 /** One that writes a line every tenth of a second, to see when logs flow again. */
 export function beaconJob(tag: string, target: string): ChaosJob {
   return {
@@ -60,7 +65,7 @@ export function beaconJob(tag: string, target: string): ChaosJob {
 }
 
 /** One line at once, to see when jobs run again. */
-export function probeJob(tag: string, target: string): ChaosJob {
+export function probeJob(tag: string, target: string | null): ChaosJob {
   return {
     tag,
     ...{ lines: 1, seed: 11, burst: 1, pauseMs: 0, exitCode: 0, gpus: 0, gpuMemoryMib: null },

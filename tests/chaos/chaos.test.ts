@@ -19,7 +19,7 @@ it("[W17] under kills and cuts no job is lost or doubled, and no byte of a log",
     "--seed",
     "7",
     "--slack",
-    "4",
+    "10",
   ];
   const report = await runChaos(readChaosOptions([...argv, "--faults", SLICE.join(",")]), () => undefined);
   const findings = report.rows.flatMap((row) => row.findings.map((finding) => `${row.fault}: ${finding}`));

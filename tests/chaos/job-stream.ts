@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Job } from "@nexus/shared/api/schemas";
 import { isFinal, type JobEvent, type JobState, nextJobState } from "@nexus/shared/machines/job";
-import { beaconJob, type ChaosJob, drawJob, probeJob, specOf } from "./chaos-job.ts";
+import { beaconJob, type ChaosJob, drawJob, probeJob, shortJob, specOf } from "./chaos-job.ts";
 import { checkLog } from "./check-log.ts";
 import type { House } from "./house.ts";
 import { pause } from "./pause.ts";
@@ -29,6 +29,7 @@ const PROBE_EVERY_MS = 20;
 const LOG_TIMEOUT_MS = 60_000;
 const CHECKS_AT_ONCE = 8;
 const BATCH_MAX = 8;
+const BURST = 30;
 
 export class JobStream {
   readonly #submitted: Submitted[] = [];
@@ -76,6 +77,12 @@ export class JobStream {
       await this.#submitBatch(jobs);
       if (!isOver()) await pause(random.next() * 2 * pauseMs);
     }
+  }
+
+  /** Many short jobs at once, so that a strike a moment later falls among their starts. */
+  burst(): void {
+    const jobs = Array.from({ length: BURST }, () => shortJob(this.options.random, this.#tag("b")));
+    this.#ending.push(this.#submitBatch(jobs));
   }
 
   /** How long after `healedAtMs` jobs run on these nodes and their logs flow. */
@@ -180,7 +187,14 @@ export class JobStream {
     const todo = [...this.#submitted];
     await Promise.all(
       Array.from({ length: CHECKS_AT_ONCE }, async () => {
-        for (let one = todo.pop(); one; one = todo.pop()) await this.#checkJob(one, losses);
+        for (let one = todo.pop(); one; one = todo.pop()) {
+          try {
+            await this.#checkJob(one, losses);
+          } catch (error) {
+            losses.jobsLost += 1;
+            losses.findings.push(`${one.job.tag} (${one.id}): cannot be asked for: ${error}`);
+          }
+        }
       }),
     );
     return losses;

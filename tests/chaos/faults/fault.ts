@@ -39,6 +39,15 @@ export async function inRounds(ground: Ground, round: () => Promise<number>): Pr
   return recoveries;
 }
 
+/** As `inRounds`, each time in the middle of many starts. */
+export async function amongStarts(ground: Ground, round: () => Promise<number>): Promise<number[]> {
+  return await inRounds(ground, async () => {
+    ground.stream.burst();
+    await pause(ground.random.int(0, 250));
+    return await round();
+  });
+}
+
 export function names(ground: Ground): string[] {
   return ground.house.nodes.map(({ name }) => name);
 }

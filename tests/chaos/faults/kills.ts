@@ -1,7 +1,7 @@
 /** `kill -9`, at any moment, of one part or of all at once. */
 import { pause } from "../pause.ts";
 import { processesIn, processesMarked, signalTo } from "../processes.ts";
-import { type Fault, type Ground, inRounds, names } from "./fault.ts";
+import { amongStarts, type Fault, type Ground, names } from "./fault.ts";
 
 const SERVER_MS_MAX = 5_000;
 const AGENT_MS_MAX = 3_000;
@@ -12,7 +12,7 @@ export const agentKill: Fault = {
   recoveryMsMax: AGENT_MS_MAX,
   roundMs: () => 3_000,
   strike: (ground) =>
-    inRounds(ground, async () => {
+    amongStarts(ground, async () => {
       const node = ground.random.pick(ground.house.nodes);
       const atMs = performance.now();
       ground.house.killAgent(node);
@@ -26,7 +26,7 @@ export const serverKill: Fault = {
   recoveryMsMax: SERVER_MS_MAX,
   roundMs: () => 6_000,
   strike: (ground) =>
-    inRounds(ground, async () => {
+    amongStarts(ground, async () => {
       const atMs = performance.now();
       ground.house.killServer();
       return await ground.stream.recovered(names(ground), atMs);
@@ -39,7 +39,7 @@ export const postgresKill: Fault = {
   recoveryMsMax: SERVER_MS_MAX,
   roundMs: () => 6_000,
   strike: (ground) =>
-    inRounds(ground, async () => {
+    amongStarts(ground, async () => {
       const atMs = performance.now();
       ground.house.killPostgres();
       return await ground.stream.recovered(names(ground), atMs);
@@ -52,7 +52,7 @@ export const launcherKill: Fault = {
   recoveryMsMax: AGENT_MS_MAX,
   roundMs: () => 2_500,
   strike: (ground) =>
-    inRounds(ground, async () => {
+    amongStarts(ground, async () => {
       const node = ground.random.pick(ground.house.nodes);
       const atMs = performance.now();
       if (ground.house.killLauncher(node) === 0) throw new Error(`${node.name} has no launcher`);
@@ -66,7 +66,7 @@ export const supervisorKill: Fault = {
   recoveryMsMax: AGENT_MS_MAX,
   roundMs: () => 2_500,
   strike: (ground) =>
-    inRounds(ground, async () => {
+    amongStarts(ground, async () => {
       const node = ground.random.pick(ground.house.nodes);
       const running = [...ground.house.supervisors(node)];
       const atMs = performance.now();
@@ -85,7 +85,7 @@ export const allKill: Fault = {
   recoveryMsMax: SERVER_MS_MAX,
   roundMs: () => 7_000,
   strike: (ground) =>
-    inRounds(ground, async () => {
+    amongStarts(ground, async () => {
       const { house } = ground;
       const atMs = performance.now();
       house.killServer();
@@ -104,7 +104,7 @@ export const nodeKill: Fault = {
   recoveryMsMax: AGENT_MS_MAX,
   roundMs: () => 4_000,
   strike: (ground) =>
-    inRounds(ground, async () => {
+    amongStarts(ground, async () => {
       const { house } = ground;
       const node = ground.random.pick(house.nodes);
       node.isDown = true;
