@@ -27,8 +27,8 @@ export function gatherFacts(live: LiveAttempt, context: FactsContext): DiskFacts
     live.childPid ??= early.childPid;
     const supervisorAlive = sameBoot && supervisorIsAlive(live.claim, table);
     const isOpen = sameBoot && early.end === null && !supervisorAlive;
-    const supervisorUnaccounted =
-      isOpen && early.exists && early.claim === null && hasUnaccounted(live, context);
+    const isUnclaimed = early.claim === null && (early.exists || live.isAwaited);
+    const supervisorUnaccounted = isOpen && isUnclaimed && hasUnaccounted(live, context);
     const orderExists = existsOrder(live.files);
     // Without a record and with its order nothing of it can have begun; the pass over all processes is not needed.
     const mayRun = isOpen && !supervisorUnaccounted && (early.exists || !orderExists);

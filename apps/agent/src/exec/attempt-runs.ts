@@ -50,6 +50,8 @@ export type AttemptRunsOptions = {
   onEvents(events: AttemptEvent[]): void;
   /** Makes a stop durable and part of what is known; resolves when it may be acted on. */
   recordStop(attempt: string, stop: { reason: StopReason; graceMs: number }): Promise<void>;
+  /** Whoever had their order died before the claim. A second order does no harm: a record is claimed once. */
+  orderAgain(lives: LiveAttempt[]): void;
   /** Why a supervisor could not write its record, as far as the disk tells. */
   faultOfHome(): NodeFault;
 };
@@ -81,6 +83,8 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
   let events: AttemptEvent[] = [];
   let clock: { atMs: number; uptimeMs: number | null } = { atMs: Number.NEGATIVE_INFINITY, uptimeMs: null };
   let isClosed = false;
+  /** Ordered a while ago, with nobody left who could begin them. */
+  let unclaimed: LiveAttempt[] = [];
 
   function withLive(attempt: string, act: (live: LiveAttempt) => void): void {
     const live = all.get(attempt);
@@ -262,6 +266,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
   }
 
   function lookAtAll(): void {
+    unclaimed = [];
     for (const live of all.values()) {
       // What was just ordered is told.
       if (live.phase === "recorded" && live.isOrdered && !live.isAwaited) live.isAwaited = true;
@@ -272,6 +277,8 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
         look(live);
       }
     }
+    for (const live of unclaimed) live.isAwaited = false;
+    if (unclaimed.length > 0) options.orderAgain(unclaimed);
   }
 
   function look(live: LiveAttempt): void {
@@ -282,6 +289,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
       case "recorded":
         if (live.known.stop) stop(live, live.known.stop.graceMs);
         else if (live.givenBackFor) giveBackOne(live, live.givenBackFor);
+        else if (live.isOrdered && live.isAwaited && !facts.supervisorUnaccounted) unclaimed.push(live);
         return;
       case "starting":
         return;

@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openJobCgroups } from "./job-cgroups.ts";
@@ -262,5 +263,24 @@ describe("a supervisor that is killed", () => {
       supervisor.stop(attempt, CANCEL);
       expect(await supervisor.exited(attempt)).toMatchObject({ reason: "cancelled", exitCode: null });
     }
+  });
+
+  it("[J46] before it claimed all of its line: the rest is ordered again, and begins once", async () => {
+    const supervisor = await home.open();
+    const ran = join(home.path, "ran");
+    const [one, two] = [sh("exec sleep 600"), sh(`echo ran >>${ran}; exit 4`)];
+    // It cannot pass by a pipe that nobody reads.
+    const pipe = join(home.path, "attempts", `${two.attempt}.log`);
+    execFileSync("mkfifo", [pipe]);
+    await supervisor.start([one, two]);
+    const record = join(home.path, "attempts", `${one.attempt}.record`);
+    await eventually("the first is claimed", () => existsSync(record));
+    for (const { pid, session } of table.running(join(home.path, "launcher-")))
+      if (pid !== session) kill(pid);
+    rmSync(pipe);
+    expect(await supervisor.exited(two.attempt)).toMatchObject({ exitCode: 4 });
+    expect(readFileSync(ran, "utf8")).toBe("ran\n");
+    supervisor.stop(one.attempt, CANCEL);
+    await supervisor.exited(one.attempt);
   });
 });

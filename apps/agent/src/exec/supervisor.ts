@@ -23,7 +23,7 @@ import { probeHome } from "./home-health.ts";
 import { lockHome } from "./home-lock.ts";
 import { openJobCgroups } from "./job-cgroups.ts";
 import { openJournal } from "./journal.ts";
-import { SHELLS, startLauncher, writeLauncherScript } from "./launcher.ts";
+import { type Launcher, SHELLS, startLauncher, writeLauncherScript } from "./launcher.ts";
 import { inventoryOf, inventoryOfStart, liveAttempt, ordersOf } from "./live-attempt.ts";
 import type { ProcessTable } from "./process-row.ts";
 import { openProcessTable, readBootId } from "./process-table.ts";
@@ -132,6 +132,7 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
   });
   parts.push(journal);
 
+  let orderNow: Launcher["order"] | null = null;
   const runs = createAttemptRuns({
     table,
     bootId,
@@ -142,6 +143,7 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
       if (isOpen && !isClosed) opening.onEvents(events);
     },
     recordStop,
+    orderAgain: (lives) => orderNow?.(ordersOf(lives)),
     faultOfHome: () =>
       probeHome(home) ?? {
         code: "home_failing",
@@ -191,6 +193,7 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
     },
   });
   parts.push(launcher, { close: () => clearTimeout(launcherTimer) });
+  orderNow = launcher.order;
   const ticker = setInterval(() => launcher.tick(), lookEveryMs);
   parts.push({ close: () => clearInterval(ticker) });
 
