@@ -68,11 +68,14 @@ export const supervisorKill: Fault = {
   strike: (ground) =>
     amongStarts(ground, async () => {
       const node = ground.random.pick(ground.house.nodes);
-      const running = [...ground.house.supervisors(node)];
+      const running = [...ground.house.supervisors(node).keys()];
       const atMs = performance.now();
       if (running.length > 0) {
-        const [pid, attempts] = ground.random.pick(running);
-        for (const attempt of attempts) ground.stream.orphaned.add(attempt);
+        const pid = ground.random.pick(running);
+        // What it claims in its last moment counts too.
+        signalTo(pid, "SIGSTOP");
+        for (const attempt of ground.house.supervisors(node).get(pid) ?? [])
+          ground.stream.orphaned.add(attempt);
         signalTo(pid, "SIGKILL");
       }
       return await ground.stream.recovered([node.name], atMs);
@@ -120,6 +123,8 @@ export const nodeKill: Fault = {
 async function endEverything({ house, stream }: Ground, home: string): Promise<void> {
   const node = house.nodes.find(({ agent }) => agent.home === home);
   if (!node) return;
+  // What is claimed in the last moment counts too.
+  for (const { pid } of processesIn(home)) signalTo(pid, "SIGSTOP");
   for (const attempts of house.supervisors(node).values())
     for (const one of attempts) stream.orphaned.add(one);
   for (let left = processesIn(home); left.length > 0; left = processesIn(home)) {
