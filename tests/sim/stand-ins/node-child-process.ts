@@ -22,6 +22,8 @@ export function spawn(path: string, args: string[], options: { cwd: string }) {
   const bootId = args[3] ?? "";
   const listeners = new Map<string, Listener[]>();
   let isReadable = true;
+  let isPaused = false;
+  let unread = "";
   let orderedAtMs = 0;
   let saidAtMs = 0;
   let onData: (text: string) => void = () => undefined;
@@ -40,6 +42,13 @@ export function spawn(path: string, args: string[], options: { cwd: string }) {
       on(_name: "data", listener: (text: string) => void) {
         onData = listener;
         return child.stdout;
+      },
+      pause() {
+        isPaused = true;
+      },
+      resume() {
+        isPaused = false;
+        if (unread !== "") after(0, agent, hand);
       },
       destroy() {
         isReadable = false;
@@ -88,8 +97,16 @@ export function spawn(path: string, args: string[], options: { cwd: string }) {
   function say(text: string): void {
     saidAtMs = Math.max(saidAtMs, kernel().nowMs + random.delayMs(PIPE_MS));
     after(saidAtMs - kernel().nowMs, agent, () => {
-      if (isReadable) onData(`${text}\n`);
+      unread += `${text}\n`;
+      hand();
     });
+  }
+
+  function hand(): void {
+    if (!isReadable || isPaused || unread === "") return;
+    const text = unread;
+    unread = "";
+    onData(text);
   }
 
   /** It ends after its last supervisor, which nobody waits for here. */
