@@ -1,34 +1,106 @@
-/** Guards of the product, each with what the source says without it. A simulator that does not miss one of them is blind. */
+/** Guards of the product, each with what the source says without it. A simulator that misses one of them is blind there. */
 import type { Patch } from "./bundle.ts";
 
 export type Mutant = Patch & { name: string };
 
-const SERVER = "apps/web/src/server";
+const SERVICES = "apps/web/src/server/services";
 const AGENT = "apps/agent/src";
 
 export const MUTANTS: Mutant[] = [
   {
-    name: "fence-not-checked",
-    file: `${AGENT}/core/attempts.ts`,
-    find: "if (fence !== undefined && start.fence <= fence)",
-    replace: "if (false && fence !== undefined && start.fence <= fence)",
-  },
-  {
-    name: "known-start-runs-again",
-    file: `${AGENT}/core/attempts.ts`,
-    find: 'if (known) return { kind: "known", known };',
-    replace: "",
-  },
-  {
-    name: "start-before-journal-is-synced",
+    name: "journal-not-synced",
     file: `${AGENT}/exec/journal.ts`,
     find: "if (mustSync) await file.datasync();",
     replace: "",
   },
   {
-    name: "start-sent-before-commit",
-    file: `${SERVER}/services/scheduling/fleet-snapshot.ts`,
+    name: "known-start-judged-anew",
+    file: `${AGENT}/core/attempts.ts`,
+    find: 'if (known) return { kind: "known", known };',
+    replace: "",
+  },
+  {
+    name: "record-of-another-taken",
+    file: `${AGENT}/exec/attempt-files.ts`,
+    find: 'fd = openSync(files.record, "wx", 0o600);',
+    replace: 'fd = openSync(files.record, "w", 0o600);',
+  },
+  {
+    name: "end-told-before-processes-are-gone",
+    file: `${AGENT}/exec/attempt-runs.ts`,
+    find: "const isHurried = isAlone && !holdsGpus && stop === null;",
+    replace: "const isHurried = isAlone || holdsGpus || stop === null;",
+  },
+  {
+    name: "recorded-start-never-resumed",
+    file: `${AGENT}/agent.ts`,
+    find: 'if (want === "adopt") supervisor.resume([attempt]);',
+    replace: 'if (want === "adopt") return;',
+  },
+  {
+    name: "other-boot-ignored",
+    file: `${AGENT}/core/attempts.ts`,
+    find: 'if (record.end?.kind === "lost" || !facts.sameBoot) return "vanished";',
+    replace: 'if (record.end?.kind === "lost") return "vanished";',
+  },
+  {
+    name: "started-and-unnamed-starts-again",
+    file: `${SERVICES}/agents/sync-node.ts`,
+    find: 'if (attempt.startedAtMs !== null) return "lose";',
+    replace: "",
+  },
+  {
+    name: "forget-before-log-is-whole",
+    file: `${SERVICES}/agents/agent-port.ts`,
+    find: "const closed = known.filter((exit) => mine(node, exit) === null).map((exit) => exit.attempt);",
+    replace: "const closed = known.map((exit) => exit.attempt);",
+  },
+  {
+    name: "log-not-synced-before-forget",
+    file: `${SERVICES}/agents/agent-log.ts`,
+    find: "        await logs.sync(attempt);\n",
+    replace: "",
+  },
+  {
+    name: "folder-of-log-not-synced",
+    file: "apps/web/src/server/logs/attempt-log.ts",
+    find: "if (!durable.has(folder)) unsynced.add(dirname(folder));",
+    replace: "durable.has(folder);",
+  },
+  {
+    name: "sent-start-taken-back",
+    file: `${SERVICES}/fleet/fleet-keeper.ts`,
+    find: 'if (job.attempt?.maybeSent || job.state !== "assigned") continue;',
+    replace: 'if (job.state !== "assigned") continue;',
+  },
+  {
+    name: "start-before-us-thought-unsent",
+    file: `${SERVICES}/scheduling/world.ts`,
+    find: "maybeSent: known?.maybeSent ?? true,",
+    replace: "maybeSent: known?.maybeSent ?? false,",
+  },
+  {
+    name: "plan-does-not-see-what-runs",
+    file: `${SERVICES}/scheduling/fleet-snapshot.ts`,
     find: "active: active.flatMap((job) => job.activeView ?? []),",
     replace: "active: [],",
+  },
+  {
+    name: "lost-log-awaited",
+    file: `${SERVICES}/agents/shorten-log.ts`,
+    find: "if (logBytes < attempt.ended.logBytes) attempt.ended = { logBytes };",
+    replace: "void logBytes;",
+  },
+  {
+    name: "start-after-stop",
+    file: `${AGENT}/agent.ts`,
+    find: "const asked = jobs.filter(({ attempt }) => neverRan.get(attempt) === null);",
+    replace: "const asked = jobs;",
+  },
+  {
+    name: "fence-not-checked",
+    file: `${AGENT}/core/attempts.ts`,
+    find: "if (fence !== undefined && start.fence <= fence)",
+    replace: "if (fence !== undefined && start.fence < 0)",
   },
 ];

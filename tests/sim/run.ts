@@ -9,11 +9,11 @@ import { MUTANTS } from "./mutants.ts";
 import { type RunOrder, runSeeds } from "./run-seeds.ts";
 import type { Outcome } from "./world/simulate.ts";
 
-const STEPS = 3_000;
+const STEPS = 1_500;
 const AGENTS = 3;
 const SEEDS = 1_000;
 /** A mutant that lives through so many seeds has no teeth against it. */
-const MUTANT_SEEDS = 2_000;
+const MUTANT_SEEDS = 1_000;
 const PROGRESS_MS = 10_000;
 
 const { values } = parseArgs({

@@ -44,7 +44,7 @@ export function startControlPlane(machine: Machine, { database, checked, onUp }:
   const program = startProgram("control-plane", machine);
   const { after, random, note } = kernel();
   const log = (level: string, message: string, facts?: object) => {
-    if (level !== "info") note(`control-plane says: ${message} ${JSON.stringify(facts ?? {}).slice(0, 160)}`);
+    if (level !== "info") note(`control-plane says: ${message} ${withoutStack(facts)}`);
   };
   /** As the process does: it says why, and ends; whoever watches it starts it again. */
   const endFor = (why: unknown) => {
@@ -132,6 +132,14 @@ export function startControlPlane(machine: Machine, { database, checked, onUp }:
       });
     }, endFor);
   }
+}
+
+/** Stacks are made only where somebody reads the trace, and so are no part of it. */
+function withoutStack(facts: object | undefined): string {
+  const text = JSON.stringify(facts ?? {}, (_key, value) =>
+    typeof value === "string" ? value.split("\n")[0] : value,
+  );
+  return text.slice(0, 200);
 }
 
 type Start = {

@@ -55,7 +55,13 @@ export function createDatabase(tables: Tables): Database {
       const handle: DatabaseHandle = {
         program,
         database,
-        run: (name, values) => handle.ask(() => perform(epoch, name, values)),
+        run: (name, values) =>
+          handle.ask(() => {
+            // A transaction of several round trips, on the connection with the lock: it ends with either.
+            const isCut = name === "beginEpoch" && (!program.isAlive || database.lock?.program !== program);
+            if (isCut) throw brokenConnection();
+            return perform(epoch, name, values);
+          }),
         begin: (_options, work) =>
           handle.ask(() => {
             // All that a reading transaction asks for is of one moment.

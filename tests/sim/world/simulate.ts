@@ -48,6 +48,8 @@ export async function simulate(options: SimulateOptions): Promise<Outcome> {
   const { random, after, note } = engine;
   const listener = (error: unknown) => engine.onUnhandled(error);
   globalThis.process.on("unhandledRejection", listener);
+  // A tenth of the time would go into stacks that nobody reads.
+  Error.stackTraceLimit = options.onLine === null ? 0 : 10;
   try {
     newMachines();
     newNetwork(random.pick([0.5, 2, 20, 80]));
