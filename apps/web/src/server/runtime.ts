@@ -33,6 +33,7 @@ import { createNodeSessions } from "./services/node-session.ts";
 import type { Hub, Right } from "./services/ports.ts";
 import { loadServerIdentity } from "./services/server-identity.ts";
 import { DEFAULT_TIMING } from "./services/service-context.ts";
+import { type AgentlessFleet, createAgentlessFleet } from "./services/ssh/agentless/agentless-fleet.ts";
 import { createSshConnector } from "./services/ssh/create-ssh-connector.ts";
 import { createSshService } from "./services/ssh/ssh-service.ts";
 import { writeUpHandoff } from "./services/up-handoff.ts";
@@ -104,13 +105,26 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const store = createSegmentLogStore({ root: join(env.NEXUS_HOME, "logs"), onProblem: onLogProblem });
   const logs = logTimes.over(store);
 
+  const connector = createSshConnector({ env: programEnv, nowMs: clock.nowMs });
+  const agentless: AgentlessFleet = createAgentlessFleet({
+    ...{ db, masterKey, clock, randomBytes, connector },
+    port: () => services.agentPort,
+    log: (message, facts) => log("warn", message, facts),
+  });
   // Services send through the hub and the gateway calls the services: the hub is reached once both exist.
   let gateway: AgentGateway | null = null;
   const hub: Hub = {
-    send: (targetId, message) => gateway?.hub.send(targetId, message) ?? false,
-    isConnected: (targetId) => gateway?.hub.isConnected(targetId) ?? false,
-    disconnect: (targetId, why) => gateway?.hub.disconnect(targetId, why),
-    connectedTargets: () => gateway?.hub.connectedTargets() ?? [],
+    send: (targetId, message) =>
+      agentless.has(targetId)
+        ? agentless.send(targetId, message)
+        : (gateway?.hub.send(targetId, message) ?? false),
+    isConnected: (targetId) =>
+      agentless.isConnected(targetId) || (gateway?.hub.isConnected(targetId) ?? false),
+    disconnect(targetId, why) {
+      agentless.disconnect(targetId);
+      gateway?.hub.disconnect(targetId, why);
+    },
+    connectedTargets: () => [...(gateway?.hub.connectedTargets() ?? []), ...agentless.connectedTargets()],
   };
   const services = createServices({
     db,
@@ -167,12 +181,14 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     clock,
     randomBytes,
     events,
-    connector: createSshConnector({ env: programEnv, nowMs: clock.nowMs }),
+    connector,
     kit: createAgentKit({ home: env.NEXUS_HOME, scriptPath: agentScript, version, env: programEnv }),
     origins: () => origins,
     createEnrollToken: (principal, input, origin) =>
       createEnrollToken({ ...enrollCtx, origins: () => [origin] }, principal, input),
     revokeEnrollToken: (principal, id) => enrollment.revokeEnrollToken(principal, { id }),
+    refreshTarget: (targetId) => services.refreshTarget(targetId),
+    serveAgentless: (targetId) => agentless.add(targetId),
     findTarget: services.fleet.find,
     removeTarget: (principal, target) => services.removeTarget(principal, { target, force: false }),
     onInternalError,
@@ -200,6 +216,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     log,
   });
   const live = gateway;
+  await agentless.start();
 
   return {
     api: createHttpApi({ parts, accounts, authenticator, origins }),
@@ -226,6 +243,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     async close() {
       uiSockets.close();
       await ssh.close();
+      await agentless.close();
       await live.close();
       await services.close();
       authenticator.close();

@@ -35,6 +35,7 @@ const sshCredentialsSchema = z.object({
     .default([]),
 });
 
+const SSH_ACTS = ["enrol", "agentless", "uninstall"] as const;
 const SSH_TRANSPORTS = ["direct", "tailscale", "cloudflare"] as const;
 
 export const sshHostSchema = z.object({
@@ -59,8 +60,11 @@ export type SshHost = z.output<typeof sshHostSchema>;
 export type SshHostInput = z.input<typeof sshHostSchema>;
 
 export const sshStartSchema = z.object({
-  /** `enrol` makes targets of the machines; `uninstall` takes the agent off them and them out of the fleet. */
-  act: z.enum(["enrol", "uninstall"]).default("enrol"),
+  /**
+   * `enrol` makes targets of the machines; `agentless` too, and puts nothing there but a key; `uninstall` takes the agent off them
+   * and them out of the fleet.
+   */
+  act: z.enum(SSH_ACTS).default("enrol"),
   hosts: z.array(sshHostSchema).max(SSH_HOSTS_MAX).default([]),
   /** `uninstall` only: targets whose way is known here. */
   targets: z.array(z.string().min(1).max(80)).max(SSH_HOSTS_MAX).default([]),
@@ -133,7 +137,7 @@ export type SshRunHost = z.infer<typeof sshRunHostSchema>;
 
 export const sshRunSchema = z.object({
   id: z.string(),
-  act: z.enum(["enrol", "uninstall"]),
+  act: z.enum(SSH_ACTS),
   ended: z.boolean(),
   hosts: z.array(sshRunHostSchema),
   /** After the asked-for place, in order. */

@@ -30,6 +30,7 @@ export type AddOverSshOptions = SshOptions & {
   sshConfig?: string;
   config: boolean;
   label?: string[];
+  agentless?: boolean;
   allowRoot?: boolean;
   keepKey?: boolean;
   replaceIdentity?: boolean;
@@ -63,7 +64,7 @@ export async function addOverSsh(
   const transports = transportsOf(options.transport);
   const cloudflareToken = cloudflareTokenOf(cli);
   const { id } = await api.call("ssh.start", {
-    act: "enrol",
+    act: options.agentless ? "agentless" : "enrol",
     hosts: resolved.map(({ host }) => (transports === undefined ? host : { ...host, transports })),
     credentials,
     knownHosts: [...new Set(resolved.flatMap(({ knownHostsLines }) => knownHostsLines))].join("\n"),

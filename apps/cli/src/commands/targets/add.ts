@@ -45,6 +45,10 @@ export function addTargetsAdd(targets: Command, cli: Cli): void {
       "--transport <list>",
       "over SSH: direct, tailscale, cloudflare, in the order to try (default: direct)",
     )
+    .option(
+      "--agentless",
+      "over SSH: put nothing on it but a key; jobs run over SSH, and are reported while the control plane reaches it",
+    )
     .option("--allow-root", "over SSH: let jobs run as root, where you log in as root")
     .option(
       "--keep-key",

@@ -14,10 +14,11 @@ const LOOK: Record<TargetState, { icon: string; ink: Ink }> = {
   needs_update: { icon: "!", ink: "yellow" },
 };
 
-export function targetStateCell({ state, cordoned, draining }: Target): Cell {
+export function targetStateCell({ kind, state, cordoned, draining }: Target): Cell {
   const { icon, ink } = LOOK[state];
-  const marks = draining ? ", draining" : cordoned ? ", cordoned" : "";
-  return { text: `${icon} ${state.replace("_", " ")}${marks}`, ink: marks === "" ? ink : "yellow" };
+  const held = draining ? ", draining" : cordoned ? ", cordoned" : "";
+  const marks = `${kind === "ssh" ? ", agentless" : ""}${held}`;
+  return { text: `${icon} ${state.replace("_", " ")}${marks}`, ink: held === "" ? ink : "yellow" };
 }
 
 /** `8 × NVIDIA H100`, with what is not as it seems. */

@@ -1,6 +1,6 @@
 "use client";
 import type { Target } from "@nexus/shared/api/schemas";
-import { CircleAlert, FlaskConical, Info, TriangleAlert } from "lucide-react";
+import { CircleAlert, FlaskConical, Info, TriangleAlert, Unplug } from "lucide-react";
 import Link from "next/link";
 import { memo } from "react";
 import { Badge, Labels } from "../../ui/badge.tsx";
@@ -64,6 +64,11 @@ function TargetHeader({ target }: { target: Target }) {
       {simulated && (
         <Badge hue="odd" title="These GPUs are made up by the simulated driver; nothing computes on them.">
           <FlaskConical /> simulated
+        </Badge>
+      )}
+      {target.kind === "ssh" && (
+        <Badge title="No agent runs there: the control plane runs jobs over SSH. Nothing is reported, and no deadline kept, while it does not reach the machine; there are no terminals and no job cgroups.">
+          <Unplug /> agentless
         </Badge>
       )}
       <span className="flex min-w-0 flex-wrap gap-1 narrow:hidden">

@@ -114,6 +114,8 @@ export async function startTestApi(options: TestApiOptions = {}) {
     origins: () => [url],
     createEnrollToken: (principal, input) => enrollTokens.createEnrollToken(principal, input),
     revokeEnrollToken: (principal, id) => enrollTokens.revokeEnrollToken(principal, { id }),
+    refreshTarget: (targetId) => services.refreshTarget(targetId),
+    serveAgentless: async () => undefined,
     findTarget: services.fleet.find,
     removeTarget: (principal, target) => services.removeTarget(principal, { target, force: false }),
     onInternalError: (cause) => problems.push(`ssh: ${String(cause)}`),

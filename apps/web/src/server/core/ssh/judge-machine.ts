@@ -26,7 +26,13 @@ export type MachineFacts = {
   reach: { origin: string; isReached: boolean | null }[];
 };
 
-export type Wishes = { allowRoot: boolean; bringNode: boolean; nowS: number };
+export type Wishes = {
+  allowRoot: boolean;
+  bringNode: boolean;
+  /** Nothing is put on it: no Node, no service, no way back are needed. */
+  isAgentless?: boolean;
+  nowS: number;
+};
 
 export type Finding = { level: "info" | "warn" | "error"; text: string; fix?: string };
 
@@ -76,16 +82,7 @@ export function judgeMachine(facts: MachineFacts, wishes: Wishes): MachinePlan {
   const fit = wishes.bringNode
     ? undefined
     : facts.nodes.find(({ version }) => isAtLeast(version, NODE_NEEDED));
-  const needed = fit === undefined ? NODE_KIB : AGENT_KIB;
-  if (fit !== undefined) tell("info", `Node ${fit.version} at ${fit.path}`);
-  else judgeNodeToBring(facts, { os, arch, tell });
-  if (facts.diskFreeKib !== null && facts.diskFreeKib < needed) {
-    tell(
-      "error",
-      `Only ${Math.floor(facts.diskFreeKib / 1024)} MiB are free in ${facts.home}; ${needed / 1024} MiB are needed.`,
-      "Make room there (logs of jobs will want more).",
-    );
-  }
+  if (!wishes.isAgentless) judgeRoom(facts, { fit, os, arch, tell });
 
   if (facts.gpuProblem !== null)
     tell("warn", `nvidia-smi fails: ${facts.gpuProblem}`, "Jobs without GPUs run all the same.");
@@ -105,17 +102,33 @@ export function judgeMachine(facts: MachineFacts, wishes: Wishes): MachinePlan {
     findings,
     nodePath: fit?.path ?? null,
     machine: { os, arch },
-    service: serviceOf(facts, os, tell),
-    origin: originOf(facts, tell),
+    service: wishes.isAgentless ? "keep-running" : serviceOf(facts, os, tell),
+    origin: wishes.isAgentless ? "" : originOf(facts, tell),
   };
 }
 
 type Tell = (level: Finding["level"], text: string, fix?: string) => void;
 
-function judgeNodeToBring(
+type Kind = { os: string; arch: string; tell: Tell };
+
+function judgeRoom(
   facts: MachineFacts,
-  { os, arch, tell }: { os: string; arch: string; tell: Tell },
+  { fit, ...kind }: Kind & { fit: MachineFacts["nodes"][number] | undefined },
 ): void {
+  const { tell } = kind;
+  const needed = fit === undefined ? NODE_KIB : AGENT_KIB;
+  if (fit !== undefined) tell("info", `Node ${fit.version} at ${fit.path}`);
+  else judgeNodeToBring(facts, kind);
+  if (facts.diskFreeKib !== null && facts.diskFreeKib < needed) {
+    tell(
+      "error",
+      `Only ${Math.floor(facts.diskFreeKib / 1024)} MiB are free in ${facts.home}; ${needed / 1024} MiB are needed.`,
+      "Make room there (logs of jobs will want more).",
+    );
+  }
+}
+
+function judgeNodeToBring(facts: MachineFacts, { os, arch, tell }: Kind): void {
   const old = facts.nodes[0];
   const install = `Install Node ${NODE_NEEDED.join(".")} or newer there, then run this again.`;
   tell(

@@ -68,7 +68,8 @@ export async function enrolMachine(ctx: SshContext, work: MachineWork): Promise<
   }
 }
 
-function report({ findings }: MachinePlan, tell: Teller): void {
+/** @throws NexusError when something stands in the way. */
+export function report({ findings }: MachinePlan, tell: Teller): void {
   for (const { level, text, fix } of findings) {
     tell(level, text);
     if (fix !== undefined) tell("fix", fix);
@@ -80,7 +81,12 @@ function report({ findings }: MachinePlan, tell: Teller): void {
   tell("done", "Nothing stands in the way.");
 }
 
-async function rememberWay(ctx: SshContext, { run, host }: MachineWork, target: Target): Promise<void> {
+/** How the machine is reached, for the next time. */
+export async function rememberWay(
+  ctx: SshContext,
+  { run, host }: MachineWork,
+  target: Target,
+): Promise<void> {
   const { host: name, port, user, jumps, transports } = host;
   const way = { host: name, port, user, jumps, transports, hostKeyName: hostKeyNameOf(host) };
   const targetId = await rowOf(ctx, run, target);

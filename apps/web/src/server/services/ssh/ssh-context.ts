@@ -34,6 +34,10 @@ export type SshContext = {
     origin: string,
   ): Promise<OutputOf<"enrollTokens.create">>;
   revokeEnrollToken(principal: Principal, id: string): Promise<unknown>;
+  /** Its row was written: whoever caches it reads it again. */
+  refreshTarget(targetId: number): Promise<void>;
+  /** Serves a target without an agent from now on, by the way that is stored. */
+  serveAgentless(targetId: number): Promise<void>;
   findTarget(teamId: string, idOrName: string): Target | null;
   removeTarget(principal: Principal, target: string): Promise<unknown>;
   onInternalError(cause: unknown): void;

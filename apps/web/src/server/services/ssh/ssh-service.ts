@@ -9,12 +9,13 @@ import { NexusError } from "@nexus/shared/errors";
 import { newId } from "@nexus/shared/ids";
 import { readInventory } from "@nexus/ssh/config/read-inventory";
 import type { HostKeyQuestion } from "@nexus/ssh/host-keys/host-key-verifier";
-import { hostKeyName, parseKnownHosts } from "@nexus/ssh/host-keys/known-hosts";
+import { parseKnownHosts } from "@nexus/ssh/host-keys/known-hosts";
 import { findTargetSsh } from "../../db/queries/find-target-ssh.ts";
 import { findTeamTarget } from "../../db/queries/find-team-target.ts";
 import type { Principal } from "../ports.ts";
 import { recordAudit } from "../record-audit.ts";
 import type { ParsedInput } from "../services.ts";
+import { addAgentless } from "./add-agentless.ts";
 import { enrolMachine } from "./enrol-machine.ts";
 import { listHostKeys, replaceKnownKey } from "./host-key-admin.ts";
 import type { MachineWork } from "./machine-work.ts";
@@ -36,7 +37,7 @@ export function createSshService(ctx: SshContext) {
   const working = new Set<Promise<void>>();
 
   async function start(principal: Principal, input: ParsedInput<"ssh.start">): Promise<{ id: string }> {
-    if (input.act === "enrol" && input.targets.length > 0)
+    if (input.act !== "uninstall" && input.targets.length > 0)
       throw new NexusError("bad_request", { detail: "What is a target already is not enrolled again." });
     const machines = [
       ...input.hosts.map((host): Machine => ({ host, reach: reachOf(host, input), target: null })),
@@ -56,7 +57,7 @@ export function createSshService(ctx: SshContext) {
       nowMs: ctx.clock.nowMs,
     });
     await recordAudit(ctx.db, principal, {
-      action: input.act === "enrol" ? "ssh.enrolment_started" : "ssh.removal_started",
+      action: input.act === "uninstall" ? "ssh.removal_started" : "ssh.enrolment_started",
       subject: id,
       detail: `${machines.length} ${machines.length === 1 ? "machine" : "machines"}: ${addresses(machines)}.`,
       atMs: startedAtMs,
@@ -93,8 +94,9 @@ export function createSshService(ctx: SshContext) {
     run.set(index, { state: "working", target });
     const work = { run, index, host, reach: { ...reach, confirm: confirmBy(run, index, input) }, input };
     try {
-      if (input.act === "enrol") {
-        const { id, name } = await enrolMachine(ctx, work);
+      if (input.act !== "uninstall") {
+        const join = input.act === "enrol" ? enrolMachine : addAgentless;
+        const { id, name } = await join(ctx, work);
         run.set(index, { state: "done", step: null, target: { id, name }, message: `${name} is connected.` });
       } else {
         await uninstallMachine(ctx, work);
@@ -158,7 +160,7 @@ export function createSshService(ctx: SshContext) {
       user,
       jumps,
       transports,
-      hostKeyAlias: aliasOf(hostKeyName, way.host, port),
+      hostKeyAlias: hostKeyName,
     };
     const key = openTargetKey(ctx.masterKey, target.id, way);
     const held = key === null ? [] : [{ label: `the key of ${target.name}`, text: key }];
@@ -260,10 +262,6 @@ function reachOf(
     cloudflareToken: input.cloudflareToken,
     knownHosts: parseKnownHosts(input.knownHosts),
   };
-}
-
-function aliasOf(name: string, host: string, port: number): string | undefined {
-  return name === hostKeyName(host, port) ? undefined : name;
 }
 
 function secretsOf({ credentials, hosts, cloudflareToken }: ParsedInput<"ssh.start">): string[] {

@@ -10,7 +10,7 @@ const ONLINE_MS = 60_000;
 export async function untilOnline(
   ctx: SshContext,
   { run, index }: MachineWork,
-  { agent, target }: { agent: AgentCommands; target: Target },
+  { agent, target }: { agent: AgentCommands | null; target: Target },
 ): Promise<Target> {
   const { teamId } = run.principal;
   const limit = AbortSignal.any([run.signal, AbortSignal.timeout(ONLINE_MS)]);
@@ -31,6 +31,11 @@ export async function untilOnline(
     return now;
   }
   run.signal.throwIfAborted();
+  if (agent === null) {
+    throw new NexusError("target_offline", {
+      detail: `${target.name} was added and is not served yet; the log of the control plane says why.`,
+    });
+  }
   const status = await agent.status();
   const why =
     status?.pid == null

@@ -1,0 +1,136 @@
+/**
+ * The targets of kind `ssh`: one connection each, kept open. Owns: which of them are served here, and the wait between attempts to
+ * reach one. States of a target: connecting → served → connecting …, until it leaves the fleet. It is the hub of these targets, as
+ * the gateway is of those with an agent. A refused host key or log-in is tried again no sooner than an hour later, or when it is asked for.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { newId } from "@nexus/shared/ids";
+import type { ServerMessage } from "@nexus/shared/protocol/messages";
+import { mayFallThrough } from "@nexus/ssh/ssh-error";
+import { type AgentlessTarget, listAgentlessTargets } from "../../../db/queries/list-agentless-targets.ts";
+import type { AgentPort } from "../../ports.ts";
+import { type Reach, sshTargetOf } from "../reach-machine.ts";
+import type { SshContext } from "../ssh-context.ts";
+import { openTargetKey } from "../target-key.ts";
+import { type AgentlessNode, createAgentlessNode } from "./agentless-node.ts";
+
+export type AgentlessFleet = ReturnType<typeof createAgentlessFleet>;
+
+export type AgentlessContext = Pick<
+  SshContext,
+  "db" | "masterKey" | "clock" | "randomBytes" | "connector"
+> & {
+  port(): AgentPort;
+  log(message: string, facts: Record<string, unknown>): void;
+};
+
+const RETRY_MS_MIN = 1_000;
+const RETRY_MS_MAX = 60_000;
+const REFUSED_MS = 60 * 60_000;
+/** A connection that lasted this long was a good one: the next attempt is made at once. */
+const GOOD_MS = 30_000;
+
+type Served = { stop: AbortController; node: AgentlessNode | null; done: Promise<void> };
+
+export function createAgentlessFleet(ctx: AgentlessContext) {
+  const served = new Map<number, Served>();
+
+  function serve(target: AgentlessTarget): void {
+    if (served.has(target.targetId)) return;
+    const stop = new AbortController();
+    const entry: Served = { stop, node: null, done: Promise.resolve() };
+    served.set(target.targetId, entry);
+    entry.done = keepServing(target, entry).finally(() => {
+      if (served.get(target.targetId) === entry) served.delete(target.targetId);
+    });
+  }
+
+  async function keepServing(target: AgentlessTarget, entry: Served): Promise<void> {
+    const { signal } = entry.stop;
+    let waitMs = RETRY_MS_MIN;
+    while (!signal.aborted) {
+      const beganAtMs = performance.now();
+      let isFinal = false;
+      try {
+        await connectOnce(target, entry);
+      } catch (error) {
+        isFinal = !mayFallThrough(error);
+        if (!signal.aborted)
+          ctx.log("a machine without an agent cannot be reached", {
+            target: target.publicId,
+            error: String(error),
+          });
+      } finally {
+        entry.node = null;
+      }
+      if (performance.now() - beganAtMs >= GOOD_MS) waitMs = RETRY_MS_MIN;
+      await pause(isFinal ? REFUSED_MS : waitMs, undefined, { signal }).catch(() => undefined);
+      waitMs = Math.min(RETRY_MS_MAX, waitMs * 2);
+    }
+  }
+
+  async function connectOnce(target: AgentlessTarget, entry: Served): Promise<void> {
+    const { signal } = entry.stop;
+    const key = openTargetKey(ctx.masterKey, target.publicId, target);
+    const keys = key === null ? [] : [{ label: `the key of ${target.name}`, text: key }];
+    const { host, port, user, jumps, transports, hostKeyName } = target;
+    const reach: Reach = {
+      host: { host, port, user, jumps, transports, hostKeyAlias: hostKeyName },
+      credentials: { keys },
+    };
+    const actor = { teamId: target.teamId, userId: target.publicId, userName: "control plane" };
+    const { session } = await ctx.connector.connect(sshTargetOf(ctx, actor, reach), signal);
+    const close = () => void session.close();
+    signal.addEventListener("abort", close, { once: true });
+    const node = createAgentlessNode({
+      session,
+      node: {
+        sessionId: newId("session", ctx.randomBytes),
+        targetId: target.targetId,
+        targetPublicId: target.publicId,
+        targetName: target.name,
+        teamId: target.teamId,
+      },
+      port: ctx.port(),
+      clock: ctx.clock,
+      onTrouble: (message, cause) => ctx.log(message, { target: target.publicId, cause: String(cause) }),
+    });
+    entry.node = node;
+    try {
+      await node.serve();
+    } finally {
+      signal.removeEventListener("abort", close);
+      await session.close();
+    }
+  }
+
+  return {
+    async start(): Promise<void> {
+      for (const target of await listAgentlessTargets(ctx.db, null)) serve(target);
+    },
+    /** A target was made, or its way changed. */
+    async add(targetId: number): Promise<void> {
+      await drop(targetId);
+      const [target] = await listAgentlessTargets(ctx.db, targetId);
+      if (target) serve(target);
+    },
+    has: (targetId: number) => served.has(targetId),
+    send(targetId: number, message: ServerMessage): boolean {
+      const node = served.get(targetId)?.node;
+      node?.send(message);
+      return node != null;
+    },
+    isConnected: (targetId: number) => served.get(targetId)?.node != null,
+    connectedTargets: () => [...served].flatMap(([id, { node }]) => (node === null ? [] : id)),
+    disconnect: (targetId: number) => void drop(targetId),
+    async close(): Promise<void> {
+      await Promise.all([...served.keys()].map(drop));
+    },
+  };
+
+  async function drop(targetId: number): Promise<void> {
+    const entry = served.get(targetId);
+    entry?.stop.abort();
+    await entry?.done;
+  }
+}

@@ -1,0 +1,147 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fingerprintOf } from "@nexus/ssh/host-keys/public-key";
+import { startTestSshd, type TestSshd } from "@nexus/ssh/testing/test-sshd";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Nexus } from "../harness/nexus.ts";
+import { until } from "../harness/until.ts";
+
+const UUID = "GPU-0a1b2c3d-1111-2222-3333-444455556666";
+/** Stands in for nvidia-smi, in its words: one H100, a row a second where it stays. */
+const SMI = `#!/bin/sh
+case "$*" in
+*query-compute-apps*) exit 0 ;;
+*query-gpu*)
+  while :; do
+    echo "0, ${UUID}, 81559, 80945, 0, 7, 41, 69.50, 700.00, 570.86.15, NVIDIA H100 80GB HBM3"
+    case "$*" in *-lms*) sleep 1 ;; *) exit 0 ;; esac
+  done ;;
+esac
+`;
+
+describe("a target without an agent", () => {
+  let nexus: Nexus;
+  let machine: TestSshd;
+  beforeAll(async () => {
+    nexus = await Nexus.start();
+    machine = await startTestSshd();
+    const bin = join(machine.folder, "bin");
+    mkdirSync(bin);
+    writeFileSync(join(bin, "nvidia-smi"), SMI, { mode: 0o755 });
+    const config = join(machine.folder, "sshd_config");
+    const path = `SetEnv HOME=${machine.home} PATH=${bin}:/usr/bin:/bin`;
+    writeFileSync(
+      config,
+      readFileSync(config, "utf8").replace(/^SetEnv HOME=.*$/m, () => path),
+    );
+    const keyFile = join(machine.folder, "key");
+    writeFileSync(keyFile, machine.userKey.privateKey, { mode: 0o600 });
+    const add = nexus.cli([
+      ...[
+        "targets",
+        "add",
+        `${machine.user}@127.0.0.1:${machine.port}`,
+        "--no-config",
+        "--agentless",
+        "--name",
+        "bare",
+      ],
+      ...["--identity", keyFile, "--allow-root", "--accept-host-key", fingerprintOf(machine.hostKey)],
+    ]);
+    const code = await add.exit();
+    if (code !== 0) throw new Error(`${add.stdout}${add.stderr}`);
+  }, 90_000);
+  afterAll(async () => {
+    await nexus?.dispose();
+    await machine?.close();
+  });
+
+  const file = (name: string) => join(machine.home, name);
+  const text = (name: string) => (existsSync(file(name)) ? readFileSync(file(name), "utf8") : "");
+
+  it("[E50] jobs end with their exit code and log, on the GPUs that they were given, and it is marked", async () => {
+    const failing = await nexus.submit({
+      command: ["sh", "-c", "echo out; echo err >&2; exit 3"],
+      target: "bare",
+      gpus: 0,
+    });
+    expect(await nexus.ended(failing.id)).toMatchObject({ state: "failed", exitCode: 3 });
+    expect(String(await nexus.log(failing.id))).toBe("out\nerr\n");
+    const onGpu = await nexus.submit({
+      command: ["sh", "-c", 'echo "$CUDA_VISIBLE_DEVICES $SAID"'],
+      env: { SAID: "$(touch pwned) 'x'" },
+      target: "bare",
+      gpus: 1,
+    });
+    expect((await nexus.ended(onGpu.id)).state).toBe("succeeded");
+    expect(String(await nexus.log(onGpu.id))).toBe(`${UUID} $(touch pwned) 'x'\n`);
+    expect(existsSync(file("pwned"))).toBe(false);
+    const missing = await nexus.submit({ command: ["no-such-program"], target: "bare", gpus: 0 });
+    expect(await nexus.ended(missing.id)).toMatchObject({ state: "failed", exitCode: 127 });
+
+    const target = await nexus.call("targets.get", { target: "bare" });
+    expect(target).toMatchObject({ kind: "ssh", state: "connected" });
+    expect(target.gpus[0]).toMatchObject({
+      uuid: UUID,
+      memoryTotalMib: 81_559,
+      sample: { memoryUsedMib: 614 },
+    });
+    const list = nexus.cli(["targets"]);
+    await list.exit();
+    expect(list.stdout).toMatch(/bare +● connected, agentless/);
+  }, 60_000);
+
+  it("[E50] a cancel ends the whole tree, and a deadline is kept", async () => {
+    const tree = `setsid sh -c 'echo $$ >left; exec sleep 600' & echo $$ >main; wait`;
+    const job = await nexus.submit({ command: ["sh", "-c", tree], target: "bare", gpus: 0, graceMs: 500 });
+    await until("it runs", async () => text("left") !== "" && text("main") !== "");
+    await nexus.call("jobs.cancel", { jobs: [job.id] });
+    expect((await nexus.ended(job.id)).state).toBe("cancelled");
+    for (const name of ["left", "main"]) expect(isAlive(Number(text(name)))).toBe(false);
+    const late = await nexus.submit({
+      command: ["sleep", "600"],
+      target: "bare",
+      gpus: 0,
+      timeoutMs: 1000,
+      graceMs: 0,
+    });
+    expect((await nexus.ended(late.id)).state).toBe("timed_out");
+  }, 60_000);
+
+  it("[E51] a job outlives cut connections and the control plane, runs once, and its log has no gap", async () => {
+    const script = `echo begun >>starts; i=0; while [ ! -e done ]; do i=$((i + 1)); echo "line $i"; sleep 0.02; done; echo last`;
+    const job = await nexus.submit({ command: ["sh", "-c", script], target: "bare", gpus: 0 });
+    await nexus.inState(job.id, "running");
+    machine.cutAll();
+    await until(
+      "the target is away",
+      async () => (await nexus.call("targets.get", { target: "bare" })).state !== "connected",
+    );
+    await nexus.targetConnected("bare");
+    await nexus.server.kill("SIGKILL");
+    await nexus.startServer();
+    await nexus.targetConnected("bare");
+    await nexus.inState(job.id, "running");
+    writeFileSync(file("done"), "");
+    expect((await nexus.ended(job.id)).state).toBe("succeeded");
+    const lines = String(await nexus.log(job.id))
+      .trimEnd()
+      .split("\n");
+    expect(lines.at(-1)).toBe("last");
+    expect(lines.slice(0, -1)).toEqual(lines.slice(0, -1).map((_line, at) => `line ${at + 1}`));
+    expect(text("starts")).toBe("begun\n");
+    await until("nothing of the runs is left", async () => {
+      const runs = join(machine.home, ".nexus/ssh-runs");
+      return readdirSync(runs).length === 0;
+    });
+  }, 90_000);
+});
+
+/** What ended and was not waited for by its parent is still in the table. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
