@@ -94,11 +94,33 @@ test("[L28] logs go by age and by size, the oldest first, and are told as remove
   expect((await t.services.getJob(t.alice, kept.job)).logTroubles).toEqual([]);
   // What a team keeps for ever stays; where it says nothing the server's own limit holds.
   await t.db.sql`update team set log_keep_days = 0, log_bytes_max = 0`;
-  t.clock.skewMs = 80 * DAY_MS;
-  for (let turn = 0; turn < 50; turn += 1) await t.services.listQueues(t.alice);
+  for (const days of [80, 80.9, 81.1]) await passTo(days * DAY_MS);
   expect((await sizes()).slice(2)).toEqual([60, 30, 500]);
   await t.db.sql`update team set log_keep_days = null`;
   t.clock.skewMs += 3_601_000;
   while ((await sizes())[3] !== 0) await t.services.listQueues(t.alice);
   expect(await sizes()).toEqual([0, 0, 0, 0, 500]);
 });
+
+test("[O48] a clock that jumped ages nothing for a day, and as if nothing had been when it is set right", async () => {
+  const start = await node.startOf(await t.submit({ command: ["a"] }));
+  await node.exited(start);
+  const isThere = async () => (await t.db.sql`select 1 from job where public_id = ${start.job}`).length === 1;
+  for (const skewMs of [400 * DAY_MS, 0, 400 * DAY_MS, 400.5 * DAY_MS]) {
+    await passTo(skewMs);
+    expect(await isThere()).toBe(true);
+  }
+  await passTo(401.1 * DAY_MS);
+  while (await isThere()) await t.services.listQueues(t.alice);
+});
+
+/** Sets the clock and waits until it was looked at; every sweep notes when its targets were seen. */
+async function passTo(skewMs: number): Promise<void> {
+  const seenAtMs = () => t.services.fleet.get(t.alice.teamId, "gpu1").lastSeenAtMs;
+  t.clock.skewMs = skewMs;
+  for (let sweep = 0, before = seenAtMs(); sweep < 3; ) {
+    await t.services.listQueues(t.alice);
+    if (seenAtMs() !== before) sweep += 1;
+    before = seenAtMs();
+  }
+}

@@ -2,7 +2,8 @@
  * Forgets what is too old: samples of GPUs, logs that their teams keep no longer, and ended jobs with their attempts and histories. Owns: when it looks next.
  * States: resting until the next look; clearing, a small piece a step, until a piece was not full. Invariants: a log goes
  * before the rows that name it, so that a crash in between leaves nothing that nobody knows of; what a node may still speak
- * of, and every job that has not ended, stays.
+ * of, and every job that has not ended, stays. A clock that jumped makes everything old at once: nothing is forgotten for a day
+ * then, and a person is told; a date that was set right again before is as if nothing had been.
  */
 import { deleteGpuSamples } from "../../db/queries/delete-gpu-samples.ts";
 import { deleteJobs } from "../../db/queries/delete-jobs.ts";
@@ -23,17 +24,32 @@ const JOBS_A_STEP = 200;
 /** A log of 1 GiB is 16 files. */
 const LOGS_A_STEP = 50;
 const JOBS_LOOKED_AT = 2_000;
+/** Between two steps, which are a second apart. A machine that slept for so long looks the same, and loses nothing by it. */
+const JUMP_MS = 86_400_000;
+const HOLD_MS = 86_400_000;
 
-export function createRetention({ sql, logs, clock, timing }: ServiceContext): Retention {
+export function createRetention({ sql, logs, clock, timing, log }: ServiceContext): Retention {
   let lookAtMs = Number.NEGATIVE_INFINITY;
+  let steppedAtMs: number | null = null;
   return {
     async step() {
       const nowMs = clock.nowMs();
+      watchClock(nowMs);
       if (nowMs < lookAtMs) return;
       const hasMore = [await forgetSamples(nowMs), await forgetLogs(nowMs), await forgetJobs(nowMs)];
       if (!hasMore.includes(true)) lookAtMs = nowMs + LOOK_EVERY_MS;
     },
   };
+
+  function watchClock(nowMs: number): void {
+    const jumpMs = nowMs - (steppedAtMs ?? nowMs);
+    steppedAtMs = nowMs;
+    if (jumpMs < -JUMP_MS) lookAtMs = nowMs;
+    if (jumpMs <= JUMP_MS) return;
+    lookAtMs = nowMs + HOLD_MS;
+    const days = Math.round(jumpMs / JUMP_MS);
+    log("error", `the clock jumped by ${days} days; nothing is forgotten for a day: is its date right?`);
+  }
 
   async function forgetSamples(nowMs: number): Promise<boolean> {
     const count = await deleteGpuSamples(sql, nowMs - timing.sampleKeepMs, SAMPLES_A_STEP);
