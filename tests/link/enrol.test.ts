@@ -1,4 +1,4 @@
-import { chown, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { newKeyPair } from "@nexus/shared/crypto/ed25519";
@@ -11,8 +11,6 @@ import {
 } from "../../apps/web/src/server/gateway/testing/test-control-plane.ts";
 import { loadOrCreateTls } from "../../apps/web/src/server/http/tls.ts";
 import { createTestAgent, enrolledAgent, type TestAgent } from "./link-fixture.ts";
-
-const NOBODY = 65_534;
 
 let plane: TestControlPlane;
 const agents: TestAgent[] = [];
@@ -165,30 +163,6 @@ describe("nexus-agent enroll", () => {
       expect(await asRoot.exit()).toBe(77);
       expect(asRoot.stderr).toContain("--allow-root");
     }
-  });
-
-  it("[E27] [E28] a user without a home is told where jobs begin and how to install the service", async () => {
-    if (process.getuid?.() !== 0) return;
-    const agent = await newAgent();
-    await chown(agent.home, NOBODY, NOBODY);
-    const { secret } = await plane.token();
-    const enrolled = agent.command(["enroll", "-", "--yes"], { input: secret, uid: NOBODY });
-    expect(await enrolled.exit()).toBe(0);
-    expect(enrolled.stdout).toContain(
-      `${join(agent.home, "job-home")}, their HOME too, since /nonexistent does not`,
-    );
-    const forUser = agent.command(["install-service"], { uid: NOBODY });
-    expect(await forUser.exit()).toBe(65);
-    expect(forUser.stderr).toMatch(/\/nonexistent does not exist.*install-service --system/);
-    const forMachine = agent.command(["install-service", "--system"], { uid: NOBODY });
-    expect(await forMachine.exit()).toBe(77);
-    expect(forMachine.stderr).toContain(
-      `sudo install -m 644 ${agent.home}/service/nexus-agent.service /etc/systemd/`,
-    );
-    expect(forMachine.stderr).toContain("&& sudo systemctl enable nexus-agent");
-    expect(await readFile(join(agent.home, "service/nexus-agent.service"), "utf8")).toContain(
-      "User=nobody\n",
-    );
   });
 
   it("[E22] a server that cannot be reached is told apart by why, and takes nothing from the identity", async () => {

@@ -14,7 +14,7 @@ const AGENT = join(import.meta.dirname, "../../apps/agent/src/main.ts");
 export type TestAgent = {
   readonly home: string;
   /** Runs a command of `nexus-agent` to its end, or leaves it running. */
-  command(args: string[], options?: { input?: string; env?: Record<string, string>; uid?: number }): Child;
+  command(args: string[], options?: { input?: string; env?: Record<string, string> }): Child;
   dispose(): Promise<void>;
 };
 
@@ -29,7 +29,6 @@ export async function createTestAgent(at?: string): Promise<TestAgent> {
       const child = new Child([process.execPath, "--disable-warning=ExperimentalWarning", AGENT, ...args], {
         env: { PATH, HOME, NEXUS_AGENT_HOME: home, NEXUS_GPUS: "none", ...options.env },
         ...(options.input === undefined ? {} : { input: options.input }),
-        ...(options.uid === undefined ? {} : { uid: options.uid }),
       });
       children.push(child);
       return child;

@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { chown, copyFile, cp, link, mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -8,10 +8,13 @@ import {
 } from "../../apps/web/src/server/gateway/testing/test-control-plane.ts";
 import { Child } from "../harness/child.ts";
 
+/** The user of that name has no home on most systems: /nonexistent. */
+const NOBODY = 65_534;
 const packageFolder = join(import.meta.dirname, "../../apps/agent");
 let plane: TestControlPlane;
 let folder: string;
 let tarball: string;
+const places: string[] = [];
 
 beforeAll(async () => {
   plane = await startTestControlPlane();
@@ -28,10 +31,10 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await plane.close();
-  await rm(folder, { recursive: true, force: true });
+  for (const place of [folder, ...places]) await rm(place, { recursive: true, force: true });
 });
 
-type RunOptions = { cwd?: string; input?: string; env?: Record<string, string> };
+type RunOptions = { cwd?: string; input?: string; env?: Record<string, string>; uid?: number };
 
 function start(command: string[], options: RunOptions = {}): Child {
   const env = {
@@ -102,4 +105,42 @@ describe("the package", () => {
     expect((await stat(copied)).mode & 0o111).not.toBe(0);
     expect(await run([process.execPath, copied, "--version"])).toMatch(/^\d+\.\d+\.\d+/);
   });
+
+  // tidy-allow skip: becomes another user, for which a machine must let its user be root
+  it.runIf(process.getuid?.() === 0)(
+    "[E27] [E28] a user without a home is told where jobs begin and how to install the service",
+    async () => {
+      const [node, program, home] = await programOf(NOBODY);
+      const { secret } = await plane.token();
+      const command = (args: string[], input = "") =>
+        start([node, program, ...args], { input, uid: NOBODY, env: { NEXUS_AGENT_HOME: home } });
+      const enrolled = command(["enroll", "-", "--yes"], secret);
+      expect(await enrolled.exit()).toBe(0);
+      expect(enrolled.stdout).toContain(
+        `${join(home, "job-home")}, their HOME too, since /nonexistent does not`,
+      );
+      const forUser = command(["install-service"]);
+      expect(await forUser.exit()).toBe(65);
+      expect(forUser.stderr).toMatch(/\/nonexistent does not exist.*install-service --system/);
+      const forMachine = command(["install-service", "--system"]);
+      expect(await forMachine.exit()).toBe(77);
+      expect(forMachine.stderr).toContain(
+        `sudo install -m 644 ${home}/service/nexus-agent.service /etc/systemd/`,
+      );
+      expect(forMachine.stderr).toContain("&& sudo systemctl enable nexus-agent");
+      expect(await readFile(join(home, "service/nexus-agent.service"), "utf8")).toContain("User=nobody\n");
+    },
+  );
 });
+
+/** Node, the agent and a home for another user, who may see neither the checkout nor where this Node is installed. */
+async function programOf(uid: number): Promise<[node: string, program: string, home: string]> {
+  const place = await mkdtemp(join(tmpdir(), "nexus-other-user-"));
+  places.push(place);
+  const [node, program, home] = [join(place, "node"), join(place, "nexus-agent.js"), join(place, "home")];
+  await link(process.execPath, node).catch(() => copyFile(process.execPath, node));
+  await copyFile(join(folder, "stage/dist/nexus-agent.js"), program);
+  await mkdir(home, { mode: 0o700 });
+  for (const path of [place, home]) await chown(path, uid, uid);
+  return [node, program, home];
+}
