@@ -44,12 +44,6 @@ export const MUTANTS: Mutant[] = [
     replace: 'if (record.end?.kind === "lost") return "vanished";',
   },
   {
-    name: "started-and-unnamed-starts-again",
-    file: `${SERVICES}/agents/sync-node.ts`,
-    find: 'if (attempt.startedAtMs !== null) return "lose";',
-    replace: "",
-  },
-  {
     name: "forget-before-log-is-whole",
     file: `${SERVICES}/agents/agent-port.ts`,
     find: "const closed = known.filter((exit) => mine(node, exit) === null).map((exit) => exit.attempt);",

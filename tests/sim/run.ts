@@ -13,7 +13,7 @@ const STEPS = 1_500;
 const AGENTS = 3;
 const SEEDS = 1_000;
 /** A mutant that lives through so many seeds has no teeth against it. */
-const MUTANT_SEEDS = 1_000;
+const MUTANT_SEEDS = 500;
 const PROGRESS_MS = 10_000;
 
 const { values } = parseArgs({

@@ -1,7 +1,8 @@
 /** What must be true of the tables after every commit. */
 import type { JobState } from "@nexus/shared/machines/job";
-import { isActiveRow, type Tables } from "../database/tables.ts";
+import { type AttemptTableRow, isActiveRow, type Tables } from "../database/tables.ts";
 import { CPU_JOBS_MAX } from "./control-plane.ts";
+import { ground } from "./ground.ts";
 
 export type TableChecks = {
   /** @returns what is wrong, each with its rule. */
@@ -12,11 +13,17 @@ export function createTableChecks(tables: Tables): TableChecks {
   const finalStates = new Map<number, JobState>();
   const fences = new Map<number, number>();
   const versions = new Map<number, number>();
+  const ended = new Set<number>();
 
   return {
     check() {
       const wrong: { rule: string; what: string }[] = [];
       const say = (rule: string, what: string) => wrong.push({ rule, what });
+      for (const attempt of tables.attempts.values()) {
+        if (attempt.endedAtMs === null || ended.has(attempt.id)) continue;
+        ended.add(attempt.id);
+        checkEnded(attempt, say);
+      }
       checkLeases(tables, say);
       checkLimits(tables, say);
       for (const row of tables.jobs.values()) {
@@ -46,6 +53,15 @@ export function createTableChecks(tables: Tables): TableChecks {
       return wrong;
     },
   };
+}
+
+/** Nobody may say that it is over while it runs; what it leaves behind may take a moment longer, unless it holds GPUs. */
+function checkEnded({ publicId, endReason }: AttemptTableRow, say: Say): void {
+  const run = ground().runs.get(publicId);
+  if (run === undefined || endReason === "lost") return;
+  const isOver = run.gpus.length > 0 ? run.pids.size === 0 : run.hasEnded;
+  if (!isOver && run.machine.isUp)
+    say("what is told as over is over", `${publicId} is ${endReason} and runs`);
 }
 
 type Say = (rule: string, what: string) => void;

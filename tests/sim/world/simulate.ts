@@ -270,7 +270,7 @@ function createPeople(universe: Universe) {
     if (before === undefined) {
       note(`${key} is ${id}`);
       acknowledged.set(key, id);
-      if (random.chance(0.2)) after(random.int(0, 20_000), null, () => cancel(id));
+      if (random.chance(0.3)) after(random.pick([0, 5, 50, random.int(0, 20_000)]), null, () => cancel(id));
     } else if (before !== id) {
       kernel().violate("a submit key gives one job", `${key} gave ${before} and ${id}`);
     }
