@@ -1,8 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fingerprintOf } from "@nexus/ssh/host-keys/public-key";
 import { startTestSshd, type TestSshd } from "@nexus/ssh/testing/test-sshd";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { Nexus } from "../harness/nexus.ts";
 import { until } from "../harness/until.ts";
 
@@ -106,6 +108,35 @@ describe("a target without an agent", () => {
       graceMs: 0,
     });
     expect((await nexus.ended(late.id)).state).toBe("timed_out");
+  }, 60_000);
+
+  it("[E52] a port of it is reached through the control plane, by who may", async () => {
+    const service = createServer((asked, response) => response.end(`hello ${asked.url}`));
+    await new Promise<void>((resolve) => service.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void service.close());
+    const { port } = service.address() as AddressInfo;
+    const forward = nexus.cli(["port-forward", "bare", `0:${port}`]);
+    const [, address] = await until("it listens", async () =>
+      /^(127\.0\.0\.1:\d+) leads to/.exec(forward.stdout),
+    );
+    expect(await (await fetch(`http://${address}/x`)).text()).toBe("hello /x");
+    await forward.kill("SIGINT");
+
+    const nothing = nexus.cli(["port-forward", "bare", "0:1"]);
+    await nothing.exit();
+    expect(nothing.stderr).toMatch(/refused|cannot/i);
+    const upgrade = { connection: "Upgrade", upgrade: "nexus-tunnel" };
+    const statusOf = (headers: Record<string, string>) =>
+      new Promise((resolve) => {
+        const url = `${nexus.url}/ws/tunnel?target=bare&port=${port}`;
+        const asked = request(url, { headers: { ...upgrade, ...headers } });
+        asked.on("response", ({ statusCode }) => resolve(statusCode)).on("upgrade", () => resolve("open"));
+        asked.end();
+      });
+    expect(await statusOf({})).toBe(401);
+    expect(await statusOf({ authorization: `Bearer ${nexus.apiKey}`, origin: nexus.url })).toBe(401);
+    const viewer = await nexus.call("apiKeys.create", { name: "look", role: "viewer" });
+    expect(await statusOf({ authorization: `Bearer ${viewer.secret}` })).toBe(403);
   }, 60_000);
 
   it("[E51] a job outlives cut connections and the control plane, runs once, and its log has no gap", async () => {

@@ -7,6 +7,7 @@ import { addHistory } from "./commands/history.ts";
 import { addKill } from "./commands/kill.ts";
 import { addLogin } from "./commands/login.ts";
 import { addLogs } from "./commands/logs.ts";
+import { addPortForward } from "./commands/port-forward.ts";
 import { addQueue } from "./commands/queue.ts";
 import { addRun } from "./commands/run.ts";
 import { addStatus } from "./commands/status.ts";
@@ -36,6 +37,7 @@ export function createProgram(
   addLogs(program, cli);
   addKill(program, cli);
   addTargets(program, cli);
+  addPortForward(program, cli);
   addStatus(program, cli);
   addLogin(program, cli);
   return program;

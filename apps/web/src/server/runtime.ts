@@ -8,6 +8,7 @@ import { assert } from "@nexus/shared/assert";
 import { showPin } from "@nexus/shared/crypto/fingerprint";
 import { createAgentKit } from "./agent-kit/create-agent-kit.ts";
 import { createHttpApi, type HttpApi } from "./api/http-api.ts";
+import { createTunnelRoute, type TunnelRoute } from "./api/tunnel-route.ts";
 import { createUiSockets, type UiSockets } from "./api/ui-socket.ts";
 import { createAccounts } from "./auth/create-accounts.ts";
 import { DEFAULT_POLICY } from "./core/scheduler/snapshot.ts";
@@ -48,6 +49,7 @@ export type Runtime = {
   readonly api: HttpApi;
   readonly enroll: RouteHandler;
   readonly gateway: AgentGateway;
+  readonly tunnel: TunnelRoute;
   readonly uiSockets: UiSockets;
   isReady(): Promise<boolean>;
   problems(): string[];
@@ -226,6 +228,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
       onInternalError: (cause) => log("error", "enrolment failed", { cause: describe(cause) }),
     }),
     gateway: live,
+    tunnel: createTunnelRoute(parts, authenticator),
     uiSockets,
     isReady: () => isAnswering(sql),
     problems: () => services.problems().map(({ code }) => code),

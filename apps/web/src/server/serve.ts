@@ -159,7 +159,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       }
     }
 
-    function open({ api, enroll, isReady, problems, gateway, uiSockets }: Runtime): void {
+    function open({ api, enroll, isReady, problems, gateway, tunnel, uiSockets }: Runtime): void {
       const parts = {
         api,
         enroll,
@@ -173,7 +173,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       const ui: typeof uiSockets.handleUiUpgrade = (...upgrade) => uiSockets.handleUiUpgrade(...upgrade);
       gate.open({
         request: serveHttp(parts),
-        upgrade: routeUpgrade({ agent: gateway.upgrade, ui, decoy }),
+        upgrade: routeUpgrade({ agent: gateway.upgrade, ui, tunnel, decoy }),
       });
     }
   } catch (cause) {

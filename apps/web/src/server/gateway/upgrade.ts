@@ -1,5 +1,5 @@
 /**
- * The only listener for HTTP upgrades. Two paths are ours; whatever else asks gets Next's own listener in development
+ * The only listener for HTTP upgrades. Three paths are ours; whatever else asks gets Next's own listener in development
  * (handed in as a decoy server that never listens), or a closed socket. Nobody is accepted by being first in a list.
  */
 import type { EventEmitter } from "node:events";
@@ -13,12 +13,15 @@ export type UpgradeRoutes = {
   agent: UpgradeHandler;
   /** `/ws/ui`; checks itself who asks and from which page. */
   ui: UpgradeHandler | null;
+  /** `/ws/tunnel`; checks itself who asks. */
+  tunnel?: UpgradeHandler;
   /** Gets what is not ours as its own `upgrade` event. */
   decoy: EventEmitter | null;
 };
 
 const AGENT_PATH = "/ws/agent";
 const UI_PATH = "/ws/ui";
+const TUNNEL_PATH = "/ws/tunnel";
 
 export function routeUpgrade(routes: UpgradeRoutes): UpgradeHandler {
   return (request, socket, head) => {
@@ -32,6 +35,8 @@ export function routeUpgrade(routes: UpgradeRoutes): UpgradeHandler {
       else routes.agent(request, socket, head);
     } else if (path === UI_PATH && routes.ui !== null) {
       routes.ui(request, socket, head);
+    } else if (path === TUNNEL_PATH && routes.tunnel !== undefined) {
+      routes.tunnel(request, socket, head);
     } else if (routes.decoy !== null && routes.decoy.listenerCount("upgrade") > 0) {
       routes.decoy.emit("upgrade", request, socket, head);
     } else {

@@ -3,13 +3,15 @@
  * team, machines at once in a run, lines of a run. A run is gone with the process; it is safe to begin it again.
  */
 
+import type { Duplex } from "node:stream";
 import type { OutputOf } from "@nexus/shared/api/contract";
-import type { SshRun as SshRunView } from "@nexus/shared/api/ssh";
+import { type SshRun as SshRunView, sshStartSchema } from "@nexus/shared/api/ssh";
 import { NexusError } from "@nexus/shared/errors";
 import { newId } from "@nexus/shared/ids";
 import { readInventory } from "@nexus/ssh/config/read-inventory";
 import type { HostKeyQuestion } from "@nexus/ssh/host-keys/host-key-verifier";
 import { parseKnownHosts } from "@nexus/ssh/host-keys/known-hosts";
+import { createPool } from "@nexus/ssh/pool";
 import { findTargetSsh } from "../../db/queries/find-target-ssh.ts";
 import { findTeamTarget } from "../../db/queries/find-team-target.ts";
 import type { Principal } from "../ports.ts";
@@ -19,13 +21,14 @@ import { addAgentless } from "./add-agentless.ts";
 import { enrolMachine } from "./enrol-machine.ts";
 import { listHostKeys, replaceKnownKey } from "./host-key-admin.ts";
 import type { MachineWork } from "./machine-work.ts";
-import { addressOf, type Reach } from "./reach-machine.ts";
+import { addressOf, type Reach, sshTargetOf } from "./reach-machine.ts";
 import type { SshContext } from "./ssh-context.ts";
 import { createSshRun, type SshRun } from "./ssh-run.ts";
 import { openTargetKey } from "./target-key.ts";
 import { uninstallMachine } from "./uninstall-machine.ts";
 
 const RUNS_MAX = 20;
+const NO_CREDENTIALS = sshStartSchema.parse({ act: "uninstall" });
 const ENDED_KEEP_MS = 60 * 60_000;
 
 export type SshService = ReturnType<typeof createSshService>;
@@ -35,6 +38,9 @@ type Machine = Pick<MachineWork, "host" | "reach"> & { target: { id: string; nam
 export function createSshService(ctx: SshContext) {
   const runs = new Map<string, SshRun>();
   const working = new Set<Promise<void>>();
+  const pool = createPool({ connector: ctx.connector, nowMs: ctx.clock.nowMs });
+  /** Ways that were opened since the start, each told to the audit once. */
+  const toldTunnels = new Set<string>();
 
   async function start(principal: Principal, input: ParsedInput<"ssh.start">): Promise<{ id: string }> {
     if (input.act !== "uninstall" && input.targets.length > 0)
@@ -241,6 +247,31 @@ export function createSshService(ctx: SshContext) {
       }));
       return { hosts, problems: found.problems };
     },
+    /** A connection to a port on the target's own loopback, by the key that is kept for it. */
+    async openTunnel(
+      principal: Principal,
+      { target, port }: { target: string; port: number },
+    ): Promise<Duplex> {
+      const { reach, target: found } = await machineOf(principal, NO_CREDENTIALS, target);
+      if ((reach.credentials.keys ?? []).length === 0) {
+        throw new NexusError("invalid_state", {
+          detail: `There is no key that leads to ${found?.name ?? target} over SSH. Make one: nexus targets add user@host --keep-key`,
+        });
+      }
+      const to = { host: "127.0.0.1", port };
+      const stream = await pool.forwardOut(sshTargetOf(ctx, principal, reach), to);
+      const way = `${principal.userId} ${found?.id} ${port}`;
+      if (!toldTunnels.has(way)) {
+        toldTunnels.add(way);
+        await recordAudit(ctx.db, principal, {
+          action: "target.port_forwarded",
+          subject: found?.id ?? target,
+          detail: `Port ${port} of ${found?.name} is reached through the control plane.`,
+          atMs: ctx.clock.nowMs(),
+        });
+      }
+      return stream;
+    },
     hostKeys: (principal: Principal) => listHostKeys(ctx, principal),
     replaceHostKey: (principal: Principal, input: ParsedInput<"ssh.replaceHostKey">) =>
       replaceKnownKey(ctx, principal, input),
@@ -248,6 +279,7 @@ export function createSshService(ctx: SshContext) {
     async close(): Promise<void> {
       for (const run of runs.values()) run.cancel();
       await Promise.all(working);
+      await pool.close();
     },
   };
 }
