@@ -91,10 +91,4 @@ export const MUTANTS: Mutant[] = [
     find: "const asked = jobs.filter(({ attempt }) => neverRan.get(attempt) === null);",
     replace: "const asked = jobs;",
   },
-  {
-    name: "fence-not-checked",
-    file: `${AGENT}/core/attempts.ts`,
-    find: "if (fence !== undefined && start.fence <= fence)",
-    replace: "if (fence !== undefined && start.fence < 0)",
-  },
 ];
