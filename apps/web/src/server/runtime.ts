@@ -35,7 +35,7 @@ import type { Hub, Right } from "./services/ports.ts";
 import { loadServerIdentity } from "./services/server-identity.ts";
 import { DEFAULT_TIMING } from "./services/service-context.ts";
 import { type AgentlessFleet, createAgentlessFleet } from "./services/ssh/agentless/agentless-fleet.ts";
-import { createSshConnector } from "./services/ssh/create-ssh-connector.ts";
+import { createSshConnector, sshCryptoText } from "./services/ssh/create-ssh-connector.ts";
 import { createSshService } from "./services/ssh/ssh-service.ts";
 import { writeUpHandoff } from "./services/up-handoff.ts";
 
@@ -219,6 +219,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   });
   const live = gateway;
   await agentless.start();
+  log("info", "ssh", { crypto: sshCryptoText() });
 
   return {
     api: createHttpApi({ parts, accounts, authenticator, origins }),
