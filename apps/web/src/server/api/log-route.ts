@@ -75,16 +75,19 @@ export function createLogRoute({ services, logOffsetAt, clock }: LogRouteParts):
 
   async function follow(res: ServerResponse, request: LogRequest, query: LogQuery): Promise<void> {
     const { job, principal } = request;
-    const offset = await placeInLog(await services.openLog(principal, job), query, { logOffsetAt, clock });
+    const left = watchViewer(res, request);
+    const log = await services.openLog(principal, job);
+    const offset = await placeInLog(log, query, { logOffsetAt, clock, signal: left });
     const seen = await services.getJob(principal, job);
     const slice = await services.readLog(principal, seen.id, { offset, limit: 1 });
+    if (left.aborted) return;
     const changed = new AbortController();
     const unlisten = watch.onChange(seen.id, () => {
       const now = services.logTroubles(seen);
       if (now && encodeLogTroubles(now) !== encodeLogTroubles(seen.logTroubles)) changed.abort();
     });
     res.once("close", unlisten);
-    const ended = AbortSignal.any([watchViewer(res, request), changed.signal]);
+    const ended = AbortSignal.any([left, changed.signal]);
     res.writeHead(200, headers({ ...slice, offset }, seen.logTroubles));
     res.flushHeaders();
     for await (const { bytes } of services.followLog(principal, seen.id, { offset, signal: ended })) {
@@ -97,12 +100,13 @@ export function createLogRoute({ services, logOffsetAt, clock }: LogRouteParts):
 
   async function download(req: IncomingMessage, res: ServerResponse, request: LogRequest): Promise<void> {
     const { job, principal } = request;
+    const ended = watchViewer(res, request);
     const { id, logTroubles } = await services.getJob(principal, job);
     const slice = await services.readLog(principal, id, { offset: 0, limit: 1 });
     // Of one attempt: the job may go on to the next meanwhile.
     const log = await services.openLog(principal, id);
     const sizeAtStart = log?.size ?? 0;
-    const ended = watchViewer(res, request);
+    if (ended.aborted) return;
     res.writeHead(200, {
       ...headers(slice, logTroubles),
       "content-length": sizeAtStart,

@@ -29,12 +29,12 @@ export function createLogSearchRoute(parts: LogSearchRouteParts): LogSearchRoute
   const { services, logSearch, clock } = parts;
   return async (req, res, request) => {
     const query = await readJson(req, logSearchSchema);
-    const log = await openSearched(request, query);
     const ended = watchViewer(res, request);
+    const log = await openSearched(request, query);
     let toldAtMs = clock.nowMs();
-    const pieces = logSearch.search(log, query, ended);
+    const pieces = logSearch.search(log, query, { user: request.principal.userId, signal: ended });
     try {
-      let last = { searchedTo: log.start.offset, matches: 0 };
+      let last = { searchedTo: 0, matches: 0 };
       for await (const { lines, ...state } of pieces) {
         last = state;
         const isProgressDue = clock.nowMs() - toldAtMs >= PROGRESS_MS;
@@ -62,9 +62,18 @@ export function createLogSearchRoute(parts: LogSearchRouteParts): LogSearchRoute
     query: LogSearchQuery,
   ): Promise<SearchedLog> {
     const log = await services.openLog(principal, job);
-    if (log === null) return { size: 0, start: { offset: 0, line: 0 }, read: async () => new Uint8Array(0) };
-    const offset = Math.min(log.size, await placeInLog(log, query, parts));
-    return { size: log.size, start: { offset, line: await log.linesBefore(offset) }, read: log.read };
+    if (log === null) {
+      const start = async () => ({ offset: 0, line: 0 });
+      return { size: 0, start, read: async () => new Uint8Array(0) };
+    }
+    return {
+      size: log.size,
+      read: log.read,
+      async start(signal) {
+        const offset = Math.min(log.size, await placeInLog(log, query, { ...parts, signal }));
+        return { offset, line: await log.linesBefore(offset, signal) };
+      },
+    };
   }
 }
 

@@ -8,11 +8,11 @@ export type LogPlaceParts = Pick<ApiParts, "logOffsetAt" | "clock">;
 export async function placeInLog(
   log: OpenLog | null,
   place: LogPlace,
-  parts: LogPlaceParts,
+  parts: LogPlaceParts & { signal?: AbortSignal },
 ): Promise<number> {
   const { tail, since, offset = 0 } = place;
   if (tail === undefined && since === undefined) return offset;
   if (log === null) return 0;
-  if (tail !== undefined) return await log.tailOffset(tail);
+  if (tail !== undefined) return await log.tailOffset(tail, parts.signal);
   return Math.min(log.size, await parts.logOffsetAt(log.attempt, parts.clock.nowMs() - (since ?? 0)));
 }

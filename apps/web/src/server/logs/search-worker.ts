@@ -1,6 +1,6 @@
 /**
  * The program of a search's own thread: an expression may take for ever, and then this thread is ended and nothing else waits.
- * Answers each piece of the log with the lines found in it; null is the end of the log.
+ * Answers each piece of the log with the lines found in it, a portion at a time: the next when it is asked for more.
  */
 import { isAscii } from "node:buffer";
 import { parentPort, workerData } from "node:worker_threads";
@@ -9,7 +9,11 @@ import { assert } from "@nexus/shared/assert";
 import { createLineSearch, type LineSearchQuery, type SearchStart } from "../core/logs/line-search.ts";
 
 export type SearchWorkerData = { query: LineSearchQuery; start: SearchStart };
-export type SearchWorkerAnswer = { lines: LogLineFound[]; matches: number };
+/** The next piece of the log, its end, or the wish for the rest of what was found in the last piece. */
+export type SearchWorkerOrder = Uint8Array | "end" | "more";
+export type SearchWorkerAnswer = { lines: LogLineFound[]; matches: number; hasMore: boolean };
+/** It is ready first: until then it loads, and the pattern takes no time. */
+export type SearchWorkerMessage = "ready" | SearchWorkerAnswer;
 
 const port = parentPort;
 assert(port !== null, "this runs as a worker thread");
@@ -21,7 +25,11 @@ const decode = (bytes: Uint8Array) =>
     ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1")
     : utf8.decode(bytes);
 const search = createLineSearch(query, start, decode);
-port.on("message", (bytes: Uint8Array | null) => {
-  const lines = bytes === null ? search.end() : search.push(bytes);
-  port.postMessage({ lines, matches: search.matches() } satisfies SearchWorkerAnswer);
+let portions: Iterator<LogLineFound[]> | null = null;
+port.on("message", (order: SearchWorkerOrder) => {
+  if (order !== "more") portions = (order === "end" ? search.end() : search.push(order))[Symbol.iterator]();
+  const next = portions?.next();
+  const answer = { lines: next?.value ?? [], matches: search.matches(), hasMore: next?.done === false };
+  port.postMessage(answer satisfies SearchWorkerMessage);
 });
+port.postMessage("ready" satisfies SearchWorkerMessage);

@@ -105,15 +105,19 @@ export function createSegmentLogStore(options: SegmentLogStoreOptions): LogStore
       assertCount(limit, "a limit");
       return await use(attempt, (log) => log.read(offset, Math.min(limit, READ_BYTES_MAX)));
     },
-    async tailOffset(attempt, lines) {
+    async tailOffset(attempt, lines, signal) {
       assertCount(lines, "a number of lines");
-      return use(attempt, (log) => tailOffset({ attempt, size: log.size(), lines, read: log.read, counts }));
+      return use(attempt, (log) => {
+        const read = untilAborted(log.read, signal);
+        return tailOffset({ attempt, size: log.size(), lines, read, counts });
+      });
     },
-    async linesBefore(attempt, offset) {
+    async linesBefore(attempt, offset, signal) {
       assertCount(offset, "an offset");
-      return use(attempt, (log) =>
-        linesBefore({ attempt, size: log.size(), offset, read: log.read, counts }),
-      );
+      return use(attempt, (log) => {
+        const read = untilAborted(log.read, signal);
+        return linesBefore({ attempt, size: log.size(), offset, read, counts });
+      });
     },
     sync: (attempt) => use(attempt, (log) => syncs.run(log.sync)),
     remove(attempt) {
@@ -126,6 +130,15 @@ export function createSegmentLogStore(options: SegmentLogStoreOptions): LogStore
       closed ??= shut();
       return closed;
     },
+  };
+}
+
+type Read = (offset: number, limit: number) => Promise<Uint8Array>;
+
+function untilAborted(read: Read, signal: AbortSignal | undefined): Read {
+  return async (offset, limit) => {
+    signal?.throwIfAborted();
+    return await read(offset, limit);
   };
 }
 

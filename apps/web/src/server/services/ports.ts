@@ -86,19 +86,22 @@ export type Right = {
 export type Clock = { nowMs(): number };
 export type RandomBytes = (count: number) => Uint8Array;
 
-/** A log as a search reads it: from a byte, whose line has that number from 0, to its present size. */
+/** A log as a search reads it, to its present size. */
 export type SearchedLog = {
   size: number;
-  start: SearchStart;
+  /** Asked for when the search has its turn: to find out may take reading the whole log. */
+  start(signal: AbortSignal): Promise<SearchStart>;
   read(offset: number, limit: number): Promise<Uint8Array>;
 };
 
 /** What was found since the last piece; `matches` of all so far. */
 export type SearchPiece = { lines: LogLineFound[]; searchedTo: number; matches: number };
 
+export type LogSearchReader = { user: string; signal: AbortSignal };
+
 export type LogSearch = {
-  /** @throws NexusError bad_request for the expression, unavailable when too many wait. */
-  search(log: SearchedLog, query: LineSearchQuery, signal: AbortSignal): AsyncGenerator<SearchPiece>;
+  /** @throws NexusError bad_request for the expression or what it takes, unavailable when too many wait. */
+  search(log: SearchedLog, query: LineSearchQuery, reader: LogSearchReader): AsyncGenerator<SearchPiece>;
 };
 
 /** Log bytes by attempt. One contract, several homes. */
@@ -109,9 +112,9 @@ export type LogStore = {
   /** Up to `limit` bytes from `offset`. */
   read(attempt: string, offset: number, limit: number): Promise<Uint8Array>;
   /** Byte offset where the last `lines` lines begin. */
-  tailOffset(attempt: string, lines: number): Promise<number>;
+  tailOffset(attempt: string, lines: number, signal?: AbortSignal): Promise<number>;
   /** How many line ends lie before the byte. */
-  linesBefore(attempt: string, offset: number): Promise<number>;
+  linesBefore(attempt: string, offset: number, signal?: AbortSignal): Promise<number>;
   /** Makes what was appended survive a power cut. */
   sync(attempt: string): Promise<void>;
   remove(attempt: string): Promise<void>;

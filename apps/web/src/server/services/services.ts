@@ -36,9 +36,9 @@ export type OpenLog = {
   attempt: string;
   size: number;
   read(offset: number, limit: number): Promise<Uint8Array>;
-  tailOffset(lines: number): Promise<number>;
+  tailOffset(lines: number, signal?: AbortSignal): Promise<number>;
   /** How many line ends lie before the byte. */
-  linesBefore(offset: number): Promise<number>;
+  linesBefore(offset: number, signal?: AbortSignal): Promise<number>;
 };
 
 export type FollowFrom = {

@@ -16,9 +16,17 @@ export type Viewer = {
 /** For changes of access that this process did not see. */
 const RECHECK_MS = 15_000;
 
-/** Aborts when the viewer goes or loses the right to read. The request's own signal is not used: it misses closed sockets. */
+/**
+ * Aborts when the viewer goes or loses the right to read, at once when it has gone already. To be asked for before anything is
+ * waited for. The request's own signal is not used: it misses closed sockets.
+ */
 export function watchViewer(res: ServerResponse, viewer: Viewer): AbortSignal {
   const ended = new AbortController();
+  // What has gone never closes again, and nothing would end the watch.
+  if (res.destroyed) {
+    ended.abort();
+    return ended.signal;
+  }
   const recheck = () => {
     viewer.recheck().catch((cause: unknown) => {
       // A database that is away does not cut anyone off.

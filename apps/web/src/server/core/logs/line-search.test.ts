@@ -1,7 +1,13 @@
 import type { LogLineFound } from "@nexus/shared/api/log-search";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createLineSearch, LINE_BYTES_MAX, type LineSearchQuery, TEXT_CHARS_MAX } from "./line-search.ts";
+import {
+  createLineSearch,
+  LINE_BYTES_MAX,
+  type LineSearchQuery,
+  PORTION_LINES,
+  TEXT_CHARS_MAX,
+} from "./line-search.ts";
 import { visibleLine } from "./visible-line.ts";
 
 const ALL = { isFixed: false, ignoresCase: false, contextLines: 0, linesMax: 1e9, isTextWanted: true };
@@ -16,10 +22,10 @@ function searched(
   const lines: LogLineFound[] = [];
   let at = 0;
   for (const cut of [...cuts.map((cut) => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length]) {
-    lines.push(...search.push(bytes.subarray(at, cut)));
+    for (const portion of search.push(bytes.subarray(at, cut))) lines.push(...portion);
     at = cut;
   }
-  lines.push(...search.end());
+  for (const portion of search.end()) lines.push(...portion);
   return { lines, matches: search.matches() };
 }
 
@@ -99,6 +105,13 @@ test("[L18] what is found is what each line alone gives, wherever the bytes are 
     ),
     { numRuns: 2000 },
   );
+});
+
+test("[L19] of however many lines found only a portion is held", () => {
+  const search = createLineSearch({ ...ALL, pattern: "^" }, { line: 0, offset: 0 });
+  const counts = [...search.push(Buffer.alloc(100_000, "\n"))].map((portion) => portion.length);
+  expect(Math.max(...counts)).toBeLessThanOrEqual(PORTION_LINES + 100);
+  expect([counts.reduce((sum, count) => sum + count), search.matches()]).toEqual([100_000, 100_000]);
 });
 
 test("[L18] bytes that are no UTF-8 hide nothing behind them", () => {

@@ -3,10 +3,11 @@
  *
  * Owns: the line that is not ended yet, the number of the present line, and the lines that may become context. Invariants: what
  * is found does not depend on how the bytes arrived; a line is matched alone and as it is shown; a line without an end is
- * searched in pieces of LINE_BYTES_MAX under one number, so memory is bounded. It refuses patterns that are no regular
- * expression. How long an expression takes is the caller's to bound: some never end.
+ * searched in pieces of LINE_BYTES_MAX under one number, and of lines found only a portion is held, so memory is bounded. It
+ * refuses patterns that are no regular expression, and bytes before the portions of the earlier ones were taken. How long an expression takes is the caller's to bound: some never end.
  */
 import type { LogLineFound, LogSearchQuery } from "@nexus/shared/api/log-search";
+import { assert } from "@nexus/shared/assert";
 import { visibleLine } from "./visible-line.ts";
 
 export type LineSearchQuery = Pick<
@@ -15,10 +16,10 @@ export type LineSearchQuery = Pick<
 >;
 
 export type LineSearch = {
-  /** @returns the lines found in what is complete now. */
-  push(bytes: Uint8Array): LogLineFound[];
+  /** @returns the lines found in what is complete now, in portions: what is found is searched for as it is taken. */
+  push(bytes: Uint8Array): Iterable<LogLineFound[]>;
   /** The log ends here: its last line may have no line end. */
-  end(): LogLineFound[];
+  end(): Iterable<LogLineFound[]>;
   /** Lines that match, told or not. */
   matches(): number;
 };
@@ -31,6 +32,8 @@ export const LINE_BYTES_MAX = 1024 * 1024;
 /** Of a long line so much is told, with the match in it. */
 export const TEXT_CHARS_MAX = 4096;
 const TEXT_CHARS_BEFORE = 1024;
+/** A piece of blank lines holds a million; their answer at once would be 100 MiB. */
+export const PORTION_LINES = 4096;
 const NEWLINE = 10;
 /** What looks around its match would see the next line, so each line is then matched alone, which is slower. */
 const LOOKS_AROUND = /\(\?<?[=!]/;
@@ -59,10 +62,13 @@ export function createLineSearch(
   let before: LogLineFound[] = [];
   /** Lines of context that the last line found still has to get. */
   let owed = 0;
+  let isSearching = false;
 
-  function search(bytes: Uint8Array, isCutLine: boolean): LogLineFound[] {
+  function* search(bytes: Uint8Array, isCutLine: boolean): Generator<LogLineFound[]> {
+    assert(!isSearching, "the portions of earlier bytes are taken first");
+    isSearching = true;
     const lines = cutLines(bytes, decode(bytes));
-    const found: LogLineFound[] = [];
+    let found: LogLineFound[] = [];
     let index = 0;
     for (;;) {
       const match = nextMatch(lines, index);
@@ -75,10 +81,14 @@ export function createLineSearch(
       }
       before = [];
       index += 1;
+      if (found.length < PORTION_LINES) continue;
+      yield found;
+      found = [];
     }
     offset += bytes.length;
     line += isCutLine ? 0 : lines.count;
-    return found;
+    isSearching = false;
+    if (found.length > 0) yield found;
 
     /** Lines up to here did not match. Some are context of the one before, some may be of the next. */
     function passTo(end: number): void {

@@ -61,8 +61,8 @@ export function createJobLogs(
         attempt,
         size: await logs.size(attempt),
         read: (offset, limit) => logs.read(attempt, offset, limit),
-        tailOffset: (lines) => logs.tailOffset(attempt, lines),
-        linesBefore: (offset) => logs.linesBefore(attempt, offset),
+        tailOffset: (lines, signal) => logs.tailOffset(attempt, lines, signal),
+        linesBefore: (offset, signal) => logs.linesBefore(attempt, offset, signal),
       };
     },
     async state(principal, job) {
