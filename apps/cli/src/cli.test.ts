@@ -6,7 +6,7 @@ import type { Job } from "@nexus/shared/api/schemas";
 import { NexusError } from "@nexus/shared/errors";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startCli, tempHome } from "./testing/run-cli.ts";
-import { type StandIn, standInJob, startStandIn } from "./testing/stand-in-server.ts";
+import { type StandIn, standInJob, standInQueue, startStandIn } from "./testing/stand-in-server.ts";
 
 let server: StandIn;
 let home: string;
@@ -549,17 +549,7 @@ describe("for scripts", () => {
 
   it("[N9] a filter that names nothing there is refused, and not answered with an empty list", async () => {
     server.answers["jobs.list"] = () => ({ jobs: [], next: null, total: 0 });
-    server.answers["queues.list"] = () => [
-      {
-        name: "default",
-        priority: 0,
-        paused: false,
-        runningMax: null,
-        queued: 0,
-        running: 0,
-        waitsLongest: null,
-      },
-    ];
+    server.answers["queues.list"] = () => [standInQueue()];
     server.answers["targets.get"] = () => {
       throw new NexusError("not_found", { detail: "There is no target gpu9." });
     };

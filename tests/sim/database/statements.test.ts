@@ -203,6 +203,10 @@ function freshModel({ targets, gpus }: Seeded): Tables {
     priority: 0,
     paused: false,
     runningMax: null,
+    gpusMax: null,
+    userRunningMax: null,
+    userGpusMax: null,
+    selector: { labels: {}, targets: [] },
   });
   for (const [at, id] of targets.entries()) {
     tables.targets.set(id, {

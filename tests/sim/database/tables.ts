@@ -2,9 +2,11 @@
  * The tables that scheduling lives on, as plain rows. Times are epoch ms. What the statements do to them is in the files beside
  * this one; `statements.test.ts` holds them to the real statements on a real Postgres.
  */
+
 import type { JobState } from "@nexus/shared/machines/job";
 import type { TargetState } from "@nexus/shared/machines/target";
 import type { GpuFacts, HostFacts } from "@nexus/shared/protocol/messages";
+import type { QueueRow } from "../../../apps/web/src/server/db/queries/list-queues.ts";
 
 export type JobTableRow = {
   id: number;
@@ -99,14 +101,6 @@ export type GpuTableRow = {
   blocked: boolean;
   missingSinceMs: number | null;
 };
-export type QueueTableRow = {
-  id: number;
-  teamId: string;
-  name: string;
-  priority: number;
-  paused: boolean;
-  runningMax: number | null;
-};
 
 export type ControlPlaneRow = { epoch: number; host: string; pid: number; url: string; home: string };
 
@@ -114,7 +108,7 @@ export type Tables = {
   /** The one that became active last. */
   controlPlane: ControlPlaneRow | null;
   users: Map<string, string>;
-  queues: Map<number, QueueTableRow>;
+  queues: Map<number, QueueRow>;
   targets: Map<number, TargetTableRow>;
   gpus: Map<number, GpuTableRow>;
   jobs: Map<number, JobTableRow>;

@@ -124,8 +124,10 @@ export async function simulate(options: SimulateOptions): Promise<Outcome> {
 function furnish({ tables, nodes }: Universe, agents: number): void {
   const { random } = kernel();
   tables.users.set(ALICE.userId, ALICE.userName);
-  const queue = { teamId: ALICE.teamId, priority: 0, paused: false };
-  tables.queues.set(1, { ...queue, id: 1, name: "default", runningMax: null });
+  const limits = { runningMax: null, gpusMax: null, userRunningMax: null, userGpusMax: null };
+  const selector = { labels: {}, targets: [] };
+  const queue = { teamId: ALICE.teamId, priority: 0, paused: false, ...limits, selector };
+  tables.queues.set(1, { ...queue, id: 1, name: "default" });
   tables.queues.set(2, { ...queue, id: 2, name: "narrow", runningMax: 2 });
   for (let at = 1; at <= agents; at++) {
     const name = `n${at}`;

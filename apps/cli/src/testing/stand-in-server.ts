@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import type { InputOf, OutputOf, ProcedureName } from "@nexus/shared/api/contract";
-import type { Job } from "@nexus/shared/api/schemas";
+import type { Job, Queue } from "@nexus/shared/api/schemas";
 import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
 
 /**
@@ -112,6 +112,25 @@ export function standInJob(change: Partial<Job> = {}): Job {
     startedAtMs: 0,
     endedAtMs: null,
     unreachableSinceMs: null,
+    ...change,
+  };
+}
+
+export function standInQueue(change: Partial<Queue> = {}): Queue {
+  return {
+    name: "default",
+    priority: 0,
+    paused: false,
+    runningMax: null,
+    gpusMax: null,
+    userRunningMax: null,
+    userGpusMax: null,
+    selector: { labels: {}, targets: [] },
+    targetsSelected: 1,
+    queued: 0,
+    running: 0,
+    gpusHeld: 0,
+    waitsLongest: null,
     ...change,
   };
 }

@@ -27,6 +27,7 @@ import {
   memberSchema,
   nameSchema,
   queueSchema,
+  queueSpecSchema,
   targetSchema,
 } from "./schemas.ts";
 import {
@@ -301,17 +302,45 @@ export const contract = {
     }),
   },
 
+  /** Other queues and places in the line for jobs that wait. Members move their own, admins anyone's. */
+  "jobs.move": {
+    kind: "mutation",
+    role: "member",
+    input: z
+      .object({
+        jobs: z.array(id).min(1).max(1000),
+        queue: nameSchema.optional(),
+        /** Higher goes first. */
+        priority: z.int().min(-1000).max(1000).optional(),
+        /** Above all that wait in its queue, instead of a priority. */
+        top: z.boolean().default(false),
+      })
+      .refine(
+        ({ queue, priority, top }) => queue !== undefined || priority !== undefined || top,
+        "say where to: a queue, a priority, or the top",
+      ),
+    output: z.object({
+      results: z.array(z.object({ job: z.string(), ok: z.boolean(), message: z.string() })),
+    }),
+  },
+
   "queues.list": { kind: "query", role: "viewer", input: none, output: z.array(queueSchema) },
   "queues.put": {
     kind: "mutation",
     role: "admin",
-    input: z.object({
+    input: queueSpecSchema.extend({
       name: nameSchema,
-      priority: z.int().default(0),
-      paused: z.boolean().default(false),
-      runningMax: z.int().min(0).nullable().default(null),
+      /** Refused (`conflict`, `not_found`) when there is such a queue, or when there is none. */
+      only: z.enum(["new", "existing"]).optional(),
     }),
     output: queueSchema,
+  },
+  /** What waits or runs in it goes on in `moveTo`; without that it must be empty. Jobs that ended keep its name. */
+  "queues.remove": {
+    kind: "mutation",
+    role: "admin",
+    input: z.object({ name: nameSchema, moveTo: nameSchema.optional() }),
+    output: z.object({ ok: z.literal(true), moved: z.int() }),
   },
 
   "members.list": { kind: "query", role: "viewer", input: none, output: z.array(memberSchema) },

@@ -34,6 +34,9 @@ export const labelsSchema = z
   )
   .refine((labels) => Object.keys(labels).length <= LABELS_MAX, `at most ${LABELS_MAX} labels`);
 
+/** Every team has it; jobs that name no queue join it. */
+export const DEFAULT_QUEUE = "default";
+
 const noNul = (text: string) => !text.includes("\0");
 
 const commandSchema = z
@@ -85,7 +88,7 @@ export const jobSpecSchema = z.object({
   /** A target's name or id. */
   target: z.string().min(1).max(80).optional(),
   labels: labelsSchema.default({}),
-  queue: nameSchema.default("default"),
+  queue: nameSchema.default(DEFAULT_QUEUE),
   /** Higher goes first. */
   priority: z.int().min(-1000).max(1000).default(0),
 });
@@ -202,14 +205,42 @@ export const targetSchema = z.object({
 });
 export type Target = z.infer<typeof targetSchema>;
 
+const limitSchema = z.int().min(0).max(1_000_000).nullable();
+
+/** Where a queue's jobs may run: on targets with all the labels and, when it names targets, on those only. */
+const queueSelectorSchema = z.object({
+  labels: labelsSchema.default({}),
+  targets: z.array(z.string().min(1).max(80)).max(1000).default([]),
+});
+
+/** What a person sets of a queue. What is absent stays as it is, or, of a new one, begins as the plainest queue has it. */
+export const queueSpecSchema = z.object({
+  /** Higher goes first. */
+  priority: z.int().min(-1000).max(1000).optional(),
+  paused: z.boolean().optional(),
+  /** Jobs that may run, and GPUs that they may hold, at once: of all together, and of one person. Null is no limit. */
+  runningMax: limitSchema.optional(),
+  gpusMax: limitSchema.optional(),
+  userRunningMax: limitSchema.optional(),
+  userGpusMax: limitSchema.optional(),
+  selector: queueSelectorSchema.optional(),
+});
+
 export const queueSchema = z.object({
   name: z.string(),
   priority: z.int(),
   paused: z.boolean(),
-  /** Jobs that may run at once; null is no limit. */
   runningMax: z.int().nullable(),
+  gpusMax: z.int().nullable(),
+  userRunningMax: z.int().nullable(),
+  userGpusMax: z.int().nullable(),
+  selector: z.object({ labels: z.record(z.string(), z.string()), targets: z.array(z.string()) }),
+  /** Targets of the fleet that the selector lets its jobs run on, connected or not. */
+  targetsSelected: z.int(),
   queued: z.int(),
   running: z.int(),
+  /** That its running jobs hold; a share counts as one. */
+  gpusHeld: z.int(),
   /** The queued job that was added first, whatever its place in the line. */
   waitsLongest: z.object({ job: z.string(), user: z.string(), sinceMs: ms }).nullable(),
 });

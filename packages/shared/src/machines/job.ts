@@ -117,6 +117,10 @@ export const jobCan = {
   cancel(state: JobState): true | string {
     return isFinal(state) ? `it already ${state === "succeeded" ? "succeeded" : `ended as ${state}`}` : true;
   },
+  move(state: JobState): true | string {
+    if (state === "queued") return true;
+    return isFinal(state) ? "it is over" : "it does not wait any more";
+  },
   requeue(state: JobState): true | string {
     return JOB_TRANSITIONS[state].requeue
       ? true

@@ -2,7 +2,12 @@
  * Why a job waits, as data. Every waiting job has one; the CLI and the dashboard print `explainReason`, tests and
  * scripts read the fields.
  */
-export type WaitingReason =
+export type WaitingReason = Cause & {
+  /** Set where the job's queue keeps it from targets that would otherwise match. */
+  selector?: { queue: string; only: string };
+};
+
+type Cause =
   /** Submitted, not planned yet. Lasts one planning round. */
   | { code: "new" }
   /** The team has no target at all. */
@@ -26,9 +31,28 @@ export type WaitingReason =
   /** Free as far as Nexus knows, but processes outside Nexus hold the memory. */
   | { code: "foreign"; target: string; users: string[] }
   | { code: "queue_paused"; queue: string }
-  | { code: "queue_limit"; queue: string; limit: number }
+  | QueueLimit
+  /** Nothing that its queue runs on matches the job; `wanted` null: the queue's selector itself matches nothing. */
+  | { code: "queue_selector"; queue: string; only: string; wanted: string | null }
   /** The last placement did not start; tried again after a pause. */
   | { code: "backoff"; untilMs: number; because: string };
+
+/** Its queue, or its user within the queue, has as much as the queue allows. */
+export type QueueLimit = {
+  code: "queue_limit";
+  queue: string;
+  of: "jobs" | "gpus";
+  limit: number;
+  /** Whose limit it is; null is that of all together. */
+  person: string | null;
+  /** What the job would add, and what there is. More need than limit never fits. */
+  need: number;
+  held: number;
+  /** The job ahead that the rest is kept for. */
+  keptFor: string | null;
+  holders: Holder[];
+  moreHolders: number;
+};
 
 export type Need = { gpus: number; gpuMemoryMib: number | null; gpuModel: string | null };
 /** What the best target has: `free` of `total` GPUs that satisfy the need's memory and model. */
@@ -47,6 +71,12 @@ export type Holder = {
 
 /** One sentence for people, at most about 160 characters. */
 export function explainReason(reason: WaitingReason): string {
+  const { selector } = reason;
+  const cause = causeText(reason);
+  return selector ? `${cause}; queue ${selector.queue} runs only on ${selector.only}` : cause;
+}
+
+function causeText(reason: Cause): string {
   switch (reason.code) {
     case "new":
       return "just submitted";
@@ -80,10 +110,42 @@ export function explainReason(reason: WaitingReason): string {
     case "queue_paused":
       return `queue ${reason.queue} is paused`;
     case "queue_limit":
-      return `queue ${reason.queue} runs its limit of ${reason.limit}`;
+      return limitText(reason);
+    case "queue_selector":
+      return `queue ${reason.queue} runs only on ${reason.only}${
+        reason.wanted === null ? "; no target matches that" : `; no target there matches ${reason.wanted}`
+      }`;
     case "backoff":
       return `waits before another try: ${reason.because}`;
   }
+}
+
+function limitText(reason: QueueLimit): string {
+  const { queue, of, limit, person, need, held, keptFor } = reason;
+  const limitOf = `its limit of ${of === "jobs" ? countOf(limit, "job") : countOf(limit, "GPU")}`;
+  if (need > limit) {
+    return of === "jobs"
+      ? `queue ${queue} lets ${person === null ? "no job" : "nobody's jobs"} start: ${limitOf.slice(4)}`
+      : `needs ${countOf(need, "GPU")}; queue ${queue} allows ${person === null ? "" : "a person "}${limit} at once`;
+  }
+  const who = person === null ? `queue ${queue}` : `${person}`;
+  const within = person === null ? limitOf : `${limitOf.replace("its", "the")} a person in queue ${queue}`;
+  if (keptFor !== null) return `${who} keeps the rest of ${within} for ${keptFor}, which is ahead`;
+  const verb = of === "jobs" ? "runs" : "holds";
+  const ends = soonestText(reason.holders, reason.moreHolders);
+  if (held >= limit) return `${who} ${verb} ${within}${ends}`;
+  return `needs ${countOf(need, "GPU")}; ${who} ${verb} ${held} of ${within}${ends}`;
+}
+
+/** When something ends, or who holds it. */
+function soonestText(holders: Holder[], more: number): string {
+  const [first] = holders;
+  if (!first || first.endsInMs === null) return holdersText(holders, more);
+  return `; ${first.user}'s ${first.job} ends ${endTimeText(first.endsInMs, first.isLatest)}`;
+}
+
+function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function heldText(targets: { target: string; message: string }[]): string {
@@ -114,7 +176,11 @@ function holdersText(holders: Holder[], more: number): string {
 
 function endText({ endsInMs, isLatest }: Pick<Holder, "endsInMs" | "isLatest">, verb: string): string {
   if (endsInMs === null) return "";
-  return ` (${verb}${isLatest ? "within" : "in about"} ${duration(endsInMs)})`;
+  return ` (${verb}${endTimeText(endsInMs, isLatest)})`;
+}
+
+function endTimeText(endsInMs: number, isLatest: boolean): string {
+  return `${isLatest ? "within" : "in about"} ${duration(endsInMs)}`;
 }
 
 function gib(mib: number): string {

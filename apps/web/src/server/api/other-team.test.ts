@@ -14,6 +14,7 @@ import { openTestSocket } from "./testing/test-socket.ts";
 type Belongings = {
   target: string;
   job: string;
+  queue: string;
   enrollToken: string;
   user: string;
   apiKey: string;
@@ -64,8 +65,10 @@ const NAMING: { [P in ProcedureName]: ((of: Belongings) => InputOf<P>) | null } 
   "jobs.events": ({ job }) => ({ job }),
   "jobs.samples": ({ job }) => ({ job }),
   "jobs.cancel": ({ job }) => ({ jobs: [job] }),
+  "jobs.move": ({ job }) => ({ jobs: [job], top: true }),
   "queues.list": null,
-  "queues.put": null,
+  "queues.put": ({ target }) => ({ name: "mine", selector: { targets: [target] } }),
+  "queues.remove": ({ queue }) => ({ name: queue }),
   "members.list": null,
   "members.add": null,
   "members.setRole": ({ user }) => ({ userId: user, role: "viewer" }),
@@ -79,7 +82,6 @@ const NAMING: { [P in ProcedureName]: ((of: Belongings) => InputOf<P>) | null } 
 /** For those that name nothing: an input with which they answer all they have. */
 const ASKING: Partial<{ [P in ProcedureName]: InputOf<P> }> = {
   "jobs.list": { limit: 1000 },
-  "queues.put": { name: "default", priority: 3 },
   "members.add": { email: "new@example.com", name: "New", role: "viewer" },
   "apiKeys.create": { name: "mine" },
   "audit.list": { limit: 500 },
@@ -127,6 +129,7 @@ describe("another team's things", () => {
       { jobs: [{ command: ["their-command"], target, env: { A: "their-value" } }] },
       owner.key,
     );
+    await api.call("queues.put", { name: "night-line" }, owner.key);
     const { enrollToken } = await api.call("enrollTokens.create", { name: "their-token" }, owner.key);
     // Nothing listens there: the work ends by itself, and stays to be looked at.
     const work = await api.call(
@@ -139,6 +142,7 @@ describe("another team's things", () => {
     theirs = {
       target,
       job: jobs[0]?.id ?? "",
+      queue: "night-line",
       enrollToken: enrollToken.id,
       user: second.principal.userId,
       apiKey: apiKey.id,
@@ -186,6 +190,7 @@ describe("another team's things", () => {
   const nobodys: Belongings = {
     target: "t_1111111111",
     job: "j_0000000000",
+    queue: "nobodys-queue",
     enrollToken: "et_0000000000",
     user: "u_2222222222",
     apiKey: "k_3333333333",
@@ -210,8 +215,8 @@ describe("another team's things", () => {
       expect(withoutIds(seen.text).replace(/"id":\d+/, "")).toBe(
         withoutIds(unknown.text).replace(/"id":\d+/, ""),
       );
-      // Cancelling answers for each job; previewing answers with a sentence.
-      if (name !== "jobs.cancel" && name !== "jobs.preview") expect(seen.status).toBe("not_found");
+      // Cancelling and moving answer for each job; previewing answers with a sentence.
+      if (!["jobs.cancel", "jobs.move", "jobs.preview"].includes(name)) expect(seen.status).toBe("not_found");
       expect(seen.text).not.toMatch(/their/);
     }
     expect(await snapshot()).toBe(before);

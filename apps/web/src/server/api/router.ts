@@ -13,6 +13,7 @@ import { listJobEvents } from "./jobs/events.ts";
 import { followJob } from "./jobs/follow.ts";
 import { getJob } from "./jobs/get.ts";
 import { listJobs } from "./jobs/list.ts";
+import { moveJobs } from "./jobs/move.ts";
 import { previewJob } from "./jobs/preview.ts";
 import { listJobSamples } from "./jobs/samples.ts";
 import { submitJobs } from "./jobs/submit.ts";
@@ -24,6 +25,7 @@ import { removeMember } from "./members/remove.ts";
 import { setMemberRole } from "./members/set-role.ts";
 import { listQueues } from "./queues/list.ts";
 import { putQueue } from "./queues/put.ts";
+import { removeQueue } from "./queues/remove.ts";
 import { answerSsh } from "./ssh/answer.ts";
 import { cancelSsh } from "./ssh/cancel.ts";
 import { listSshHostKeys } from "./ssh/host-keys.ts";
@@ -81,8 +83,9 @@ export const appRouter = router({
     events: listJobEvents,
     samples: listJobSamples,
     cancel: cancelJobs,
+    move: moveJobs,
   },
-  queues: { list: listQueues, put: putQueue },
+  queues: { list: listQueues, put: putQueue, remove: removeQueue },
   members: { list: listMembers, add: addMember, setRole: setMemberRole, remove: removeMember },
   apiKeys: { list: listApiKeys, create: createApiKey, revoke: revokeApiKey },
   audit: { list: listAudit },

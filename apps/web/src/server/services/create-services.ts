@@ -11,6 +11,7 @@ import { createRecordSamples } from "./fleet/record-samples.ts";
 import { createRetention } from "./fleet/retention.ts";
 import { targetView } from "./fleet/target-view.ts";
 import { cancelJobs } from "./jobs/cancel-jobs.ts";
+import { moveJobs } from "./jobs/move-jobs.ts";
 import { createJobReader } from "./jobs/read-jobs.ts";
 import { previewJob, submitJobs } from "./jobs/submit-jobs.ts";
 import { createJobLogs } from "./logs/job-logs.ts";
@@ -65,6 +66,8 @@ export function createServices(ctx: ServiceContext): Services {
     submitJobs: (principal, input) => submitJobs(ctx, submitParts, { principal, input }),
     previewJob: (principal, spec) => previewJob(ctx, submitParts, { principal, spec }),
     cancelJobs: (principal, input) => cancelJobs(ctx, { world, lane, wake }, { principal, input }),
+    moveJobs: (principal, input) =>
+      moveJobs(ctx, { world, lane, queues, planNow: loop.planNow }, { principal, input }),
     getJob: reader.get,
     getJobs: reader.getMany,
     listJobs: reader.list,
@@ -100,6 +103,7 @@ export function createServices(ctx: ServiceContext): Services {
 
     listQueues: queues.list,
     putQueue: queues.put,
+    removeQueue: queues.remove,
 
     readLog: jobLogs.read,
     followLog: jobLogs.follow,

@@ -59,6 +59,7 @@ export type Services = {
 
   submitJobs(principal: Principal, input: ParsedInput<"jobs.submit">): Promise<{ jobs: Job[] }>;
   previewJob(principal: Principal, spec: JobSpec): Promise<OutputOf<"jobs.preview">>;
+  moveJobs(principal: Principal, input: ParsedInput<"jobs.move">): Promise<OutputOf<"jobs.move">>;
   cancelJobs(principal: Principal, input: ParsedInput<"jobs.cancel">): Promise<OutputOf<"jobs.cancel">>;
   getJob(principal: Principal, id: string): Promise<Job>;
   /** For `jobs.watch`: those of `ids` that exist in the team, in no promised order. */
@@ -90,6 +91,10 @@ export type Services = {
 
   listQueues(principal: Principal): Promise<Queue[]>;
   putQueue(principal: Principal, input: ParsedInput<"queues.put">): Promise<Queue>;
+  removeQueue(
+    principal: Principal,
+    input: ParsedInput<"queues.remove">,
+  ): Promise<{ ok: true; moved: number }>;
 
   /** Of the job's latest attempt; empty and not ended while it has none. */
   readLog(principal: Principal, job: string, range: { offset: number; limit: number }): Promise<LogSlice>;

@@ -83,11 +83,8 @@ export function buildBoards(team: TeamSnapshot, nowMs: number, policy: Policy): 
   }
   const leased = new Map<GpuSlot, Set<string>>();
   for (const job of team.active.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
-    const endMs = endOf(job, nowMs);
-    const likelyEndMs = likelyEndOf(job, nowMs);
-    const { id, userId, userName, sinceMs } = job;
-    const hold = { job: id, userId, userName, endMs, likelyEndMs, sinceMs };
-    if (job.gpus.length === 0) boards.get(job.targetId)?.cpuHolds.push({ ...hold, memoryMib: null });
+    const hold = holdOf(job, nowMs);
+    if (job.gpus.length === 0) boards.get(job.targetId)?.cpuHolds.push(hold);
     for (const lease of job.gpus) {
       const slot = slotsById.get(lease.gpuId);
       if (!slot) continue;
@@ -116,6 +113,26 @@ export function buildBoards(team: TeamSnapshot, nowMs: number, policy: Policy): 
       claims: [],
     };
   }
+}
+
+/** As if it had a whole device; who holds a share says so. */
+export function holdOf(job: ActiveJob, nowMs: number): Hold {
+  const { id, userId, userName, sinceMs } = job;
+  const [endMs, likelyEndMs] = [endOf(job, nowMs), likelyEndOf(job, nowMs)];
+  return { job: id, userId, userName, memoryMib: null, endMs, likelyEndMs, sinceMs };
+}
+
+/** What a job that is placed now will hold of each of its GPUs. */
+export function placedHold(job: QueuedJob, nowMs: number): Hold {
+  return {
+    job: job.id,
+    userId: job.userId,
+    userName: job.userName,
+    memoryMib: job.shape.gpuMemoryMib,
+    endMs: job.timeoutMs === null ? null : nowMs + job.timeoutMs + job.graceMs,
+    likelyEndMs: null,
+    sinceMs: nowMs,
+  };
 }
 
 export function isHigher(a: Band, b: Band): boolean {
@@ -155,15 +172,7 @@ function addStrays(slot: GpuSlot, leased: ReadonlySet<string> | undefined): void
 /** Writes a placement down, so that the rest of the plan sees it. */
 export function occupy(fit: { board: Board; slots: GpuSlot[] }, job: QueuedJob, nowMs: number): Placement {
   const { board, slots } = fit;
-  const hold: Hold = {
-    job: job.id,
-    userId: job.userId,
-    userName: job.userName,
-    memoryMib: job.shape.gpuMemoryMib,
-    endMs: job.timeoutMs === null ? null : nowMs + job.timeoutMs + job.graceMs,
-    likelyEndMs: null,
-    sinceMs: nowMs,
-  };
+  const hold = placedHold(job, nowMs);
   assert(slots.length === job.shape.gpus, "a placement has as many GPUs as the job needs");
   if (slots.length === 0) board.cpuHolds.push({ ...hold, memoryMib: null });
   for (const slot of slots) addHold(slot, hold);

@@ -1,20 +1,34 @@
 /** Why a job that found no place waits. Asked once a shape, after everything else was placed. */
 import type { Holder, Need, Offer, WaitingReason } from "@nexus/shared/scheduler/reason";
-import { type Board, type Claim, type GpuSlot, type Hold, isSenior } from "./board.ts";
-import { isFreeOfForeign, isFreeOfLeases, matchesTarget, qualifies } from "./feasible.ts";
-import type { Policy, Shape } from "./snapshot.ts";
+import { selectorText } from "@nexus/shared/scheduler/selector-text";
+import { type Board, type Claim, type GpuSlot, isSenior } from "./board.ts";
+import { isFreeOfForeign, isFreeOfLeases, isSelected, matchesTarget, qualifies } from "./feasible.ts";
+import { nameHolders } from "./name-holders.ts";
+import type { Policy, QueueSelector, Shape } from "./snapshot.ts";
 
-/** More names than this nobody reads in a sentence. */
-const HOLDERS_MAX = 3;
+type ExplainContext = { boards: readonly Board[]; nowMs: number; policy: Policy };
 
-export type ExplainContext = { boards: readonly Board[]; nowMs: number; policy: Policy };
+/** Without a queue, or in one that runs anywhere, only what the job asks for counts. */
+export type Waiting = {
+  id: string;
+  shape: Shape;
+  queue: { name: string; selector: QueueSelector } | null;
+};
 
-export function explain(job: { id: string; shape: Shape }, context: ExplainContext): WaitingReason {
-  const { shape } = job;
+export function explain(job: Waiting, context: ExplainContext): WaitingReason {
+  const { shape, queue } = job;
   if (context.boards.length === 0) return { code: "no_targets" };
-  const matching = context.boards.filter((board) => matchesTarget(board, shape));
-  if (matching.length === 0) return { code: "no_match", wanted: wantedText(shape) };
+  const fitting = context.boards.filter((board) => matchesTarget(board, shape));
+  if (fitting.length === 0) return { code: "no_match", wanted: wantedText(shape) ?? "this job" };
+  const matching = queue ? fitting.filter((board) => isSelected(board, queue.selector)) : fitting;
+  if (queue === null || matching.length === fitting.length) return explainAmong(matching, job, context);
+  const selector = { queue: queue.name, only: selectorWords(queue.selector, context.boards) };
+  if (matching.length > 0) return { ...explainAmong(matching, job, context), selector };
+  const isEmpty = !context.boards.some((board) => isSelected(board, queue.selector));
+  return { code: "queue_selector", ...selector, wanted: isEmpty ? null : wantedText(shape) };
+}
 
+function explainAmong(matching: Board[], { id, shape }: Waiting, context: ExplainContext): WaitingReason {
   const views = matching.map((board) => viewOf(board, shape, context.policy));
   const capable = views.filter((view) => view.total >= shape.gpus);
   if (capable.length === 0) {
@@ -32,7 +46,7 @@ export function explain(job: { id: string; shape: Shape }, context: ExplainConte
   // The place that is nearest to a fit tells why: each of these would be the last thing in the way.
   for (const view of usable) {
     if (shape.gpus === 0 || view.clean < shape.gpus) continue;
-    const keeper = keeperOf(view.slots, job.id);
+    const keeper = keeperOf(view.slots, id);
     if (keeper) return { code: "reserved", for: keeper.job.id, target: view.board.target.name };
   }
   const stale = usable.filter((view) => view.free >= shape.gpus && view.fresh < shape.gpus);
@@ -70,36 +84,18 @@ function viewOf(board: Board, shape: Shape, policy: Policy): View {
   return { board, slots, total: slots.length, free: free.length, fresh: fresh.length, clean: clean.length };
 }
 
-/** The soonest to end first, as far as anyone knows. */
 function holdersOf({ board, slots }: View, nowMs: number): { holders: Holder[]; moreHolders: number } {
-  const holds = new Map<string, Hold>();
-  for (const hold of slots.length > 0 ? slots.flatMap((slot) => slot.holds) : board.cpuHolds) {
-    holds.set(hold.job, hold);
-  }
-  const holders = [...holds.values()]
-    .map((hold) => ({ hold, end: knownEnd(hold) }))
-    .sort(
-      (a, b) =>
-        (a.end?.atMs ?? Number.POSITIVE_INFINITY) - (b.end?.atMs ?? Number.POSITIVE_INFINITY) ||
-        a.hold.sinceMs - b.hold.sinceMs ||
-        (a.hold.job < b.hold.job ? -1 : 1),
-    )
-    .map(({ hold, end }) => ({
-      job: hold.job,
-      user: hold.userName,
-      target: board.target.name,
-      endsInMs: end === null ? null : Math.max(0, end.atMs - nowMs),
-      isLatest: end?.isLatest ?? false,
-    }));
-  return { holders: holders.slice(0, HOLDERS_MAX), moreHolders: Math.max(0, holders.length - HOLDERS_MAX) };
+  const holds = slots.length > 0 ? slots.flatMap((slot) => slot.holds) : board.cpuHolds;
+  return nameHolders(
+    holds.map((hold) => ({ hold, target: board.target.name })),
+    nowMs,
+  );
 }
 
-/** What is likely, unless a timeout comes before. */
-function knownEnd({ endMs, likelyEndMs }: Hold): { atMs: number; isLatest: boolean } | null {
-  if (likelyEndMs !== null && (endMs === null || likelyEndMs < endMs)) {
-    return { atMs: likelyEndMs, isLatest: false };
-  }
-  return endMs === null ? null : { atMs: endMs, isLatest: true };
+/** With the names that the targets have now. */
+function selectorWords({ labels, targets }: QueueSelector, boards: readonly Board[]): string {
+  const names = new Map(boards.map(({ target }) => [target.id, target.name]));
+  return selectorText({ labels, targets: targets.map(({ id, name }) => names.get(id) ?? name) });
 }
 
 /** The first in line of those that others' claims keep GPUs for. */
@@ -139,9 +135,9 @@ function holdsOf(views: View[]): { target: string; fault: string; message: strin
     .sort((a, b) => (a.target < b.target ? -1 : 1));
 }
 
-function wantedText(shape: Shape): string {
+function wantedText(shape: Shape): string | null {
   const labels = Object.entries(shape.labels).map(([key, value]) => `${key}=${value}`);
-  return [shape.wanted?.name, labels.sort().join(",")].filter(Boolean).join(" with ") || "this job";
+  return [shape.wanted?.name, labels.sort().join(",")].filter(Boolean).join(" with ") || null;
 }
 
 function maxBy<T>(items: readonly T[], score: (item: T) => number): T | undefined {

@@ -1,6 +1,6 @@
 /** Where a job may run: what could ever take it, and what takes it now. */
 import { type Band, type Board, type GpuSlot, isHigher, isSenior } from "./board.ts";
-import type { Policy, QueuedJob, Shape } from "./snapshot.ts";
+import type { Policy, QueuedJob, QueueSelector, Shape } from "./snapshot.ts";
 
 /** What one target says to a shape. `slots` are the GPUs to take, when it fits. */
 export type Fit = { board: Board; slots: GpuSlot[]; leftover: number; touchesKept: boolean };
@@ -9,6 +9,18 @@ export function matchesTarget(board: Board, shape: Shape): boolean {
   if (shape.wanted !== null && shape.wanted.id !== board.target.id) return false;
   for (const key in shape.labels) if (board.target.labels[key] !== shape.labels[key]) return false;
   return true;
+}
+
+/** Whether a queue's jobs may run there, whatever they ask for. */
+export function isSelected({ target }: Pick<Board, "target">, { labels, targets }: QueueSelector): boolean {
+  if (targets.length > 0 && !targets.some(({ id }) => id === target.id)) return false;
+  for (const key in labels) if (target.labels[key] !== labels[key]) return false;
+  return true;
+}
+
+/** What a queue and its job want of a target, both. */
+export function mayTake(board: Board, { shape }: QueuedJob, selector: QueueSelector): boolean {
+  return isSelected(board, selector) && matchesTarget(board, shape);
 }
 
 /** Whether the device, empty, satisfies the shape. Blocked, missing and MIG parent devices never do. */

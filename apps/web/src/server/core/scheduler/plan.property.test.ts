@@ -68,6 +68,11 @@ const teams: fc.Arbitrary<TeamSnapshot> = fc
     usage: fc.array(fc.integer({ min: 0, max: 1e7 }), { minLength: 3, maxLength: 3 }),
     paused: oftenTrue().map((value) => !value),
     runningMax: fc.constantFrom(null, null, 0, 2, 5),
+    gpusMax: fc.constantFrom(null, null, 0, 3, 6),
+    userRunningMax: fc.constantFrom(null, null, 1, 3),
+    userGpusMax: fc.constantFrom(null, null, 2, 4),
+    selected: arbitrary.label,
+    named: fc.constantFrom([], [], [1, 2], [9]),
   })
   .map((given) => {
     const targets = given.targets.map(({ gpus, ...one }, t) => {
@@ -79,7 +84,11 @@ const teams: fc.Arbitrary<TeamSnapshot> = fc
     });
     const queues = [
       queue(),
-      queue({ id: 2, name: "side", priority: 1, paused: given.paused, runningMax: given.runningMax }),
+      queue({
+        ...{ id: 2, name: "side", priority: 1, paused: given.paused, runningMax: given.runningMax },
+        ...{ gpusMax: given.gpusMax, userRunningMax: given.userRunningMax, userGpusMax: given.userGpusMax },
+        selector: { labels: given.selected, targets: given.named.map((id) => ({ id, name: `node${id}` })) },
+      }),
     ];
     const usage = users.map((userId, i) => ({ userId, userName: userId, gpuMs: given.usage[i] ?? 0 }));
     const base = { targets, queues, usage };
@@ -212,6 +221,29 @@ describe("whatever the fleet and the line look like", () => {
     );
   });
 
+  test("[S14] [S26] [S28] no queue and no user in it gets more than the queue allows, nor elsewhere", () => {
+    check(
+      fc.property(teams, (snapshot) => {
+        const result = plan(asFleet(snapshot), NOW_MS, policy);
+        const after = [...snapshot.active, ...start(result, [...snapshot.queued])];
+        for (const one of snapshot.queues) {
+          const own = after.filter(({ queueId }) => queueId === one.id);
+          expectWithin(own, one.runningMax, one.gpusMax);
+          for (const jobs of Map.groupBy(own, ({ userId }) => userId).values()) {
+            expectWithin(jobs, one.userRunningMax, one.userGpusMax);
+          }
+          for (const { targetId } of own) {
+            const where = snapshot.targets.find(({ id }) => id === targetId);
+            expect(where).toMatchObject({ labels: one.selector.labels });
+            const named = one.selector.targets.map(({ id }) => id);
+            if (named.length > 0) expect(named).toContain(targetId);
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   test("[S3] a plan carried out and planned again places nothing that the first one refused", () => {
     check(
       fc.property(teams, (snapshot) => {
@@ -236,6 +268,12 @@ describe("whatever the fleet and the line look like", () => {
   });
 });
 
+function expectWithin(jobs: ActiveJob[], jobsMax: number | null, gpusMax: number | null): void {
+  const gpus = jobs.reduce((sum, one) => sum + one.gpus.length, 0);
+  expect(jobs.length).toBeLessThanOrEqual(jobsMax ?? Number.POSITIVE_INFINITY);
+  expect(gpus).toBeLessThanOrEqual(gpusMax ?? Number.POSITIVE_INFINITY);
+}
+
 describe("over time", () => {
   /** Narrow jobs keep coming, one at least for every one that ends. `lengthMs` is how long each really runs. */
   const streams = fc.record({
@@ -243,6 +281,9 @@ describe("over time", () => {
     gpus: fc.integer({ min: 3, max: 8 }),
     targets: fc.integer({ min: 1, max: 3 }),
     wideGpuMemoryMib: fc.constantFrom(undefined, 60 * GIB),
+    /** The fleet is the limit, or the queue allows as much as the wide job needs, and perhaps one GPU more. */
+    isLimited: fc.boolean(),
+    spare: fc.constantFrom(0, 1),
     narrow: fc.array(
       fc.record({
         userId: fc.constantFrom(...users),
@@ -255,7 +296,7 @@ describe("over time", () => {
     ),
   });
 
-  test("[S15] a wide job starts in bounded time under an endless stream of narrow ones", () => {
+  test("[S15] [S27] a wide job starts in bounded time under an endless stream of narrow ones", () => {
     check(
       fc.property(streams, (given) => {
         const targets = Array.from({ length: given.targets }, (_, t) =>
@@ -264,6 +305,7 @@ describe("over time", () => {
             Array.from({ length: given.gpus }, (_, g) => gpu((t + 1) * 100 + g, { simulated: true })),
           ),
         );
+        const queues = [queue(given.isLimited ? { gpusMax: given.gpus + given.spare } : {})];
         let nowMs = NOW_MS;
         let made = 0;
         let queued: QueuedJob[] = [];
@@ -294,7 +336,7 @@ describe("over time", () => {
           }
           const usage = [{ userId: "u_dave", userName: "dave", gpuMs: 1e12 }];
           const result = plan(
-            fleet({ targets, queued, active: running, reservations, usage }),
+            fleet({ targets, queues, queued, active: running, reservations, usage }),
             nowMs,
             policy,
           );

@@ -21,6 +21,10 @@ const planOf = (over: Partial<TeamSnapshot>): Plan => plan(fleet(over), NOW_MS, 
 const placed = (result: Plan) =>
   result.placements.map((p) => [p.job, p.targetId, p.gpus.map((g) => g.gpuId)]);
 const reason = (result: Plan, id: string) => result.reasons.get(id);
+const told = (result: Plan, id: string) => {
+  const found = reason(result, id);
+  return found && explainReason(found);
+};
 
 describe("placing", () => {
   test("[S1] a GPU held whole is given to no other job", () => {
@@ -274,7 +278,10 @@ describe("order", () => {
       queued: [job("j_a"), job("j_b"), job("j_night", { queueId: 2 })],
     });
     expect(placed(result)).toEqual([["j_a", 1, [101]]]);
-    expect(reason(result, "j_b")).toEqual({ code: "queue_limit", queue: "default", limit: 2 });
+    expect(reason(result, "j_b")).toMatchObject({ code: "queue_limit", of: "jobs", limit: 2, person: null });
+    expect(told(result, "j_b")).toBe(
+      "queue default runs its limit of 2 jobs; held by bob's job j_run and alice's j_a",
+    );
     expect(reason(result, "j_night")).toEqual({ code: "queue_paused", queue: "night" });
   });
 
@@ -283,6 +290,164 @@ describe("order", () => {
     const result = planOf({ targets: oneGpu, queued: [job("j_a", { backoff })] });
     expect(reason(result, "j_a")).toEqual({ code: "backoff", ...backoff });
     expect(result.wakeAtMs).toBe(NOW_MS + 5000);
+  });
+});
+
+describe("limits of a queue", () => {
+  const targets = [target(1, 8)];
+  const running = active("j_run", whole(100, 101), { timeoutMs: 360_000 });
+
+  test("[S26] its jobs hold no more GPUs at once than it allows, a share of one counts as one", () => {
+    const result = planOf({
+      targets,
+      queues: [queue({ name: "nightly", gpusMax: 4 })],
+      active: [running],
+      queued: [
+        job("j_a", { createdAtMs: 1 }),
+        job("j_share", { gpuMemoryMib: GIB, createdAtMs: 2 }),
+        job("j_b", { createdAtMs: 3 }),
+        job("j_cpu", { gpus: 0, createdAtMs: 4 }),
+      ],
+    });
+    expect(placed(result).map(([id]) => id)).toEqual(["j_a", "j_share", "j_cpu"]);
+    expect(told(result, "j_b")).toBe(
+      "queue nightly holds its limit of 4 GPUs; bob's j_run ends within 5 min",
+    );
+  });
+
+  test("[S26] a person has no more than the queue allows a person, and others go on", () => {
+    const result = planOf({
+      targets,
+      queues: [queue({ name: "nightly", userRunningMax: 2, userGpusMax: 3 })],
+      active: [running],
+      queued: [
+        job("j_b1", { userId: "u_bob", gpus: 2, createdAtMs: 1 }),
+        job("j_b2", { userId: "u_bob", gpus: 0, createdAtMs: 2 }),
+        job("j_b3", { userId: "u_bob", gpus: 0, createdAtMs: 3 }),
+        job("j_a", { gpus: 2, createdAtMs: 4 }),
+      ],
+    });
+    expect(placed(result).map(([id]) => id)).toEqual(["j_a", "j_b2"]);
+    expect(told(result, "j_b1")).toBe(
+      "needs 2 GPUs; bob holds 2 of the limit of 3 GPUs a person in queue nightly; bob's j_run ends within 5 min",
+    );
+    expect(told(result, "j_b3")).toContain("bob runs the limit of 2 jobs a person in queue nightly");
+  });
+
+  test("[S27] what is wider than its queue allows is told so, and keeps nobody out", () => {
+    const result = planOf({
+      targets,
+      queues: [queue({ name: "nightly", gpusMax: 2 })],
+      queued: [job("j_wide", { gpus: 4, createdAtMs: 1 }), job("j_a", { createdAtMs: 2 })],
+    });
+    expect(placed(result).map(([id]) => id)).toEqual(["j_a"]);
+    expect(told(result, "j_wide")).toBe("needs 4 GPUs; queue nightly allows 2 at once");
+    const none = planOf({ targets, queues: [queue({ runningMax: 0 })], queued: [job("j_a")] });
+    expect(told(none, "j_a")).toBe("queue default lets no job start: limit of 0 jobs");
+  });
+
+  test("[S27] a wide job that only the limit stops is next, but for jobs that are gone by then", () => {
+    const result = planOf({
+      targets,
+      queues: [queue({ name: "nightly", gpusMax: 4 }), queue({ id: 2, name: "other" })],
+      active: [running],
+      queued: [
+        job("j_wide", { gpus: 4, createdAtMs: 1 }),
+        job("j_long", { createdAtMs: 2 }),
+        job("j_short", { createdAtMs: 3, timeoutMs: 60_000 }),
+        job("j_other", { queueId: 2, createdAtMs: 4 }),
+      ],
+    });
+    expect(placed(result).map(([id]) => id)).toEqual(["j_short", "j_other"]);
+    expect(told(result, "j_long")).toBe(
+      "queue nightly keeps the rest of its limit of 4 GPUs for j_wide, which is ahead",
+    );
+    expect(result.reservations.get("tm_1")).toEqual([
+      { job: "j_wide", order: 1, targetId: null, gpuIds: [] },
+    ]);
+  });
+
+  test("[S27] a wide job that nothing could run keeps no part of the limit", () => {
+    const result = planOf({
+      targets,
+      queues: [queue({ gpusMax: 4 })],
+      active: [running],
+      queued: [job("j_wide", { gpus: 4, labels: { role: "none" }, createdAtMs: 1 }), job("j_a")],
+    });
+    expect(placed(result).map(([id]) => id)).toEqual(["j_a"]);
+  });
+});
+
+describe("the selector of a queue", () => {
+  const research = (selector: {
+    labels?: Record<string, string>;
+    targets?: { id: number; name: string }[];
+  }) => queue({ name: "research", selector: { labels: {}, targets: [], ...selector } });
+  const targets = [
+    target(1, 1, { labels: { role: "train", rack: "a" } }),
+    target(2, 1, { labels: { role: "infer" } }),
+    target(3, 1),
+  ];
+
+  test("[S28] its jobs run only where the selector and their own labels both allow", () => {
+    const byLabel = planOf({
+      targets,
+      queues: [research({ labels: { role: "train" } })],
+      queued: [job("j_a"), job("j_b"), job("j_rack", { labels: { rack: "b" } })],
+    });
+    expect(placed(byLabel)).toEqual([["j_a", 1, [100]]]);
+    const named = { targets: [2, 3].map((id) => ({ id, name: `node${id}` })) };
+    const byName = planOf({
+      targets,
+      queues: [research(named)],
+      queued: [job("j_a"), job("j_b"), job("j_c")],
+    });
+    expect(placed(byName).map(([, at]) => at)).toEqual([2, 3]);
+    const both = planOf({
+      targets,
+      queues: [research({ ...named, labels: { role: "infer" } })],
+      queued: [job("j_a", { wanted: { id: 3, name: "node3" } }), job("j_b")],
+    });
+    expect(placed(both)).toEqual([["j_b", 2, [200]]]);
+  });
+
+  test("[S28] no GPU is kept for a job outside its queue's selector", () => {
+    const result = planOf({
+      targets,
+      queues: [research({ labels: { role: "train" } }), queue({ id: 2 })],
+      active: [active("j_run", whole(100))],
+      queued: [job("j_a", { createdAtMs: 1 }), job("j_free", { queueId: 2 })],
+      reservations: [{ job: "j_a", order: 1, targetId: 2, gpuIds: [200] }],
+    });
+    expect(placed(result)).toEqual([["j_free", 2, [200]]]);
+    expect(result.reservations.get("tm_1")).toMatchObject([{ job: "j_a", targetId: 1 }]);
+  });
+
+  test("[S29] a job that its queue's selector keeps from places is told where the queue runs", () => {
+    const over = (selector: Parameters<typeof research>[0], of: Parameters<typeof job>[1] = {}) =>
+      told(
+        planOf({
+          targets,
+          queues: [research(selector)],
+          active: [active("j_run", whole(100), { timeoutMs: 360_000 })],
+          queued: [job("j_a", of)],
+        }),
+        "j_a",
+      );
+    expect(over({ labels: { role: "train" } })).toBe(
+      "needs 1 GPU; node1 has 0 of 1 free; held by bob's job j_run (ends within 5 min); queue research runs only on role=train",
+    );
+    expect(over({ labels: { role: "gone" } })).toBe(
+      "queue research runs only on role=gone; no target matches that",
+    );
+    expect(
+      over({ targets: [{ id: 2, name: "was" }], labels: { role: "infer" } }, { labels: { rack: "a" } }),
+    ).toBe("queue research runs only on node2 with role=infer; no target there matches rack=a");
+    expect(over({ targets: [{ id: 9, name: "left" }] })).toBe(
+      "queue research runs only on left; no target matches that",
+    );
+    // Where the selector excludes nothing that the job could use, it is no part of the answer.
+    expect(over({ labels: { role: "train" } }, { labels: { rack: "a" } })).not.toContain("research");
   });
 });
 

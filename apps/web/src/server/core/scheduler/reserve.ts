@@ -8,13 +8,18 @@
  * so often.
  */
 import { type Board, type Claim, type GpuSlot, type Hold, isSenior } from "./board.ts";
-import { isFreeOfForeign, isFreeOfLeases, matchesTarget, qualifies } from "./feasible.ts";
-import type { Policy, QueuedJob, Reservation } from "./snapshot.ts";
+import { isFreeOfForeign, isFreeOfLeases, mayTake, qualifies } from "./feasible.ts";
+import type { Policy, QueuedJob, QueueSelector, Reservation } from "./snapshot.ts";
 
 type Wait = { slot: GpuSlot; isUnknown: boolean; freeAtMs: number };
 type Candidate = { board: Board; waits: Wait[]; unknown: number; freeAtMs: number };
 
-export type ReserveContext = { boards: readonly Board[]; nowMs: number; policy: Policy };
+export type ReserveContext = {
+  boards: readonly Board[];
+  nowMs: number;
+  policy: Policy;
+  selectorOf(job: QueuedJob): QueueSelector;
+};
 
 /** Who waits, and what an earlier plan kept for it. */
 export type Waiter = { claim: Claim; before: Reservation | null };
@@ -63,7 +68,7 @@ function keptCandidate({ claim, before }: Waiter, context: ReserveContext): Cand
   if (!before) return null;
   const { shape } = claim.job;
   const board = context.boards.find(({ target }) => target.id === before.targetId);
-  if (!board?.isUsable || !matchesTarget(board, shape)) return null;
+  if (!board?.isUsable || !mayTake(board, claim.job, context.selectorOf(claim.job))) return null;
   const slots = board.slots.filter((slot) => before.gpuIds.includes(slot.view.id));
   const waits = waitsOn(slots, claim, context);
   return waits.length === shape.gpus ? summed(board, waits) : null;
@@ -85,7 +90,8 @@ function bestCandidate(claim: Claim, context: ReserveContext): Candidate | null 
 
 function candidateOn(board: Board, claim: Claim, context: ReserveContext): Candidate | null {
   const { shape } = claim.job;
-  if (!board.isUsable || board.slots.length < shape.gpus || !matchesTarget(board, shape)) return null;
+  if (!board.isUsable || board.slots.length < shape.gpus) return null;
+  if (!mayTake(board, claim.job, context.selectorOf(claim.job))) return null;
   const waits = waitsOn(board.slots, claim, context);
   if (waits.length < shape.gpus) return null;
   waits.sort((a, b) => Number(a.isUnknown) - Number(b.isUnknown) || a.freeAtMs - b.freeAtMs);

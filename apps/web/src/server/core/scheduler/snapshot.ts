@@ -114,14 +114,28 @@ export type QueueView = {
   name: string;
   priority: number;
   paused: boolean;
+  /** Jobs that may run, and GPUs that they may hold, at once: of all together, and of one user. Null is no limit. */
   runningMax: number | null;
+  gpusMax: number | null;
+  userRunningMax: number | null;
+  userGpusMax: number | null;
+  selector: QueueSelector;
+};
+
+/** Where a queue's jobs may run: on targets with all the labels and, when it names targets, on those only. */
+export type QueueSelector = {
+  labels: Readonly<Record<string, string>>;
+  targets: readonly { id: number; name: string }[];
 };
 
 /** GPU time of a user, decayed to the moment of planning. */
 export type UserUsage = { userId: string; userName: string; gpuMs: number };
 
-/** GPUs of one target that are kept for a waiting job. Of two that want the same GPU, the one of lower `order` goes first. */
-export type Reservation = { job: string; order: number; targetId: number; gpuIds: readonly number[] };
+/**
+ * GPUs of one target that are kept for a waiting job. Of two that want the same GPU, the one of lower `order` goes first.
+ * Without a target it keeps no GPU yet, only its part of its queue's limits.
+ */
+export type Reservation = { job: string; order: number; targetId: number | null; gpuIds: readonly number[] };
 
 export type Policy = {
   /** A GPU with more memory than this in use outside Nexus takes no job that wants it whole. */

@@ -8,21 +8,20 @@ export type NewQueue = {
   priority: number;
   paused: boolean;
   runningMax: number | null;
+  gpusMax: number | null;
+  userRunningMax: number | null;
+  userGpusMax: number | null;
+  selector: { labels: Record<string, string>; targetIds: number[] };
 };
 
-export async function putQueue(db: Database, given: NewQueue): Promise<number> {
-  const [row] = await db
+export async function putQueue(db: Database, given: NewQueue): Promise<void> {
+  const { teamId: _team, name: _name, ...set } = given;
+  await db
     .insert(queue)
     .values(given)
     .onConflictDoUpdate({
       target: [queue.teamId, queue.name],
-      set: {
-        priority: sql`excluded.priority`,
-        paused: sql`excluded.paused`,
-        runningMax: sql`excluded.running_max`,
-      },
-    })
-    .returning({ id: queue.id });
-  if (!row) throw new Error("an upsert always returns its row");
-  return row.id;
+      targetWhere: sql`${queue.removedAt} is null`,
+      set,
+    });
 }

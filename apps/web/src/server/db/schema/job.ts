@@ -39,11 +39,23 @@ export const queue = pgTable(
     name: text("name").notNull(),
     priority: integer("priority").notNull().default(0),
     paused: boolean("paused").notNull().default(false),
-    /** Jobs of it that may run at once; null is no limit. */
+    /** Jobs of it that may run, and GPUs that they may hold, at once: of all together, and of one user. Null is no limit. */
     runningMax: integer("running_max"),
+    gpusMax: integer("gpus_max"),
+    userRunningMax: integer("user_running_max"),
+    userGpusMax: integer("user_gpus_max"),
+    /** Where its jobs may run. Targets by id, so that one that left is not taken for "anywhere". */
+    selector: jsonb("selector")
+      .$type<{ labels: Record<string, string>; targetIds: number[] }>()
+      .notNull()
+      .default({ labels: {}, targetIds: [] }),
+    /** Its row stays, for the jobs that ended in it; the name is free again. */
+    removedAt: timestamp("removed_at", { withTimezone: true }),
     createdAt: timestamp("created_at", { withTimezone: true }).notNull().defaultNow(),
   },
-  (table) => [uniqueIndex("queue_team_name").on(table.teamId, table.name)],
+  (table) => [
+    uniqueIndex("queue_team_name").on(table.teamId, table.name).where(sql`${table.removedAt} is null`),
+  ],
 );
 
 /**

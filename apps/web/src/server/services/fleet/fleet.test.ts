@@ -148,8 +148,14 @@ describe("targets", () => {
       priority: 0,
       paused: true,
       runningMax: 1,
+      gpusMax: null,
+      userRunningMax: null,
+      userGpusMax: null,
+      selector: { labels: {}, targets: [] },
+      targetsSelected: 1,
       queued: 0,
       running: 0,
+      gpusHeld: 0,
       waitsLongest: null,
     });
     const [first, second] = [

@@ -5,9 +5,11 @@ import { NexusError } from "@nexus/shared/errors";
 import { newId } from "@nexus/shared/ids";
 import { GPUS_PER_JOB_MAX, HEADER_BYTES_MAX } from "@nexus/shared/protocol/limits";
 import { explainReason } from "@nexus/shared/scheduler/reason";
+import { isSelected } from "../../core/scheduler/feasible.ts";
 import { shapeOf } from "../../core/scheduler/snapshot.ts";
 import { findJobsBySubmitKey } from "../../db/queries/find-jobs-by-submit-key.ts";
 import type { NewJob } from "../../db/queries/insert-jobs.ts";
+import type { QueueRow } from "../../db/queries/list-queues.ts";
 import { isCleanText } from "../clean-text.ts";
 import type { LiveTarget } from "../fleet/live-fleet.ts";
 import type { Principal } from "../ports.ts";
@@ -35,7 +37,7 @@ export async function submitJobs(
   for (const [position, spec] of input.jobs.entries()) {
     const queue = await queues.byName(principal.teamId, spec.queue);
     const submitKey = input.submitKey === undefined ? null : `${input.submitKey}:${position}`;
-    drafts.push(draftOf(ctx, world, { principal, spec, queueId: queue.id, submitKey }));
+    drafts.push(draftOf(ctx, world, { principal, spec, queue, submitKey }));
   }
   const submission = {
     jobs: drafts.map((draft) => draft.given),
@@ -68,7 +70,7 @@ export async function previewJob(
   { principal, spec }: { principal: Principal; spec: JobSpec },
 ): Promise<OutputOf<"jobs.preview">> {
   const queue = await queues.byName(principal.teamId, spec.queue);
-  const { live } = draftOf(ctx, world, { principal, spec, queueId: queue.id, submitKey: null });
+  const { live } = draftOf(ctx, world, { principal, spec, queue, submitKey: null });
   const { placement, reason } = loop.preview(live);
   const { gpus } = live.shape;
   if (!placement) return { startsNow: false, target: null, sentence: explainReason(reason), gpus };
@@ -80,13 +82,14 @@ export async function previewJob(
 function draftOf(
   ctx: ServiceContext,
   world: World,
-  given: { principal: Principal; spec: JobSpec; queueId: number; submitKey: string | null },
+  given: { principal: Principal; spec: JobSpec; queue: QueueRow; submitKey: string | null },
 ): Draft {
-  const { principal, spec, queueId, submitKey } = given;
+  const { principal, spec, queue, submitKey } = given;
+  const queueId = queue.id;
   const { userId, userName, teamId } = principal;
   refuseUnstorable(spec);
   const wanted = spec.target === undefined ? null : wantedTarget(world, teamId, spec.target);
-  const gpus = spec.gpus ?? defaultGpus(world, teamId, { wanted, spec });
+  const gpus = spec.gpus ?? defaultGpus(world, teamId, { wanted, spec, queue });
   if (gpus === 0 && (spec.gpuMemoryMib !== undefined || spec.gpuModel !== undefined)) {
     throw new NexusError("bad_request", {
       detail: "A job without GPUs cannot ask for GPU memory or a model.",
@@ -141,12 +144,14 @@ function wantedTarget(world: World, teamId: string, idOrName: string): LiveTarge
 function defaultGpus(
   world: World,
   teamId: string,
-  { wanted, spec }: { wanted: LiveTarget | null; spec: JobSpec },
+  { wanted, spec, queue }: { wanted: LiveTarget | null; spec: JobSpec; queue: QueueRow },
 ): number {
   if (spec.gpuMemoryMib !== undefined || spec.gpuModel !== undefined) return 1;
   const fleet = world.fleet.inTeam(teamId);
-  const matching = (wanted ? [wanted] : fleet).filter(({ row }) =>
-    Object.entries(spec.labels).every(([key, value]) => row.labels[key] === value),
+  const matching = (wanted ? [wanted] : fleet).filter(
+    ({ row, view }) =>
+      Object.entries(spec.labels).every(([key, value]) => row.labels[key] === value) &&
+      isSelected({ target: view }, queue.selector),
   );
   const asked = matching.length > 0 ? matching : fleet;
   const hasGpus = asked.some(({ gpus }) =>

@@ -61,6 +61,8 @@ export type LiveJobs = {
   assign(job: LiveJob, attempt: LiveAttempt, version: number): void;
   /** An event of the job machine was committed. @returns the new state. */
   move(job: LiveJob, event: JobEvent, version: number): JobState;
+  /** Another place in the line was committed. */
+  lineUp(job: LiveJob, to: { queueId: number; priority: number; version: number }): void;
   /** The attempt is over; its log may still be awaited. */
   endAttempt(attempt: LiveAttempt, logBytes: number): void;
   closeAttempt(attempt: LiveAttempt): void;
@@ -113,6 +115,12 @@ export function createLiveJobs(): LiveJobs {
       if (job.activeView) job.activeView.reachable = state !== "unreachable";
       if (isFinal(state)) jobs.delete(job.id);
       return state;
+    },
+    lineUp(job, { queueId, priority, version }) {
+      count(job, -1);
+      Object.assign(job, { queueId, priority, version });
+      if (job.activeView) job.activeView.queueId = queueId;
+      count(job, 1);
     },
     endAttempt(attempt, logBytes) {
       attempt.ended = { logBytes };

@@ -127,7 +127,7 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
   async function round(): Promise<void> {
     isPlanned = false;
     if (isClosed) return;
-    const batch = waiting;
+    let batch = waiting;
     waiting = [];
     try {
       if (world.isStale) await world.load();
@@ -138,6 +138,7 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
       wakeAt(clock.nowMs() + RETRY_MS);
       return;
     }
+    batch = batch.filter((one) => !refuseOrphans(one));
     const drafts = batch.flatMap(({ submission }) => submission.drafts);
     const decided = decide(drafts);
     const accepted = batch.filter((one) => !refuseUnplaced(one, decided));
@@ -177,6 +178,13 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
       log("error", "planning failed", { error: error instanceof Error ? error.stack : String(error) });
       return NO_PLAN;
     }
+  }
+
+  /** Its queue was found before this round, and removed since. */
+  function refuseOrphans({ submission, reject }: Waiting): boolean {
+    if (submission.drafts.every(({ queueId }) => world.queues.has(queueId))) return false;
+    reject(new NexusError("not_found", { detail: "The queue was removed just before. Name another." }));
+    return true;
   }
 
   /** `immediate` takes all or nothing. */
@@ -302,8 +310,11 @@ function refusalOf(reason: WaitingReason): NexusError {
   switch (reason.code) {
     case "no_targets":
     case "no_match":
+    case "queue_selector":
     case "impossible":
       return new NexusError("unsatisfiable", { detail });
+    case "queue_limit":
+      return new NexusError(reason.need > reason.limit ? "unsatisfiable" : "target_busy", { detail });
     case "offline":
       return new NexusError("target_offline", { detail });
     default:

@@ -70,11 +70,17 @@ export function createSeedApi(mood: Mood): Api {
     }),
     "queues.list": () => [
       {
-        ...{ name: "default", priority: 0, paused: false, runningMax: null, queued: 3, running: 4 },
+        ...{ name: "default", priority: 0, paused: false, queued: 3, running: 4, gpusHeld: 6 },
+        ...{ runningMax: null, gpusMax: null, userRunningMax: null, userGpusMax: null },
+        selector: { labels: {} as Record<string, string>, targets: [] as string[] },
+        targetsSelected: 3,
         waitsLongest: { job: "j_7k2m9x4tqa", user: "alice", sinceMs: nowMs - 4_200_000 },
       },
       {
-        ...{ name: "batch", priority: -10, paused: true, runningMax: 4, queued: 0, running: 1 },
+        ...{ name: "batch", priority: -10, paused: true, queued: 0, running: 1, gpusHeld: 4 },
+        ...{ runningMax: 4, gpusMax: 4, userRunningMax: null, userGpusMax: 2 },
+        selector: { labels: { role: "train" }, targets: ["ada"] },
+        targetsSelected: 1,
         waitsLongest: null,
       },
     ],

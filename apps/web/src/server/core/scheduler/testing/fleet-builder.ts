@@ -52,7 +52,9 @@ export function target(id: number, gpus: GpuView[] | number, over: Partial<Targe
 }
 
 export function queue(over: Partial<QueueView> = {}): QueueView {
-  return { id: 1, name: "default", priority: 0, paused: false, runningMax: null, ...over };
+  const limits = { runningMax: null, gpusMax: null, userRunningMax: null, userGpusMax: null };
+  const selector = { labels: {}, targets: [] };
+  return { id: 1, name: "default", priority: 0, paused: false, ...limits, selector, ...over };
 }
 
 function shape(over: Partial<Omit<Shape, "key">> = {}): Shape {
