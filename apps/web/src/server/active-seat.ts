@@ -61,6 +61,7 @@ export function createActiveSeat(options: ActiveSeatOptions): ActiveSeat {
   const migrations = { address: opened.address, folder, log: (text: string) => log("info", text) };
   const mayMigrate = opened.isOwn || env.NEXUS_UP;
   let home: OwnerLock | null = null;
+  let waitsForHome = false;
   let isChecked = false;
   let wasActive = false;
 
@@ -126,9 +127,10 @@ export function createActiveSeat(options: ActiveSeatOptions): ActiveSeat {
       return await takeOwnerLock(join(env.NEXUS_HOME, "owner.lock"), "a Nexus control plane");
     } catch (cause) {
       const isHeld = cause instanceof NexusError && cause.code === "conflict";
-      // Held by the active one, or by one that stood by before us: we are next.
-      if (isHeld && (await isActiveLockTaken(client.sql))) return null;
-      throw cause;
+      // Held by the active one, or by one that stood by before us: we are next, also while that one is between two terms.
+      if (!isHeld || !(waitsForHome || (await isActiveLockTaken(client.sql)))) throw cause;
+      waitsForHome = true;
+      return null;
     }
   }
 

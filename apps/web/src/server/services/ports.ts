@@ -73,6 +73,8 @@ export type Principal = {
   userName: string;
   teamId: string;
   role: import("@nexus/shared/roles").Role;
+  /** The key that speaks for them never does more, whatever they become. */
+  roleMax?: import("@nexus/shared/roles").Role | undefined;
 };
 
 /** The right to plan, of the one control plane that is active on the database. */

@@ -1,22 +1,28 @@
 import type { QueryRunner } from "../query-runner.ts";
 
-export type ExpiredJob = { id: number; attempts: string[] };
+/** `endedAt` is Postgres' own text of it, to the microsecond. */
+export type ExpiredJob = { id: number; endedAt: string; attempts: string[] };
 
-/**
- * Jobs that ended before then, the oldest first, with all their attempts. One of which a node may still speak is kept. Only
- * the oldest `lookMax` jobs are looked at, so that a history in which nothing is too old costs the same as an empty one.
- */
+export type ExpiredJobsQuery = {
+  beforeMs: number;
+  limit: number;
+  /** Only those that ended after this one. */
+  after: Pick<ExpiredJob, "id" | "endedAt"> | null;
+};
+
+/** Jobs that ended before then, the first to end first, with all their attempts. One of which a node may still speak is kept. */
 export async function listExpiredJobs(
   sql: QueryRunner,
-  { beforeMs, limit, lookMax }: { beforeMs: number; limit: number; lookMax: number },
+  { beforeMs, limit, after }: ExpiredJobsQuery,
 ): Promise<ExpiredJob[]> {
   return await sql<ExpiredJob[]>`
-    select j.id::float8 as id, coalesce(json_agg(a.public_id) filter (where a.id is not null), '[]') as attempts
-    from (select id, state, ended_at from job order by id limit ${lookMax}::int) j
-      left join attempt a on a.job_id = j.id
-    where j.state in ('succeeded', 'failed', 'cancelled', 'timed_out', 'lost')
+    select j.id::float8 as id, j.ended_at::text as "endedAt", coalesce(a.public_ids, '[]') as attempts
+    from job j cross join lateral (
+      select json_agg(public_id) as public_ids, coalesce(bool_and(closed_at is not null), true) as is_closed
+      from attempt where job_id = j.id
+    ) a
+    where j.state in ('succeeded', 'failed', 'cancelled', 'timed_out', 'lost') and a.is_closed
       and j.ended_at < to_timestamp(${beforeMs}::float8 / 1000)
-    group by j.id
-    having bool_and(a.id is null or a.closed_at is not null)
-    order by j.id limit ${limit}::int`;
+      and (j.ended_at, j.id) > (${after?.endedAt ?? "-infinity"}::timestamptz, ${after?.id ?? 0}::bigint)
+    order by j.ended_at, j.id limit ${limit}::int`;
 }

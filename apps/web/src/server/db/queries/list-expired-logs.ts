@@ -8,6 +8,8 @@ export type LogLimits = {
   keepDays: number;
   bytesMax: number;
   limit: number;
+  /** Attempts whose logs could not be removed just now. */
+  except: string[];
 };
 
 /**
@@ -16,7 +18,7 @@ export type LogLimits = {
  */
 export async function listExpiredLogs(
   sql: QueryRunner,
-  { nowMs, keepDays, bytesMax, limit }: LogLimits,
+  { nowMs, keepDays, bytesMax, limit, except }: LogLimits,
 ): Promise<ExpiredLog[]> {
   return await sql<ExpiredLog[]>`
     select id::float8 as id, public_id as attempt
@@ -28,8 +30,9 @@ export async function listExpiredLogs(
       from attempt a join job j on j.id = a.job_id join team t on t.id = j.team_id
       where a.closed_at is not null and a.log_removed_at is null and a.log_bytes > 0
     ) kept
-    where (keep_days > 0 and closed_at < to_timestamp(${nowMs}::float8 / 1000) - make_interval(days => keep_days))
-      or (bytes_max > 0 and bytes_from_here > bytes_max
-        and closed_at < to_timestamp(${nowMs}::float8 / 1000) - interval '1 hour')
+    where public_id <> all(${except}::text[])
+      and ((keep_days > 0 and closed_at < to_timestamp(${nowMs}::float8 / 1000) - make_interval(days => keep_days))
+        or (bytes_max > 0 and bytes_from_here > bytes_max
+          and closed_at < to_timestamp(${nowMs}::float8 / 1000) - interval '1 hour'))
     order by closed_at, id limit ${limit}::int`;
 }

@@ -124,6 +124,7 @@ export const job = pgTable(
       .on(table.targetId)
       .where(sql`${table.state} in ('assigned','starting','running','unreachable')`),
     index("job_team_newest").on(table.teamId, table.id.desc()),
+    index("job_ended").on(table.endedAt, table.id).where(sql`${table.endedAt} is not null`),
   ],
 );
 

@@ -187,9 +187,16 @@ describe("members and links", () => {
     ];
     expect(await Promise.all([plain, viewer, member].map(roleOf))).toEqual(["admin", "viewer", "member"]);
     expect(await codeOf(made(principal, "owner"))).toBe("forbidden");
-    const asMember = { ...principal, role: "member" as const };
+    const asMember = { ...principal, role: "member", roleMax: "member" } as const;
     expect(await codeOf(made(asMember, "admin"))).toBe("forbidden");
     expect(await roleOf(await made(asMember))).toBe("member");
+    // Made with a limited key while its owner was no more than that themselves.
+    const risen = await addTestPerson(api.ctx, teamId, "member");
+    const limited = await made(risen.principal, "member");
+    const limitedCaller = await api.authenticator.authenticate({ kind: "key", secret: limited, team: null });
+    const child = await made(limitedCaller.principal);
+    await setMemberRole(api.ctx, owner.principal, { userId: risen.principal.userId, role: "admin" });
+    expect(await Promise.all([limited, child].map(roleOf))).toEqual(["member", "member"]);
     await setMemberRole(api.ctx, owner.principal, { userId: principal.userId, role: "viewer" });
     expect(await Promise.all([plain, viewer, member].map(roleOf))).toEqual(["viewer", "viewer", "viewer"]);
   });

@@ -35,7 +35,7 @@ export async function createApiKey(
   input: { name: string; role?: Role | undefined; expiresInMs?: number | undefined },
 ) {
   const member = await memberOf(ctx, principal);
-  const role = roleOf(input.role, principal, member.role);
+  const role = roleOf(input.role, principal);
   const secret = `${KEY_PREFIX}${Buffer.from(ctx.randomBytes(32)).toString("base64url")}`;
   const id = newId("apiKey", ctx.randomBytes);
   const nowMs = ctx.clock.nowMs();
@@ -89,9 +89,9 @@ export async function revokeApiKey(
   return { ok: true };
 }
 
-/** A key gives no more than its maker has at that moment: one made with a lesser key is as little itself. */
-function roleOf(asked: Role | undefined, principal: Principal, memberRole: Role): Role | null {
-  if (asked === undefined) return principal.role === memberRole ? null : principal.role;
+/** A key gives no more than its maker has at that moment: one made with a limited key has that limit for good, though it be its owner's role now. */
+function roleOf(asked: Role | undefined, principal: Principal): Role | null {
+  if (asked === undefined) return principal.roleMax ?? null;
   if (roleAllows(principal.role, asked)) return asked;
   throw new NexusError("forbidden", {
     detail: `You are ${principal.role} here: a key of yours cannot be ${asked}.`,

@@ -82,7 +82,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     const { userId, userName, teamId } = row;
     const role = row.keyRole === null ? row.role : lesserRole(row.role, row.keyRole);
     const caller: Caller = {
-      principal: { userId, userName, teamId, role },
+      principal: { userId, userName, teamId, role, roleMax: row.keyRole ?? undefined },
       via: { kind: "key", id: row.keyId },
     };
     return { caller, expiresAt: row.expiresAt };

@@ -3,7 +3,8 @@
  *
  * Owns: the connection with the active lock, and the timer that asks after it. States: held; unsure (the connection broke, and
  * the lock is asked for again: nothing is planned meanwhile, but what nodes say is still written, since nobody else is active
- * while the epoch is ours); ended. Invariant: a term that ended never begins again, and Postgres refuses every statement of its
+ * while the epoch is ours; who has the lock then is this term's own earlier session, which Postgres has not given up yet, or
+ * another control plane that has not begun its epoch); ended. Invariant: a term that ended never begins again, and Postgres refuses every statement of its
  * epoch once another one began, so nothing here has to be quick for the data to be safe.
  */
 
@@ -43,6 +44,7 @@ export async function takeTerm(options: TermOptions): Promise<Term | null> {
   const regained = new Set<() => void>();
   let lock: ActiveLock | null = null;
   let isOver = false;
+  let isWaitTold = false;
   let timer: NodeJS.Timeout | null = null;
   let looking: Promise<void> = Promise.resolve();
 
@@ -102,27 +104,32 @@ export async function takeTerm(options: TermOptions): Promise<Term | null> {
   }
 
   async function retake(): Promise<void> {
-    let again: ActiveLock | null;
+    let again: ActiveLock | null = null;
+    let isOurs: boolean;
     try {
       again = await holdActiveLock(sql, onLost);
-      if (again && (await findControlPlane(again.sql))?.epoch !== epoch) {
-        await again.release();
-        again = null;
-      }
+      isOurs = (await findControlPlane(again?.sql ?? sql))?.epoch === epoch;
     } catch {
       // The database is away: nobody else can be active either.
+      await again?.release();
       return look(RETAKE_MS);
     }
-    if (isOver) {
-      await again?.release();
+    if (isOver || !isOurs) await again?.release();
+    if (isOver) return;
+    if (!isOurs) {
+      isOver = true;
+      ended.resolve("another control plane became active");
     } else if (again) {
       lock = again;
+      isWaitTold = false;
       log("info", "this control plane is still the active one", { epoch });
       for (const listener of regained) listener();
       look(CHECK_MS);
     } else {
-      isOver = true;
-      ended.resolve("another control plane became active");
+      if (!isWaitTold)
+        log("warn", "the database has not given up the earlier connection yet; waiting for it");
+      isWaitTold = true;
+      look(RETAKE_MS);
     }
   }
 
