@@ -703,3 +703,73 @@ describe("what a job is told", () => {
     expect(stdout).toContain("it already succeeded");
   });
 });
+
+describe("queues", () => {
+  it("[N14] options become a queue's fields; what is not named is not sent", async () => {
+    server.answers["queues.put"] = ({ name }) => standInQueue({ name });
+    server.answers["queues.list"] = () => [
+      standInQueue({ name: "night", selector: { labels: { role: "train" }, targets: ["gpu1"] } }),
+    ];
+    await nexus(["queues", "add", "night", "-p", "-5", "--gpus", "4", "--person-jobs", "2", "--on", "gpu1"]);
+    await nexus(["queues", "edit", "night", "--gpus", "none", "-l", "rack=a"]);
+    await nexus(["queues", "edit", "night", "--anywhere"]);
+    const { stdout } = await nexus(["queues", "pause", "night"]);
+    expect(stdout).toBe("night is paused; 0 jobs of it still run\n");
+    expect(server.calls.filter(({ name }) => name === "queues.put").map(({ input }) => input)).toEqual([
+      {
+        ...{ name: "night", only: "new", priority: -5, gpusMax: 4, userRunningMax: 2 },
+        selector: { labels: {}, targets: ["gpu1"] },
+      },
+      {
+        ...{ name: "night", only: "existing", gpusMax: null },
+        selector: { labels: { rack: "a" }, targets: ["gpu1"] },
+      },
+      { name: "night", only: "existing", selector: { labels: {}, targets: [] } },
+      { name: "night", only: "existing", paused: true },
+    ]);
+  });
+
+  it("[N14] wrong limits, nothing to change and nowhere to move to are refused before anything is sent", async () => {
+    for (const [args, text] of [
+      [["queues", "add", "night", "--gpus", "many"], "--gpus"],
+      [["queues", "edit", "night"], "Say what to change of night"],
+      [["move", "j_1"], "Say where to: --queue, --priority or --top."],
+      [["move", "j_1", "-p", "3", "--top"], "name one of them"],
+    ] as const) {
+      const { code, stderr } = await nexus([...args]);
+      expect([code, stderr]).toEqual([64, expect.stringContaining(text)]);
+    }
+    expect(server.calls).toEqual([]);
+  });
+
+  it("[N14] the list says what each lets through, a removal where its jobs go, a move what it did to each", async () => {
+    server.answers["queues.list"] = () => [
+      standInQueue({ queued: 3 }),
+      standInQueue({
+        ...{ name: "night", priority: 5, paused: true, running: 2, runningMax: 2, gpusHeld: 3, gpusMax: 4 },
+        ...{ userGpusMax: 1, selector: { labels: { role: "gone" }, targets: [] }, targetsSelected: 0 },
+      }),
+    ];
+    expect((await nexus(["queues"])).stdout).toBe(`\
+QUEUE      PRIO  WAIT     RUN    GPUS  A PERSON  STATE   ONLY ON
+night         5     0  2 of 2  3 of 4  1 GPU     paused  role=gone (no target)
+default *     0     3       0       0            open
+* where jobs go that name no queue
+`);
+    server.answers["queues.remove"] = () => ({ ok: true, moved: 2 });
+    expect((await nexus(["queues", "rm", "night", "--move-to", "default"])).stdout).toBe(
+      "night was removed; 2 jobs of it go on in default\n",
+    );
+    server.answers["jobs.move"] = () => ({
+      results: [
+        { job: "j_1", ok: true, message: "moved to queue night, priority 1" },
+        { job: "j_2", ok: false, message: "it is over" },
+      ],
+    });
+    expect(await nexus(["move", "j_1", "j_2", "--top"])).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/j_1 {2}moved to queue night, priority 1\n.* j_2 {2}it is over\n$/),
+    });
+    expect(server.calls.at(-1)?.input).toEqual({ jobs: ["j_1", "j_2"], top: true });
+  });
+});

@@ -7,8 +7,10 @@ import { addHistory } from "./commands/history.ts";
 import { addKill } from "./commands/kill.ts";
 import { addLogin } from "./commands/login.ts";
 import { addLogs } from "./commands/logs.ts";
+import { addMove } from "./commands/move.ts";
 import { addPortForward } from "./commands/port-forward.ts";
 import { addQueue } from "./commands/queue.ts";
+import { addQueues } from "./commands/queues/queues.ts";
 import { addRun } from "./commands/run.ts";
 import { addStatus } from "./commands/status.ts";
 import { addTargets } from "./commands/targets/targets.ts";
@@ -36,7 +38,9 @@ export function createProgram(
   addGet(program, cli);
   addLogs(program, cli);
   addKill(program, cli);
+  addMove(program, cli);
   addTargets(program, cli);
+  addQueues(program, cli);
   addPortForward(program, cli);
   addStatus(program, cli);
   addLogin(program, cli);
@@ -58,7 +62,7 @@ Settings
 
 Exit codes
   0    done
-  1    \`kill\`: some of the jobs could not be ended; \`logs --grep\`: no line matches;
+  1    \`kill\`, \`move\`: some of the jobs could not be ended or moved; \`logs --grep\`: no line matches;
        \`targets\` over SSH: some of the machines could not be reached or changed
   n    \`run\`: the exit code of the job; 128 + n when signal n ended it
   124  \`run\`: the job ran out of time
