@@ -50,6 +50,15 @@ function isSameBeginning(one: AttemptRecord, other: AttemptRecord): boolean {
 }
 
 /**
+ * Whether somebody may still come to begin an attempt that never will: an order that was read before it was removed lives on in
+ * its supervisor. The record keeps that one away for as long.
+ */
+export function mayBeClaimed(live: LiveAttempt, context: FactsContext): boolean {
+  if (live.outcome?.kind !== "void" || live.known.bootId !== context.bootId) return false;
+  return existsOrder(live.files) || hasUnaccounted(live, context);
+}
+
+/**
  * Whether a supervisor lives that may be about to write this attempt's claim: one that has claimed nothing, or whose last
  * claim is not known. Where that claim is forgotten already, the answer is yes until it ends: late, and not wrong.
  */

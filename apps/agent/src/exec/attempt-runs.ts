@@ -11,7 +11,7 @@
 import type { AttemptExit, NodeFault } from "@nexus/shared/protocol/messages";
 import type { Claim } from "../core/attempt-record.ts";
 import { type DiskFacts, judge, type StopReason } from "../core/attempts.ts";
-import { gatherFacts, supervisorIsAlive } from "./attempt-facts.ts";
+import { gatherFacts, mayBeClaimed, supervisorIsAlive } from "./attempt-facts.ts";
 import { readRecord, recordChangedAtMs, removeOrder, voidRecord, writeLost } from "./attempt-files.ts";
 import { createDeadlines } from "./deadlines.ts";
 import { createTreeEnder, signal } from "./end-trees.ts";
@@ -37,6 +37,8 @@ export type AttemptRuns = {
   stop(live: LiveAttempt, graceMs: number): void;
   /** Looks at disk and processes. */
   look(live: LiveAttempt): void;
+  /** It never began, and without its record a late supervisor would begin it. */
+  mayYetBeClaimed(live: LiveAttempt): boolean;
   close(): void;
 };
 
@@ -336,6 +338,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
     },
     stop,
     look,
+    mayYetBeClaimed: (live) => mayBeClaimed(live, { ...options, others: all.values() }),
     close() {
       isClosed = true;
       clearInterval(lookTimer);

@@ -1,5 +1,5 @@
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openJobCgroups } from "./job-cgroups.ts";
@@ -283,4 +283,34 @@ describe("a supervisor that is killed", () => {
     supervisor.stop(one.attempt, CANCEL);
     await supervisor.exited(one.attempt);
   });
+});
+
+describe("a supervisor that comes late", () => {
+  it.each(["/bin/bash", "/bin/sh"])(
+    "[J38] [J44] %s: to an attempt that was forgotten, it does not begin it",
+    async (shell) => {
+      const supervisor = await home.open({ shells: [shell], lookEveryMs: 50 });
+      const ran = join(home.path, "ran");
+      const [slow, stopped] = [sh("echo up; exit 3"), sh(`echo ran >>${ran}`)];
+      // No supervisor of theirs can pass by a pipe that nobody reads.
+      const pipes = [slow, stopped].map(({ attempt }) => join(home.path, "attempts", `${attempt}.log`));
+      for (const pipe of pipes) execFileSync("mkfifo", [pipe]);
+      await supervisor.start([slow, stopped]);
+      supervisor.stop(stopped.attempt, CANCEL);
+      expect(await supervisor.exited(stopped.attempt)).toMatchObject({ reason: "cancelled", exitCode: null });
+      await supervisor.forget([stopped.attempt]);
+      const readers = pipes.filter((pipe) => existsSync(pipe)).map((pipe) => spawn("cat", [pipe]));
+      expect(await supervisor.exited(slow.attempt)).toMatchObject({ exitCode: 3 });
+      await eventually("nothing of it is left", () => {
+        const left = readdirSync(join(home.path, "attempts")).filter((name) =>
+          name.startsWith(stopped.attempt),
+        );
+        return (
+          left.length === 0 && supervisor.inventory().every(({ attempt }) => attempt !== stopped.attempt)
+        );
+      });
+      for (const reader of readers) reader.kill();
+      expect(existsSync(ran)).toBe(false);
+    },
+  );
 });

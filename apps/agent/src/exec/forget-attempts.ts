@@ -3,7 +3,8 @@
  *
  * Owns: the attempts that are to be forgotten next. States: idle; planned (whoever comes now joins); in a round. Invariants:
  * at most one round at a time; an attempt is gone from memory only when the journal has it; a file that a crash leaves
- * behind is removed at the next start. It refuses attempts that have not ended: they stay.
+ * behind is removed at the next start. It refuses attempts that have not ended: they stay. What never began stays until
+ * nobody can come who would begin it.
  *
  * Nobody waits for it, so short jobs share rounds.
  */
@@ -15,8 +16,10 @@ import type { Journal } from "./journal.ts";
 import type { LiveAttempt } from "./live-attempt.ts";
 
 export type Forgetting = {
-  /** Resolves when files and cgroups are gone too. */
+  /** Resolves when files and cgroups are gone too, of all that may go now. */
   forget(attempts: string[]): Promise<void>;
+  /** Of those that had to stay, some may go now. */
+  retry(): void;
   settled(): Promise<void>;
 };
 
@@ -24,6 +27,7 @@ export type ForgettingContext = {
   state: AttemptsState;
   journal: Journal;
   live: Map<string, LiveAttempt>;
+  mayYetBeClaimed(live: LiveAttempt): boolean;
   onForgotten(): void;
 };
 
@@ -32,7 +36,14 @@ const GAP_MS = 50;
 /** Each attempt is a few short waits for the disk. */
 const ATTEMPTS_AT_ONCE = 16;
 
-export function createForgetting({ state, journal, live, onForgotten }: ForgettingContext): Forgetting {
+export function createForgetting({
+  state,
+  journal,
+  live,
+  mayYetBeClaimed,
+  onForgotten,
+}: ForgettingContext): Forgetting {
+  const kept = new Set<string>();
   let waiting = new Set<string>();
   let planned: Promise<void> | null = null;
   let last: Promise<unknown> = Promise.resolve();
@@ -51,8 +62,14 @@ export function createForgetting({ state, journal, live, onForgotten }: Forgetti
     }
   }
 
+  function mustStay(one: LiveAttempt): boolean {
+    const stays = mayYetBeClaimed(one);
+    if (stays) kept.add(one.known.attempt);
+    return stays;
+  }
+
   async function forgetNow(lives: LiveAttempt[]): Promise<void> {
-    const ended = lives.filter(({ phase }) => phase === "ended");
+    const ended = lives.filter((one) => one.phase === "ended" && !mustStay(one));
     const events = ended.map(({ known }) => ({ type: "forgotten", attempt: known.attempt }) as const);
     try {
       await journal.append(events);
@@ -75,12 +92,22 @@ export function createForgetting({ state, journal, live, onForgotten }: Forgetti
     }
   }
 
+  function forget(attempts: string[]): Promise<void> {
+    for (const attempt of attempts) waiting.add(attempt);
+    planned ??= last.then(round);
+    last = planned.catch(() => undefined);
+    return planned;
+  }
+
   return {
-    forget(attempts) {
-      for (const attempt of attempts) waiting.add(attempt);
-      planned ??= last.then(round);
-      last = planned.catch(() => undefined);
-      return planned;
+    forget,
+    retry() {
+      if (kept.size === 0) return;
+      const again = [...kept];
+      kept.clear();
+      forget(again).catch(() => {
+        for (const attempt of again) kept.add(attempt);
+      });
     },
     async settled() {
       await last;

@@ -194,8 +194,6 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
   });
   parts.push(launcher, { close: () => clearTimeout(launcherTimer) });
   orderNow = launcher.order;
-  const ticker = setInterval(() => launcher.tick(), lookEveryMs);
-  parts.push({ close: () => clearInterval(ticker) });
 
   const batches = createStartBatches({
     state,
@@ -214,9 +212,15 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
     state,
     journal,
     live: runs.live,
+    mayYetBeClaimed: runs.mayYetBeClaimed,
     onForgotten: () => onStep("forgotten"),
   });
   parts.push({ close: forgetting.settled });
+  const ticker = setInterval(() => {
+    launcher.tick();
+    forgetting.retry();
+  }, lookEveryMs);
+  parts.push({ close: () => clearInterval(ticker) });
 
   /** Durable before it is acted on, or an agent that restarts between would report another reason. */
   async function recordStop(attempt: string, { reason, graceMs }: StopOptions): Promise<void> {
