@@ -1,22 +1,14 @@
 /** SSH in the API: machines to enrol, what is told meanwhile, and the keys of hosts. Secrets come in and never go out. */
 import * as z from "zod";
+import { SSH_HOST, SSH_HOST_CHARS_MAX, SSH_USER, SSH_USER_CHARS_MAX } from "../ssh-names.ts";
 import { labelsSchema, nameSchema } from "./schemas.ts";
 
 const SSH_HOSTS_MAX = 1000;
 const TEXT_MAX = 1024 * 1024;
 const KEY_MAX = 64 * 1024;
 
-const hostName = z
-  .string()
-  .max(255)
-  .regex(
-    /^(?:[A-Za-z0-9_][A-Za-z0-9_.:%-]*|[0-9A-Fa-f:]+(?:%[A-Za-z0-9]+)?)$/,
-    "not the name or address of a host",
-  );
-const userName = z
-  .string()
-  .max(64)
-  .regex(/^[A-Za-z0-9_.][A-Za-z0-9_.@+\\-]*\$?$/, "not the name of a user");
+const hostName = z.string().max(SSH_HOST_CHARS_MAX).regex(SSH_HOST, "not the name or address of a host");
+const userName = z.string().max(SSH_USER_CHARS_MAX).regex(SSH_USER, "not the name of a user");
 const port = z.int().min(1).max(65_535).default(22);
 
 /** What may be shown to a server. Held in memory for as long as the work takes, and never stored. */

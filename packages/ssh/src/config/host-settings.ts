@@ -1,3 +1,4 @@
+import { SSH_HOST, SSH_HOST_CHARS_MAX, SSH_USER, SSH_USER_CHARS_MAX } from "@nexus/shared/ssh-names";
 import { SshError } from "../ssh-error.ts";
 
 /** What a configuration says about one host, as far as we act on it. Paths and commands still hold their tokens. */
@@ -20,18 +21,16 @@ export type HostSettings = {
 
 export type JumpHost = { host: string; port: number | undefined; user: string | undefined };
 
-const HOST = /^(?:[A-Za-z0-9_][A-Za-z0-9_.:%-]*|[0-9A-Fa-f:]+(?:%[A-Za-z0-9]+)?)$/;
-const USER = /^[A-Za-z0-9_.][A-Za-z0-9_.@+\\-]*\$?$/;
 const PORT_MAX = 65_535;
 
 /** A name that could be an option, or part of a command line, is refused before anything sees it. */
 export function checkHost(host: string): string {
-  if (HOST.test(host) && host.length <= 255) return host;
+  if (SSH_HOST.test(host) && host.length <= SSH_HOST_CHARS_MAX) return host;
   throw new SshError("config_invalid", `${JSON.stringify(host)} cannot be the name or address of a host`);
 }
 
 export function checkUser(user: string): string {
-  if (USER.test(user) && user.length <= 64) return user;
+  if (SSH_USER.test(user) && user.length <= SSH_USER_CHARS_MAX) return user;
   throw new SshError("config_invalid", `${JSON.stringify(user)} cannot be the name of a user`);
 }
 

@@ -57,3 +57,29 @@ test("[H13] names with metacharacters are no machines", () => {
     }
   }
 });
+
+test("[H44] a large file is read in little time: nested groups, doubles and their bounds", () => {
+  const hosts = Array.from({ length: 3000 }, (_, at) => `h${at}`);
+  const nested = Array.from({ length: 900 }, (_, at) => `[g${at + 1}:children]\ng${at}`);
+  const startedAtMs = performance.now();
+  const deep = readInventory(["[g0]", ...hosts, ...nested, "[g900:vars]", "ansible_user=ada"].join("\n"));
+  expect(deep.problems).toEqual([]);
+  expect(deep.hosts).toHaveLength(3000);
+  expect(deep.hosts.every(({ user }) => user === "ada")).toBe(true);
+
+  // A group of its own for each machine: nothing that one machine learnt helps the next.
+  const own = hosts.slice(0, 100).flatMap((host, at) => [`[g${at}]`, host]);
+  expect(readInventory([...own, ...nested].join("\n")).hosts).toHaveLength(100);
+
+  const long = readInventory(Array.from({ length: 40_000 }, (_, at) => `m${at}`).join("\n"));
+  expect(long.hosts).toHaveLength(10_000);
+  expect(long.problems[0]).toEqual({ line: 10_001, message: "more than 10000 machines" });
+  expect(performance.now() - startedAtMs).toBeLessThan(20_000);
+
+  const ranges = readInventory("[g]\nh[1:9999]-[1:9999]");
+  expect(ranges.hosts).toHaveLength(10_000);
+  expect(ranges.problems).toEqual([{ line: 2, message: "more than 10000 machines" }]);
+
+  const many = readInventory(Array.from({ length: 1002 }, (_, at) => `[g${at}]\nh${at}`).join("\n"));
+  expect(many.problems[0]).toEqual({ line: 2001, message: "more than 1000 groups" });
+}, 60_000);

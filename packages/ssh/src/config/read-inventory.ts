@@ -21,6 +21,23 @@ export type Inventory = { hosts: InventoryHost[]; problems: { line: number; mess
 
 const RANGE_MAX = 10_000;
 const HOSTS_MAX = 10_000;
+const GROUPS_MAX = 1_000;
+/** A file may name one machine many times, in ranges too. */
+const NAMINGS_MAX = 100_000;
+/** The variables that are acted on; others are not kept. */
+const VARIABLES = new Set([
+  "ansible_connection",
+  "ansible_host",
+  "ansible_ssh_host",
+  "ansible_port",
+  "ansible_ssh_port",
+  "ansible_user",
+  "ansible_ssh_user",
+  "ansible_ssh_private_key_file",
+  "ansible_private_key_file",
+  "ansible_ssh_common_args",
+  "ansible_ssh_extra_args",
+]);
 
 /** `[section]` lines and `ansible_…` words are of an inventory; anything else is one machine a line. */
 export function guessFormat(text: string): InventoryFormat {
@@ -35,11 +52,13 @@ export function readInventory(text: string, format: InventoryFormat = guessForma
 /** One machine a line: `[user@]host[:port] [name]`. */
 function readList(text: string): Inventory {
   const inventory: Inventory = { hosts: [], problems: [] };
+  const seen = new Set<string>();
   eachLine(text, inventory, (content) => {
     const [destination = "", name, ...rest] = content.split(/\s+/);
     if (rest.length > 0) throw new SshError("config_invalid", "more than a destination and a name");
     const { host, port, user } = parseDestination(destination);
-    add(inventory, { alias: host, host, port, user, identityFile: undefined, jump: undefined, name });
+    const found = { alias: host, host, port, user, identityFile: undefined, jump: undefined, name };
+    add(inventory, seen, found);
   });
   return inventory;
 }
@@ -50,38 +69,58 @@ function readAnsible(text: string): Inventory {
   const inventory: Inventory = { hosts: [], problems: [] };
   const hosts = new Map<string, { variables: Variables; groups: Set<string> }>();
   const groupVariables = new Map<string, Variables>();
+  const groups = new Set<string>();
   const parents = new Map<string, Set<string>>();
+  let namings = 0;
   let section = { group: "ungrouped", kind: "hosts" };
   eachLine(text, inventory, (content) => {
     const heading = /^\[([^\]:]+)(?::(\w+))?\]$/.exec(content);
     if (heading !== null) {
-      section = { group: heading[1] ?? "", kind: heading[2] ?? "hosts" };
-      if (!["hosts", "vars", "children"].includes(section.kind)) {
-        throw new SshError("config_invalid", `a section cannot be of ${section.kind}`);
+      const [, group = "", kind = "hosts"] = heading;
+      // Until the heading is understood the lines below it are of no section.
+      section = { group, kind: "refused" };
+      if (!["hosts", "vars", "children"].includes(kind)) {
+        throw new SshError("config_invalid", `a section cannot be of ${kind}`);
       }
+      noteGroup(groups, group);
+      section = { group, kind };
+    } else if (section.kind === "refused") {
+      return;
     } else if (section.kind === "vars") {
       const { name, value } = readVariable(content);
       const variables = groupVariables.get(section.group) ?? new Map();
-      groupVariables.set(section.group, variables.set(name, value));
+      if (VARIABLES.has(name)) groupVariables.set(section.group, variables.set(name, value));
     } else if (section.kind === "children") {
       const child = content.split(/\s+/)[0] ?? "";
+      noteGroup(groups, child);
       parents.set(child, (parents.get(child) ?? new Set()).add(section.group));
     } else {
       const [pattern = "", ...words] = splitWords(content);
+      const own = words.map(readVariable).filter(({ name }) => VARIABLES.has(name));
       for (const alias of expandRanges(pattern)) {
+        namings += 1;
+        if (namings > NAMINGS_MAX)
+          throw new SshError("config_invalid", `machines are named more than ${NAMINGS_MAX} times`);
+        if (hosts.size >= HOSTS_MAX && !hosts.has(alias))
+          throw new SshError("config_invalid", `more than ${HOSTS_MAX} machines`);
         const known = hosts.get(alias) ?? { variables: new Map(), groups: new Set() };
         known.groups.add(section.group);
-        for (const { name, value } of words.map(readVariable)) known.variables.set(name, value);
+        for (const { name, value } of own) known.variables.set(name, value);
         hosts.set(alias, known);
-        if (hosts.size > HOSTS_MAX) throw new SshError("config_invalid", `more than ${HOSTS_MAX} machines`);
       }
     }
   });
+  const seen = new Set<string>();
+  const known = new Map<string, Variables>();
   for (const [alias, { variables, groups }] of hosts) {
     try {
-      const all = inherited({ groups, groupVariables, parents });
+      // Machines of one section have the same groups: what those say is gathered once.
+      const key = JSON.stringify([...groups]);
+      const shared = known.get(key) ?? inherited({ groups, groupVariables, parents });
+      known.set(key, shared);
+      const all = new Map(shared);
       for (const [name, value] of variables) all.set(name, value);
-      add(inventory, fromVariables(alias, all));
+      add(inventory, seen, fromVariables(alias, all));
     } catch (error) {
       inventory.problems.push({ line: 0, message: `${alias}: ${messageOf(error)}` });
     }
@@ -95,12 +134,10 @@ function inherited(given: {
   groupVariables: ReadonlyMap<string, Variables>;
   parents: ReadonlyMap<string, ReadonlySet<string>>;
 }): Variables {
-  const order = [...given.groups];
-  // An array grows while it is walked: parents of parents come along, each once.
-  for (const group of order) {
-    for (const parent of given.parents.get(group) ?? []) if (!order.includes(parent)) order.push(parent);
-  }
-  const farthestFirst = ["all", ...order.filter((group) => group !== "all").reverse()];
+  const order = new Set(given.groups);
+  // A set grows while it is walked: parents of parents come along, each once.
+  for (const group of order) for (const parent of given.parents.get(group) ?? []) order.add(parent);
+  const farthestFirst = ["all", ...[...order].filter((group) => group !== "all").reverse()];
   return new Map(farthestFirst.flatMap((group) => [...(given.groupVariables.get(group) ?? [])]));
 }
 
@@ -137,10 +174,13 @@ function readVariable(text: string): { name: string; value: string } {
 }
 
 /** `gpu[01:10].lab` and `rack[a:c]`, as Ansible counts them. */
-function expandRanges(pattern: string): string[] {
+function* expandRanges(pattern: string): Generator<string> {
   const [whole, from = "", to = "", stepText] =
     /\[([0-9]+|[A-Za-z]):([0-9]+|[A-Za-z])(?::([0-9]+))?\]/.exec(pattern) ?? [];
-  if (whole === undefined) return [pattern];
+  if (whole === undefined) {
+    yield pattern;
+    return;
+  }
   const isNumber = /^\d+$/.test(from) && /^\d+$/.test(to);
   if (!isNumber && (/\d/.test(from) || /\d/.test(to)))
     throw new SshError("config_invalid", `${whole} is no range`);
@@ -149,10 +189,10 @@ function expandRanges(pattern: string): string[] {
   if (last < first || (last - first) / step > RANGE_MAX)
     throw new SshError("config_invalid", `${whole} is no range`);
   const width = from.startsWith("0") ? from.length : 0;
-  const texts: string[] = [];
-  for (let at = first; at <= last; at += step)
-    texts.push(isNumber ? String(at).padStart(width, "0") : String.fromCharCode(at));
-  return texts.flatMap((text) => expandRanges(pattern.replace(whole, () => text)));
+  for (let at = first; at <= last; at += step) {
+    const text = isNumber ? String(at).padStart(width, "0") : String.fromCharCode(at);
+    yield* expandRanges(pattern.replace(whole, () => text));
+  }
 }
 
 /** Words with quotes, as an inventory line has them. */
@@ -172,10 +212,19 @@ function eachLine(text: string, inventory: Inventory, take: (content: string) =>
   });
 }
 
-function add(inventory: Inventory, host: InventoryHost): void {
-  const isSame = (one: InventoryHost) =>
-    one.host === host.host && one.port === host.port && one.user === host.user;
-  if (!inventory.hosts.some(isSame)) inventory.hosts.push(host);
+function noteGroup(groups: Set<string>, name: string): void {
+  if (groups.size >= GROUPS_MAX && !groups.has(name))
+    throw new SshError("config_invalid", `more than ${GROUPS_MAX} groups`);
+  groups.add(name);
+}
+
+function add(inventory: Inventory, seen: Set<string>, found: InventoryHost): void {
+  const key = JSON.stringify([found.host, found.port ?? null, found.user ?? null]);
+  if (seen.has(key)) return;
+  if (inventory.hosts.length >= HOSTS_MAX)
+    throw new SshError("config_invalid", `more than ${HOSTS_MAX} machines`);
+  seen.add(key);
+  inventory.hosts.push(found);
 }
 
 function messageOf(error: unknown): string {

@@ -23,7 +23,10 @@ export function useSshRun(id: string | null): { run: SshRun | null; error: unkno
           setError(null);
           setRun((before) => {
             const lines = snapshot || !before ? next.lines : [...before.lines, ...next.lines];
-            return { ...next, lines: lines.slice(-LINES_MAX) };
+            // After the first only machines that changed are told.
+            const hosts = snapshot || !before ? next.hosts : [...before.hosts];
+            for (const host of next.hosts) hosts[host.index] = host;
+            return { ...next, hosts, lines: lines.slice(-LINES_MAX) };
           });
         },
         refused: setError,

@@ -9,19 +9,20 @@ import { judgeMachine } from "../../core/ssh/judge-machine.ts";
 import { insertSshTarget } from "../../db/queries/insert-ssh-target.ts";
 import { listAgentlessTargets } from "../../db/queries/list-agentless-targets.ts";
 import { recordAudit } from "../record-audit.ts";
+import { connectMachine } from "./connect-machine.ts";
 import { rememberWay, report } from "./enrol-machine.ts";
 import { examineMachine } from "./examine-machine.ts";
 import { keepKey } from "./keep-key.ts";
 import { type MachineWork, rowOf } from "./machine-work.ts";
-import { addressOf, sshTargetOf } from "./reach-machine.ts";
+import { addressOf } from "./reach-machine.ts";
 import type { SshContext } from "./ssh-context.ts";
 import { untilOnline } from "./until-online.ts";
 
 export async function addAgentless(ctx: SshContext, work: MachineWork): Promise<Target> {
-  const { run, index, reach, input } = work;
-  const { signal, principal } = run;
+  const { run, index, input } = work;
+  const { signal } = run;
   run.set(index, { step: "connect" });
-  const { session, transport } = await ctx.connector.connect(sshTargetOf(ctx, principal, reach), signal);
+  const { session, transport } = await connectMachine(ctx, work);
   try {
     run.teller(index, "connect")("done", `Connected: ${transport}, by ${session.facts.acceptedBy}.`);
     run.set(index, { step: "preflight" });

@@ -8,12 +8,13 @@ import type { SshStep } from "@nexus/shared/api/ssh";
 import { NexusError } from "@nexus/shared/errors";
 import { judgeMachine, type MachinePlan } from "../../core/ssh/judge-machine.ts";
 import { putTargetSsh } from "../../db/queries/put-target-ssh.ts";
+import { connectMachine } from "./connect-machine.ts";
 import { copyAgent } from "./copy-agent.ts";
 import { examineMachine } from "./examine-machine.ts";
 import { joinFleet } from "./join-fleet.ts";
 import { keepKey } from "./keep-key.ts";
 import { type MachineWork, rowOf } from "./machine-work.ts";
-import { hostKeyNameOf, sshTargetOf } from "./reach-machine.ts";
+import { hostKeyNameOf } from "./reach-machine.ts";
 import { agentCommands } from "./remote-agent.ts";
 import type { SshContext } from "./ssh-context.ts";
 import type { Teller } from "./ssh-run.ts";
@@ -23,13 +24,13 @@ import { untilOnline } from "./until-online.ts";
 const ORIGINS_MAX = 6;
 
 export async function enrolMachine(ctx: SshContext, work: MachineWork): Promise<Target> {
-  const { run, index, reach, input } = work;
-  const { signal, principal } = run;
+  const { run, index, input } = work;
+  const { signal } = run;
   const step = (name: SshStep) => run.set(index, { step: name });
   const tell = (name: SshStep) => run.teller(index, name);
 
   step("connect");
-  const { session, transport } = await ctx.connector.connect(sshTargetOf(ctx, principal, reach), signal);
+  const { session, transport } = await connectMachine(ctx, work);
   try {
     tell("connect")(
       "done",

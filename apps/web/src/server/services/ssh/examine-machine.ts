@@ -4,6 +4,12 @@ import type { MachineFacts } from "../../core/ssh/judge-machine.ts";
 
 /** What lies in the agent's folder already. */
 export type FoundKit = { scriptSha256: string | null; nodeSha256: string | null };
+export type Examined = {
+  facts: MachineFacts;
+  kit: FoundKit;
+  /** Whether an agent of any make enrolled with the agent's usual home. */
+  hasIdentity: boolean;
+};
 
 const EXAMINE_MS = 60_000;
 
@@ -24,6 +30,7 @@ say uid "$(id -u)"
 say home "$HOME"
 kit=$HOME/.nexus-agent/kit
 if (umask 077; mkdir -p "$kit" && : >"$kit/.probe") 2>/dev/null; then rm -f "$kit/.probe"; say writable 1; fi
+if [ -e "$HOME/.nexus-agent/identity.json" ]; then say identity 1; fi
 say disk "$(df -Pk "$HOME" 2>/dev/null | awk 'NR == 2 { print $4 }')"
 say libc "$(getconf GNU_LIBC_VERSION 2>/dev/null || first "$(ldd --version 2>&1)")"
 for node in "$(command -v node 2>/dev/null)" "$HOME"/.nvm/versions/node/*/bin/node; do
@@ -46,15 +53,21 @@ fi
 say now "$(date +%s)"
 say files "$(ulimit -n)"
 say processes "$(ulimit -u 2>/dev/null || echo unlimited)"
-while [ $# -ge 3 ]; do
+reach() {
   if has curl; then curl -ks -o /dev/null -m 8 "$1/healthz"; code=$?
   elif has wget; then wget -q -T 8 -t 1 --no-check-certificate -O /dev/null "$1/healthz"; code=$?
   elif has bash; then timeout 8 bash -c ': <"/dev/tcp/$1/$2"' bash "$2" "$3" 2>/dev/null; code=$?
   else code=unknown
   fi
-  say reach "$code $1"
+  say reach "$4 $code $1"
+}
+at=0
+while [ $# -ge 3 ]; do
+  at=$((at + 1))
+  reach "$1" "$2" "$3" "$at" &
   shift 3
 done
+wait
 `;
 
 /** @throws SshError when the machine does not run our command but one of its own. */
@@ -62,7 +75,7 @@ export async function examineMachine(
   session: SshSession,
   origins: readonly string[],
   signal: AbortSignal,
-): Promise<{ facts: MachineFacts; kit: FoundKit }> {
+): Promise<Examined> {
   const args = origins.flatMap((origin) => {
     const { hostname, port, protocol } = new URL(origin);
     return [origin, hostname.replace(/^\[|\]$/g, ""), port || (protocol === "https:" ? "443" : "80")];
@@ -72,7 +85,7 @@ export async function examineMachine(
 }
 
 /** Pure, for the lines as the script prints them. */
-function readAnswers(text: string): { facts: MachineFacts; kit: FoundKit } {
+function readAnswers(text: string): Examined {
   const answers = new Map<string, string[]>();
   for (const line of text.split("\n")) {
     const at = line.indexOf(" ");
@@ -106,11 +119,15 @@ function readAnswers(text: string): { facts: MachineFacts; kit: FoundKit } {
     epochS: count("now"),
     openFilesMax: count("files"),
     processesMax: count("processes"),
-    reach: (answers.get("reach") ?? []).map((line) => {
-      const [code, origin = ""] = line.split(" ");
-      // A server that is not ready yet, or refuses, answers all the same: 8 is wget's word for it.
-      return { origin, isReached: code === "unknown" ? null : code === "0" || code === "8" };
-    }),
+    // They were asked all at once, and answered as they came; the order is that of the addresses.
+    reach: (answers.get("reach") ?? [])
+      .toSorted((one, other) => Number.parseInt(one, 10) - Number.parseInt(other, 10))
+      .map((line) => {
+        const [, code, origin = ""] = line.split(" ");
+        // A server that is not ready yet, or refuses, answers all the same: 8 is wget's word for it.
+        return { origin, isReached: code === "unknown" ? null : code === "0" || code === "8" };
+      }),
   };
-  return { facts, kit: { scriptSha256: one("kit_script") || null, nodeSha256: one("kit_node") || null } };
+  const kit = { scriptSha256: one("kit_script") || null, nodeSha256: one("kit_node") || null };
+  return { facts, kit, hasIdentity: one("identity") === "1" };
 }

@@ -4,6 +4,7 @@ import { NexusError } from "@nexus/shared/errors";
 import { runScript } from "@nexus/ssh/exec/run-remote";
 import type { SshSession } from "@nexus/ssh/session";
 import type { MachinePlan } from "../../core/ssh/judge-machine.ts";
+import { findLiveTarget } from "../../db/queries/find-live-target.ts";
 import type { MachineWork } from "./machine-work.ts";
 import type { AgentCommands, RemoteStatus } from "./remote-agent.ts";
 import type { SshContext } from "./ssh-context.ts";
@@ -35,6 +36,7 @@ export async function joinFleet(
     return known;
   }
   if (before !== null) {
+    await refuseNodeOfOtherTeam(ctx, teamId, before.node);
     const isOurs = ctx.origins().includes(before.node.origin);
     if (!isOurs && !input.replaceIdentity) {
       throw new NexusError("conflict", {
@@ -74,6 +76,19 @@ export async function joinFleet(
   }
   tell("done", `Enrolled as ${target.name} (${target.id}).`);
   return target;
+}
+
+/** @throws NexusError when another team's people may be at work on it, whatever was allowed. */
+export async function refuseNodeOfOtherTeam(
+  ctx: SshContext,
+  teamId: string,
+  node: RemoteStatus["node"],
+): Promise<void> {
+  const live = await findLiveTarget(ctx.db, node.nodeId);
+  if (live === null || live.teamId === teamId) return;
+  throw new NexusError("conflict", {
+    detail: `It is ${node.name}, a node of the team ${node.team} of this control plane. Nothing was touched. Whoever has rights there takes it out first: nexus targets remove ${node.name}`,
+  });
 }
 
 /** Service first, or it would start the agent again. */

@@ -2,12 +2,17 @@
 import type { SshHost } from "@nexus/shared/api/ssh";
 import type { Credentials } from "@nexus/ssh/auth/credentials";
 import type { SshTarget } from "@nexus/ssh/connect-target";
+import type { HostKeyStore } from "@nexus/ssh/host-keys/host-key-store";
 import { createHostKeyVerifier, type HostKeyQuestion } from "@nexus/ssh/host-keys/host-key-verifier";
 import { hostKeyName, type KnownHosts, NO_KNOWN_HOSTS } from "@nexus/ssh/host-keys/known-hosts";
+import type { PublicKey } from "@nexus/ssh/host-keys/public-key";
 import type { Transport } from "@nexus/ssh/transports/transport";
 import type { Principal } from "../ports.ts";
 import type { SshContext } from "./ssh-context.ts";
 import { noteRefusedKey, teamHostKeys } from "./team-host-keys.ts";
+
+type Parts = Pick<SshContext, "db" | "clock">;
+type Actor = Pick<Principal, "teamId" | "userId" | "userName">;
 
 export type Reach = {
   host: Pick<SshHost, "host" | "port" | "user" | "jumps" | "transports" | "hostKeyAlias">;
@@ -16,14 +21,21 @@ export type Reach = {
   knownHosts?: KnownHosts;
   /** Asked about the key of a machine that nobody knows. Without it such a machine is refused. */
   confirm?: ((question: HostKeyQuestion) => Promise<boolean>) | undefined;
+  /** Who confirmed the key of that machine, where it was not who does the work. */
+  confirmedBy?: ((name: string, key: PublicKey) => Actor | null) | undefined;
 };
-
-type Parts = Pick<SshContext, "db" | "clock">;
-type Actor = Pick<Principal, "teamId" | "userId" | "userName">;
 
 export function sshTargetOf(ctx: Parts, actor: Actor, reach: Reach): SshTarget {
   const { host, credentials } = reach;
-  const store = teamHostKeys(ctx, actor);
+  const store: HostKeyStore = {
+    read: teamHostKeys(ctx, actor).read,
+    write(change) {
+      const [key] = change.after.pinned;
+      const confirmer =
+        change.kind === "confirm" && key !== undefined ? reach.confirmedBy?.(change.name, key) : null;
+      return teamHostKeys(ctx, confirmer ?? actor).write(change);
+    },
+  };
   const verifierOf = (name: string) =>
     createHostKeyVerifier({
       name,
@@ -63,9 +75,11 @@ function transportsOf(
 ): Transport[] {
   const { host, port, jumps, transports } = given;
   if (jumps.length > 0) {
+    // A password is the machine's own: those on the way would only learn it.
+    const { password: _password, answer: _answer, ...keysAlone } = credentials;
     const hops = jumps.map((hop) => ({
       ...hop,
-      credentials,
+      credentials: keysAlone,
       verifier: verifierOf(hostKeyName(hop.host, hop.port)),
     }));
     return [{ kind: "jump", hops, host, port }];

@@ -1,10 +1,12 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createSshRun } from "./ssh-run.ts";
 
 const QUESTION = { name: "gpu1", type: "ssh-ed25519", fingerprint: "SHA256:abc" };
 
+const principal = { userId: "u_a", userName: "ada", teamId: "tm_1", role: "owner" } as const;
+const grace = { userId: "u_g", userName: "grace", teamId: "tm_1", role: "admin" } as const;
+
 function start(secrets: string[] = []) {
-  const principal = { userId: "u_a", userName: "ada", teamId: "tm_1", role: "owner" } as const;
   return createSshRun({
     ...{ id: "sr_1", act: "enrol", principal, addresses: ["ada@gpu1", "ada@gpu2"], secrets },
     ...{ startedAtMs: 0, nowMs: () => 1 },
@@ -30,7 +32,7 @@ describe("a run over SSH", () => {
     const run = start();
     run.teller(0, "connect")("info", "one");
     const first = run.view(0);
-    const waiting = run.changes(10_000);
+    const waiting = run.changed(run.changes(), 10_000);
     run.teller(1, "connect")("info", "two");
     await waiting;
     expect(first.lines.map(({ text }) => text)).toEqual(["one"]);
@@ -41,11 +43,15 @@ describe("a run over SSH", () => {
     const run = start();
     const asked = run.ask(1, QUESTION);
     expect(run.view(0).hosts[1]).toMatchObject({ state: "asking", question: QUESTION });
-    expect(() => run.answer(1, { fingerprint: "SHA256:other", accept: true })).toThrow(/no such key/);
-    expect(() => run.answer(0, { fingerprint: QUESTION.fingerprint, accept: true })).toThrow(/no such key/);
-    run.answer(1, { fingerprint: QUESTION.fingerprint, accept: true });
-    expect(await asked).toBe(true);
-    expect(() => run.answer(1, { fingerprint: QUESTION.fingerprint, accept: true })).toThrow(/no such key/);
+    expect(() => run.answer(1, { fingerprint: "SHA256:other", accept: true }, grace)).toThrow(/no such key/);
+    expect(() => run.answer(0, { fingerprint: QUESTION.fingerprint, accept: true }, grace)).toThrow(
+      /no such key/,
+    );
+    run.answer(1, { fingerprint: QUESTION.fingerprint, accept: true }, grace);
+    expect(await asked).toBe(grace);
+    expect(() => run.answer(1, { fingerprint: QUESTION.fingerprint, accept: true }, grace)).toThrow(
+      /no such key/,
+    );
     expect(run.view(0).hosts[1]).toMatchObject({ state: "working", question: null });
   });
 
@@ -53,7 +59,49 @@ describe("a run over SSH", () => {
     const run = start();
     const asked = run.ask(0, QUESTION);
     run.cancel();
-    expect(await asked).toBe(false);
-    expect(await run.ask(0, QUESTION)).toBe(false);
+    expect(await asked).toBeNull();
+    expect(await run.ask(0, QUESTION)).toBeNull();
+  });
+
+  it("[E42] a secret that is part of a longer one leaves nothing of that one", () => {
+    const run = start(["pass", "password-of-gpu1"]);
+    run.teller(0, "enrol")("info", "it printed password-of-gpu1 and pass");
+    expect(run.view(0).lines.map(({ text }) => text)).toEqual(["it printed ••• and •••"]);
+  });
+
+  it("[E42] what would come after the end, when the secrets are forgotten, is not written", () => {
+    const run = start(["hunter2pass"]);
+    run.end();
+    run.teller(0, "enrol")("info", "hunter2pass");
+    expect(run.view(0).lines).toEqual([]);
+  });
+
+  it("[E43] a question that nobody answers in time ends with no; a machine that ended meanwhile stays so", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const run = start();
+    const asked = run.ask(0, QUESTION);
+    run.set(0, { state: "failed", message: "The connection broke." });
+    vi.advanceTimersByTime(24 * 60 * 60_000);
+    expect(await asked).toBeNull();
+    expect(run.view(0).hosts[0]).toMatchObject({ state: "failed", question: null });
+  });
+
+  it("[E41] changes that come together are told together, of the machines that changed alone, and nothing listens on", async () => {
+    const run = start();
+    const reader = new AbortController();
+    const signal = reader.signal as AbortSignal;
+    const remove = vi.spyOn(signal, "removeEventListener");
+    const add = vi.spyOn(signal, "addEventListener");
+    const seen = run.changes();
+    const waiting = run.changed(seen, 10_000, signal);
+    run.teller(1, "connect")("info", "one");
+    run.set(1, { state: "working" });
+    run.teller(1, "connect")("info", "two");
+    await waiting;
+    const view = run.view(0, seen);
+    expect(view.lines).toHaveLength(2);
+    expect(view.hosts.map(({ index }) => index)).toEqual([1]);
+    expect(remove).toHaveBeenCalledTimes(add.mock.calls.length);
   });
 });

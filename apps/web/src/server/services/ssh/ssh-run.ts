@@ -1,8 +1,9 @@
 /**
  * One piece of work on several machines, as people follow it: the machines, their states, and the transcript. Owns: all of that, in
  * memory only, for whoever watches; the machines and the database hold what was done. States of a machine: waiting → working ⇄ asking
- * → done | failed | cancelled. Invariants: lines count up without a gap; no line holds a secret of the run; at most `LINES_MAX` are
- * kept, the oldest go. It refuses an answer to a question that was not asked.
+ * → done | failed | cancelled; the last three are final. Invariants: lines count up without a gap; no line holds a secret of the run;
+ * at most `LINES_MAX` are kept, the oldest go; the secrets are forgotten when it ends. It refuses an answer to a question that was not
+ * asked, or that waited for longer than `ANSWER_MS`.
  */
 
 import type { SshLine, SshRunHost, SshRun as SshRunView, SshStep } from "@nexus/shared/api/ssh";
@@ -15,10 +16,17 @@ const LINES_MAX = 20_000;
 const LINE_CHARS_MAX = 2_000;
 /** Shorter ones would blank out half of every text. */
 const SECRET_CHARS_MIN = 4;
+/** A person may have to walk to the machine. */
+const ANSWER_MS = 30 * 60_000;
+/** Changes that come together are told together. */
+const GATHER_MS = 100;
 const MASK = "•••";
 
 export type SshRun = ReturnType<typeof createSshRun>;
 export type Teller = (level: SshLine["level"], text: string) => void;
+
+/** Who confirmed a key; null when nobody did. */
+export type Confirmed = Principal | null;
 
 export type SshRunOptions = {
   id: string;
@@ -30,10 +38,18 @@ export type SshRunOptions = {
   nowMs(): number;
 };
 
-export function createSshRun(options: SshRunOptions) {
-  const { id, act, principal, nowMs } = options;
-  const secrets = new Set<string>();
-  const hosts = options.addresses.map(
+export function createSshRun({
+  id,
+  act,
+  principal,
+  addresses,
+  secrets: given,
+  startedAtMs,
+  nowMs,
+}: SshRunOptions) {
+  /** The longest first: a short one may be part of it. */
+  let secrets: string[] = [];
+  const hosts = addresses.map(
     (address, index): SshRunHost => ({
       index,
       address,
@@ -45,7 +61,10 @@ export function createSshRun(options: SshRunOptions) {
     }),
   );
   const stopping = new AbortController();
-  const questions = new Map<number, { fingerprint: string; settle: (isAccepted: boolean) => void }>();
+  const questions = new Map<number, { fingerprint: string; settle: (by: Confirmed) => void }>();
+  /** At which change each machine was changed last. */
+  const changedAt = hosts.map(() => 0);
+  let changes = 0;
   const waiters = new Set<() => void>();
   let lines: SshLine[] = [];
   let seq = 0;
@@ -54,10 +73,13 @@ export function createSshRun(options: SshRunOptions) {
 
   const hide = (secret: string) => {
     for (const part of [secret, ...secret.split(/\r?\n/)]) {
-      if (part.trim().length >= SECRET_CHARS_MIN && !/^-----/.test(part)) secrets.add(part.trim());
+      const text = part.trim();
+      if (text.length >= SECRET_CHARS_MIN && !/^-----/.test(part) && !secrets.includes(text))
+        secrets.push(text);
     }
+    secrets.sort((one, other) => other.length - one.length);
   };
-  options.secrets.forEach(hide);
+  given.forEach(hide);
 
   function mask(text: string): string {
     let masked = text;
@@ -65,7 +87,9 @@ export function createSshRun(options: SshRunOptions) {
     return masked;
   }
 
-  function changed(): void {
+  function changed(index?: number): void {
+    changes += 1;
+    if (index !== undefined) changedAt[index] = changes;
     for (const waiter of [...waiters]) waiter();
   }
 
@@ -88,6 +112,8 @@ export function createSshRun(options: SshRunOptions) {
     /** Writes to the transcript, for one step of one machine. */
     teller(index: number, step: SshStep): Teller {
       return (level, text) => {
+        // What comes after the end would no longer be masked.
+        if (hasEnded) return;
         for (const part of text.split(/\r?\n/)) {
           const shown = cleanText(mask(part)).slice(0, LINE_CHARS_MAX).trimEnd();
           if (shown === "" && text !== "") continue;
@@ -101,35 +127,43 @@ export function createSshRun(options: SshRunOptions) {
     set(index: number, change: Partial<Omit<SshRunHost, "index" | "address">>): void {
       Object.assign(host(index), change);
       if (typeof change.message === "string") host(index).message = mask(change.message);
-      changed();
+      changed(index);
     },
     host: (index: number): Readonly<SshRunHost> => host(index),
-    /** Waits for a person. False when the answer is no, or the run was cancelled. */
-    async ask(index: number, question: HostKeyQuestion): Promise<boolean> {
-      if (stopping.signal.aborted) return false;
-      const { promise, resolve } = Promise.withResolvers<boolean>();
+    /** Waits for a person. Null when the answer is no, or does not come in time, or the run was cancelled. */
+    async ask(index: number, question: HostKeyQuestion): Promise<Confirmed> {
+      if (stopping.signal.aborted) return null;
+      const { promise, resolve } = Promise.withResolvers<Confirmed>();
       questions.set(index, { fingerprint: question.fingerprint, settle: resolve });
-      const giveUp = () => resolve(false);
+      const giveUp = () => resolve(null);
+      const timer = setTimeout(giveUp, ANSWER_MS);
+      timer.unref();
       stopping.signal.addEventListener("abort", giveUp, { once: true });
       Object.assign(host(index), { state: "asking", question });
-      changed();
+      changed(index);
       try {
         return await promise;
       } finally {
         stopping.signal.removeEventListener("abort", giveUp);
+        clearTimeout(timer);
         questions.delete(index);
-        Object.assign(host(index), { state: "working", question: null });
-        changed();
+        const isAsking = host(index).state === "asking";
+        Object.assign(host(index), { question: null, ...(isAsking ? { state: "working" } : {}) });
+        changed(index);
       }
     },
-    answer(index: number, { fingerprint, accept }: { fingerprint: string; accept: boolean }): void {
+    answer(
+      index: number,
+      { fingerprint, accept }: { fingerprint: string; accept: boolean },
+      by: Principal,
+    ): void {
       const question = questions.get(host(index).index);
       if (question?.fingerprint !== fingerprint) {
         throw new NexusError("conflict", {
           detail: `${host(index).address} asks about no such key (any more).`,
         });
       }
-      question.settle(accept);
+      question.settle(accept ? by : null);
     },
     cancel(): void {
       stopping.abort(new NexusError("invalid_state", { detail: "It was cancelled." }));
@@ -137,29 +171,41 @@ export function createSshRun(options: SshRunOptions) {
     end(): void {
       hasEnded = true;
       endedAtMs = nowMs();
+      secrets = [];
       changed();
     },
-    view(after: number): SshRunView {
+    /** How often something changed: for `view`, to leave out machines that did not change since. */
+    changes: () => changes,
+    view(after: number, changedSince = -1): SshRunView {
       const from = lines.findIndex((line) => line.seq > after);
       return {
         id,
         act,
         ended: hasEnded,
-        hosts: hosts.map((one) => ({ ...one })),
+        hosts: hosts.filter((_, index) => (changedAt[index] ?? 0) > changedSince).map((one) => ({ ...one })),
         lines: from < 0 ? [] : lines.slice(from),
         startedBy: principal.userName,
-        startedAtMs: options.startedAtMs,
+        startedAtMs,
       };
     },
-    /** Resolves at the next change, or when the time is over or the reader leaves. */
-    async changes(waitMs: number, signal?: AbortSignal): Promise<void> {
+    /** Resolves soon after a change that `seen` lacks, or when the time is over or the reader leaves. */
+    async changed(seen: number, waitMs: number, signal?: AbortSignal): Promise<void> {
       const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, waitMs);
-      waiters.add(resolve);
-      signal?.addEventListener("abort", () => resolve(), { once: true });
+      let timer = setTimeout(resolve, waitMs);
+      const onChange = () => {
+        waiters.delete(onChange);
+        clearTimeout(timer);
+        timer = setTimeout(resolve, hasEnded ? 0 : Math.min(GATHER_MS, waitMs));
+      };
+      const leave = () => resolve();
+      waiters.add(onChange);
+      signal?.addEventListener("abort", leave, { once: true });
+      if (signal?.aborted) resolve();
+      else if (changes > seen) onChange();
       await promise;
       clearTimeout(timer);
-      waiters.delete(resolve);
+      waiters.delete(onChange);
+      signal?.removeEventListener("abort", leave);
     },
   };
 }

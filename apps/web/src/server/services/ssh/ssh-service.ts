@@ -9,8 +9,7 @@ import { type SshRun as SshRunView, sshStartSchema } from "@nexus/shared/api/ssh
 import { NexusError } from "@nexus/shared/errors";
 import { newId } from "@nexus/shared/ids";
 import { readInventory } from "@nexus/ssh/config/read-inventory";
-import type { HostKeyQuestion } from "@nexus/ssh/host-keys/host-key-verifier";
-import { parseKnownHosts } from "@nexus/ssh/host-keys/known-hosts";
+import { type KnownHosts, NO_KNOWN_HOSTS, parseKnownHosts } from "@nexus/ssh/host-keys/known-hosts";
 import { createPool } from "@nexus/ssh/pool";
 import { findTargetSsh } from "../../db/queries/find-target-ssh.ts";
 import { findTeamTarget } from "../../db/queries/find-team-target.ts";
@@ -45,9 +44,10 @@ export function createSshService(ctx: SshContext) {
   async function start(principal: Principal, input: ParsedInput<"ssh.start">): Promise<{ id: string }> {
     if (input.act !== "uninstall" && input.targets.length > 0)
       throw new NexusError("bad_request", { detail: "What is a target already is not enrolled again." });
+    const known = parseKnownHosts(input.knownHosts);
     const machines = [
-      ...input.hosts.map((host): Machine => ({ host, reach: reachOf(host, input), target: null })),
-      ...(await Promise.all(input.targets.map((target) => machineOf(principal, input, target)))),
+      ...input.hosts.map((host): Machine => ({ host, reach: reachOf(host, input, known), target: null })),
+      ...(await Promise.all(input.targets.map((target) => machineOf(principal, input, { target, known })))),
     ];
     if (machines.length === 0) throw new NexusError("bad_request", { detail: "Name at least one machine." });
     forgetOld(principal.teamId);
@@ -62,13 +62,19 @@ export function createSshService(ctx: SshContext) {
       startedAtMs,
       nowMs: ctx.clock.nowMs,
     });
-    await recordAudit(ctx.db, principal, {
-      action: input.act === "uninstall" ? "ssh.removal_started" : "ssh.enrolment_started",
-      subject: id,
-      detail: `${machines.length} ${machines.length === 1 ? "machine" : "machines"}: ${addresses(machines)}.`,
-      atMs: startedAtMs,
-    });
+    // In the same turn as the look at the bound: whoever comes during the audit is counted too.
     runs.set(id, run);
+    try {
+      await recordAudit(ctx.db, principal, {
+        action: input.act === "uninstall" ? "ssh.removal_started" : "ssh.enrolment_started",
+        subject: id,
+        detail: `${machines.length} ${machines.length === 1 ? "machine" : "machines"}: ${addresses(machines)}.`,
+        atMs: startedAtMs,
+      });
+    } catch (error) {
+      runs.delete(id);
+      throw error;
+    }
     const work = workThrough(run, machines, input).finally(() => working.delete(work));
     working.add(work);
     return { id };
@@ -88,6 +94,8 @@ export function createSshService(ctx: SshContext) {
     };
     await Promise.all(Array.from({ length: Math.min(input.parallel, machines.length) }, worker));
     run.end();
+    for (const { reach } of machines) ctx.connector.forget(sshTargetOf(ctx, run.principal, reach).id);
+    setTimeout(() => runs.delete(run.id), ENDED_KEEP_MS).unref();
   }
 
   async function workOn(
@@ -98,7 +106,7 @@ export function createSshService(ctx: SshContext) {
     const { host, reach, target } = machine;
     if (run.signal.aborted) return run.set(index, { state: "cancelled", message: "It was cancelled." });
     run.set(index, { state: "working", target });
-    const work = { run, index, host, reach: { ...reach, confirm: confirmBy(run, index, input) }, input };
+    const work = { run, index, host, reach, input };
     try {
       if (input.act !== "uninstall") {
         const join = input.act === "enrol" ? enrolMachine : addAgentless;
@@ -126,28 +134,11 @@ export function createSshService(ctx: SshContext) {
     }
   }
 
-  function confirmBy(run: SshRun, index: number, { acceptHostKeys, canAsk }: ParsedInput<"ssh.start">) {
-    const accepted = new Set(acceptHostKeys);
-    if (!canAsk && accepted.size === 0) return undefined;
-    return async (question: HostKeyQuestion): Promise<boolean> => {
-      const said = `${question.name} has the key ${question.type} ${question.fingerprint}`;
-      if (accepted.has(question.fingerprint)) {
-        run.teller(index, "connect")("info", `${said}, which was named beforehand.`);
-        return true;
-      }
-      if (!canAsk) return false;
-      run.teller(index, "connect")("info", `${said}. Nobody has confirmed it yet.`);
-      const isAccepted = await run.ask(index, question);
-      run.teller(index, "connect")("info", isAccepted ? "It was confirmed." : "It was not confirmed.");
-      return isAccepted;
-    };
-  }
-
   /** A target whose way is known, by the key that was made for it, or by what the person gives. */
   async function machineOf(
     principal: Principal,
     input: ParsedInput<"ssh.start">,
-    idOrName: string,
+    { target: idOrName, known }: { target: string; known: KnownHosts },
   ): Promise<Machine> {
     const target = ctx.findTarget(principal.teamId, idOrName);
     const row = target === null ? null : await findTeamTarget(ctx.db, principal.teamId, target.id);
@@ -170,7 +161,7 @@ export function createSshService(ctx: SshContext) {
     };
     const key = openTargetKey(ctx.masterKey, target.id, way);
     const held = key === null ? [] : [{ label: `the key of ${target.name}`, text: key }];
-    const given = reachOf(host, input);
+    const given = reachOf(host, input, known);
     const credentials = { ...given.credentials, keys: [...held, ...(given.credentials.keys ?? [])] };
     return { host, reach: { ...given, credentials }, target: { id: target.id, name: target.name } };
   }
@@ -206,6 +197,7 @@ export function createSshService(ctx: SshContext) {
       signal?: AbortSignal,
     ): Promise<SshRunView> {
       const run = runOf(principal, id);
+      const changes = run.changes();
       const seen = run.view(after);
       if (
         waitMs === 0 ||
@@ -214,7 +206,7 @@ export function createSshService(ctx: SshContext) {
         seen.hosts.some(({ question }) => question !== null)
       )
         return seen;
-      await run.changes(waitMs, signal);
+      await run.changed(changes, waitMs, signal);
       return run.view(after);
     },
     async *watch(
@@ -224,17 +216,18 @@ export function createSshService(ctx: SshContext) {
     ): AsyncGenerator<SshRunView & { snapshot: boolean }> {
       const run = runOf(principal, id);
       let after = 0;
+      let changes = -1;
       for (let snapshot = true; !signal.aborted; snapshot = false) {
-        const changed = run.changes(2 ** 30, signal);
-        const view = run.view(after);
+        const view = run.view(after, changes);
+        changes = run.changes();
         after = view.lines.at(-1)?.seq ?? after;
         yield { ...view, snapshot };
         if (view.ended) return;
-        await changed;
+        await run.changed(changes, 2 ** 30, signal);
       }
     },
     answer(principal: Principal, { id, host, fingerprint, accept }: ParsedInput<"ssh.answer">): void {
-      runOf(principal, id).answer(host, { fingerprint, accept });
+      runOf(principal, id).answer(host, { fingerprint, accept }, principal);
     },
     cancel(principal: Principal, id: string): void {
       runOf(principal, id).cancel();
@@ -252,7 +245,10 @@ export function createSshService(ctx: SshContext) {
       principal: Principal,
       { target, port }: { target: string; port: number },
     ): Promise<Duplex> {
-      const { reach, target: found } = await machineOf(principal, NO_CREDENTIALS, target);
+      const { reach, target: found } = await machineOf(principal, NO_CREDENTIALS, {
+        target,
+        known: NO_KNOWN_HOSTS,
+      });
       if ((reach.credentials.keys ?? []).length === 0) {
         throw new NexusError("invalid_state", {
           detail: `There is no key that leads to ${found?.name ?? target} over SSH. Make one: nexus targets add user@host --keep-key`,
@@ -287,12 +283,13 @@ export function createSshService(ctx: SshContext) {
 function reachOf(
   host: Reach["host"] & Pick<MachineWork["host"], "credentials">,
   input: ParsedInput<"ssh.start">,
+  knownHosts: KnownHosts,
 ): Reach {
   return {
     host,
     credentials: host.credentials ?? input.credentials,
     cloudflareToken: input.cloudflareToken,
-    knownHosts: parseKnownHosts(input.knownHosts),
+    knownHosts,
   };
 }
 

@@ -11,10 +11,10 @@ import { judgeMachine, type MachineFacts, type MachinePlan } from "../../core/ss
 import { deleteTargetSsh } from "../../db/queries/delete-target-ssh.ts";
 import { findTargetSsh } from "../../db/queries/find-target-ssh.ts";
 import { findTeamTarget } from "../../db/queries/find-team-target.ts";
+import { connectMachine } from "./connect-machine.ts";
 import { examineMachine, type FoundKit } from "./examine-machine.ts";
-import { endAgent } from "./join-fleet.ts";
+import { endAgent, refuseNodeOfOtherTeam } from "./join-fleet.ts";
 import type { MachineWork } from "./machine-work.ts";
-import { sshTargetOf } from "./reach-machine.ts";
 import { type AgentCommands, agentCommands, type RemoteStatus } from "./remote-agent.ts";
 import type { SshContext } from "./ssh-context.ts";
 
@@ -30,18 +30,23 @@ if [ -n "$left" ]; then echo "left: $HOME/.nexus-agent/attempts"; else cd "$HOME
 `;
 
 export async function uninstallMachine(ctx: SshContext, work: MachineWork): Promise<void> {
-  const { run, index, reach, input } = work;
+  const { run, index, input } = work;
   const { principal, signal } = run;
   const tell = run.teller(index, "uninstall");
 
   run.set(index, { step: "connect" });
-  const { session, transport } = await ctx.connector.connect(sshTargetOf(ctx, principal, reach), signal);
+  const { session, transport } = await connectMachine(ctx, work);
   try {
     run.teller(index, "connect")("done", `Connected: ${transport}, by ${session.facts.acceptedBy}.`);
     run.set(index, { step: "uninstall" });
-    const { facts, kit } = await examineMachine(session, [], signal);
+    const { facts, kit, hasIdentity } = await examineMachine(session, [], signal);
     const plan = judgeMachine(facts, { ...input, allowRoot: true, nowS: facts.epochS ?? 0 });
     const agent = agentOf(session, { facts, kit, plan, signal });
+    if (agent === null && hasIdentity) {
+      throw new NexusError("conflict", {
+        detail: `It is a node whose agent was not brought over SSH, and may run. Nothing was touched. On the machine: nexus-agent uninstall-service, then nexus-agent unenroll.`,
+      });
+    }
     const status = (await agent?.status()) ?? null;
     if (status === null)
       tell(
@@ -50,7 +55,9 @@ export async function uninstallMachine(ctx: SshContext, work: MachineWork): Prom
       );
 
     const target =
-      status === null ? run.host(index).target : (targetOf(ctx, work, status) ?? run.host(index).target);
+      status === null
+        ? run.host(index).target
+        : ((await targetOf(ctx, work, status)) ?? run.host(index).target);
     const row = target === null ? null : await findTeamTarget(ctx.db, principal.teamId, target.id);
     const way = row === null ? null : await findTargetSsh(ctx.db, row.id);
     if (target !== null) run.set(index, { target: { id: target.id, name: target.name } });
@@ -93,8 +100,13 @@ function agentOf(session: SshSession, { facts, kit, plan, signal }: Found): Agen
 }
 
 /** Null when it left this fleet before. @throws NexusError when it must not be touched. */
-function targetOf(ctx: SshContext, { run }: MachineWork, { node }: RemoteStatus): Target | null {
+async function targetOf(
+  ctx: SshContext,
+  { run }: MachineWork,
+  { node }: RemoteStatus,
+): Promise<Target | null> {
   const target = ctx.findTarget(run.principal.teamId, node.nodeId);
+  if (target === null) await refuseNodeOfOtherTeam(ctx, run.principal.teamId, node);
   if (target === null && !ctx.origins().includes(node.origin)) {
     throw new NexusError("conflict", {
       detail: `It is a node of another control plane: ${node.name} at ${node.origin}. Nothing was touched.`,

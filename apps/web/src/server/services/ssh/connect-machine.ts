@@ -1,0 +1,51 @@
+import type { ConnectedTarget } from "@nexus/ssh/connect-target";
+import type { HostKeyQuestion } from "@nexus/ssh/host-keys/host-key-verifier";
+import { fingerprintOf } from "@nexus/ssh/host-keys/public-key";
+import type { Principal } from "../ports.ts";
+import type { MachineWork } from "./machine-work.ts";
+import { sshTargetOf } from "./reach-machine.ts";
+import type { SshContext } from "./ssh-context.ts";
+
+/**
+ * Connects to the machine of a run. Where a key is new and somebody may be asked, the connection ends first and is made anew once the
+ * key is confirmed: a server hangs up on who stays silent, and a person may have to walk to the machine.
+ */
+export async function connectMachine(ctx: SshContext, work: MachineWork): Promise<ConnectedTarget> {
+  const { run, index, reach, input } = work;
+  const tell = run.teller(index, "connect");
+  const accepted = new Set(input.acceptHostKeys);
+  const confirmed = new Map<string, Principal>();
+  const keyOf = (name: string, fingerprint: string) => `${name} ${fingerprint}`;
+  for (;;) {
+    let asked: HostKeyQuestion | null = null;
+    const confirm = async (question: HostKeyQuestion): Promise<boolean> => {
+      const { name, fingerprint } = question;
+      if (confirmed.has(keyOf(name, fingerprint))) return true;
+      if (accepted.has(fingerprint)) {
+        tell("info", `${wordsOf(question)}, which was named beforehand.`);
+        return true;
+      }
+      asked = question;
+      return false;
+    };
+    const confirmedBy: typeof reach.confirmedBy = (name, key) =>
+      confirmed.get(keyOf(name, fingerprintOf(key))) ?? null;
+    const target = sshTargetOf(ctx, run.principal, { ...reach, confirm, confirmedBy });
+    try {
+      return await ctx.connector.connect(target, run.signal);
+    } catch (error) {
+      // TypeScript does not see that the callback assigns it.
+      const question = asked as HostKeyQuestion | null;
+      if (question === null || !input.canAsk) throw error;
+      tell("info", `${wordsOf(question)}. Nobody has confirmed it yet.`);
+      const by = await run.ask(index, question);
+      tell("info", by === null ? "It was not confirmed." : `It was confirmed by ${by.userName}.`);
+      if (by === null) throw error;
+      confirmed.set(keyOf(question.name, question.fingerprint), by);
+    }
+  }
+}
+
+function wordsOf({ name, type, fingerprint }: HostKeyQuestion): string {
+  return `${name} has the key ${type} ${fingerprint}`;
+}
