@@ -1,6 +1,7 @@
 /** Composition root of the control plane: settings → command → orderly end. */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { speakInputWords } from "@nexus/shared/api/input-words";
 import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
 import { runMigrate } from "./src/server/commands/run-migrate.ts";
 import { runServe } from "./src/server/commands/run-serve.ts";
@@ -31,6 +32,7 @@ async function main([command = "serve", ...args]: string[]): Promise<void> {
   }
 }
 
+speakInputWords();
 main(process.argv.slice(2)).catch((cause: unknown) => {
   const refusal = cause instanceof NexusError ? cause : null;
   const said = refusal?.message ?? (cause instanceof Error ? cause.stack : undefined) ?? String(cause);

@@ -15,7 +15,7 @@ import type {
   ServerMessage,
 } from "@nexus/shared/protocol/messages";
 import type { LiveMessage, Problem } from "./core/session.ts";
-import { type AttemptEvent, createSupervisor, type StartAnswer } from "./exec/supervisor.ts";
+import { type AttemptEvent, createSupervisor, type LogGap, type StartAnswer } from "./exec/supervisor.ts";
 import type { GpuDriver } from "./gpu/driver.ts";
 import { readHostFacts } from "./host/facts.ts";
 import { createHostSampler } from "./host/sample.ts";
@@ -54,7 +54,6 @@ export type Agent = {
   close(): Promise<void>;
 };
 
-type LogGap = { attempt: string; fence: number; offset: number };
 type Declined = { attempt: string; fence: number; nodeFault: NodeFault };
 
 /** An exit that was told and not forgotten is told again; the control plane may have had trouble of its own. */
@@ -68,8 +67,6 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const fresh = new Set<string>();
   const gpusOf = new Map<string, string[]>();
   const pids = new Map<string, number>();
-  /** Attempts whose log may lack something, from where on; told at every connect, as what is told twice does no harm. */
-  const gaps = new Map<string, LogGap>();
   const notices = createNotices((notice) => link.send(notice));
   const broken = Promise.withResolvers<Problem>();
   const faults = createNodeFaults({
@@ -81,7 +78,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       if (present.length === 0) options.onTrouble("jobs are started here again");
     },
     onDiskFull(isFull) {
-      if (isFull) noteGaps(supervisor.inventory().filter(({ state }) => state === "running"));
+      noteGaps(isFull ? supervisor.inventory().filter(({ state }) => state === "running") : []);
     },
   });
 
@@ -124,7 +121,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     onState(state) {
       if (state.name === "connected") {
         notices.flush();
-        tellGaps([...gaps.values()]);
+        // What is told twice does no harm.
+        tellGaps(supervisor.logGaps());
       } else {
         logs.detachAll();
         fresh.clear();
@@ -279,7 +277,6 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       neverRan.forget(attempt);
       logs.forget(attempt);
       fresh.delete(attempt);
-      gaps.delete(attempt);
     }
     await supervisor.forget(attempts);
     options.onAttempts();
@@ -314,10 +311,11 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
 
   /** The job gets the error and may ignore it; that bytes of its log are lost would be nobody's news. */
   function noteGaps(running: Pick<AttemptInventory, "attempt" | "fence" | "logBytes">[]): void {
+    const known = new Set(supervisor.logGaps().map(({ attempt }) => attempt));
     const found = running
-      .filter(({ attempt }) => !gaps.has(attempt))
+      .filter(({ attempt }) => !known.has(attempt))
       .map(({ attempt, fence, logBytes }): LogGap => ({ attempt, fence, offset: logBytes }));
-    for (const gap of found) gaps.set(gap.attempt, gap);
+    supervisor.noteLogGaps(found);
     tellGaps(found);
   }
 

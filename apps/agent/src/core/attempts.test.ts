@@ -28,6 +28,7 @@ function accepted(job: string, fence: number): Extract<DurableEvent, { type: "ac
     holdsGpus: false,
     gpus: [],
     cgroup: null,
+    masked: false,
   };
 }
 
@@ -45,6 +46,9 @@ const event: fc.Arbitrary<DurableEvent> = fc.oneof(
       reason,
       graceMs: 5,
     })),
+  fc
+    .tuple(named, fc.nat(9))
+    .map(([[job, fence], offset]) => ({ type: "gap" as const, attempt: `a_${job}_${fence}`, offset })),
   named.map(([job, fence]) => ({ type: "fence" as const, job, fence })),
 );
 
@@ -53,11 +57,11 @@ function fold(events: DurableEvent[], state = noAttempts()): AttemptsState {
   return state;
 }
 
-/** Stops and forgets are written only for what is known. */
+/** Stops, gaps and forgets are written only for what is known. */
 function asWritten(events: DurableEvent[]): DurableEvent[] {
   const state = noAttempts();
   return events.filter((event) => {
-    const isAbout = event.type === "stop" || event.type === "forgotten";
+    const isAbout = event.type === "stop" || event.type === "gap" || event.type === "forgotten";
     const makesSense = !isAbout || state.attempts.has(event.attempt);
     applyEvent(state, event);
     return makesSense;

@@ -41,13 +41,18 @@ export type KnownAttempt = {
   gpus: string[];
   /** The directory of its cgroup, where the agent owned one. */
   cgroup: string | null;
+  /** Its log shows none of some values, which are in a file of their own. */
+  masked: boolean;
   stop: { reason: StopReason; graceMs: number } | null;
+  /** From this byte on its log may lack something, since the disk was full. */
+  logGapAt: number | null;
 };
 
 /** One line of the journal. */
 export type DurableEvent =
-  | ({ type: "accepted" } & Omit<KnownAttempt, "stop">)
+  | ({ type: "accepted" } & Omit<KnownAttempt, "stop" | "logGapAt">)
   | { type: "stop"; attempt: string; reason: StopReason; graceMs: number }
+  | { type: "gap"; attempt: string; offset: number }
   | { type: "forgotten"; attempt: string }
   /** Written by compaction: what is left of attempts that were forgotten. */
   | { type: "fence"; job: string; fence: number };
@@ -90,13 +95,18 @@ export function applyEvent(state: AttemptsState, event: DurableEvent): void {
     case "accepted": {
       if (admit(state, event).kind !== "accept") return;
       const { type: _, ...facts } = event;
-      state.attempts.set(event.attempt, { ...facts, stop: null });
+      state.attempts.set(event.attempt, { ...facts, stop: null, logGapAt: null });
       raiseFence(state, event.job, event.fence);
       return;
     }
     case "stop": {
       const known = state.attempts.get(event.attempt);
       if (known) known.stop ??= { reason: event.reason, graceMs: event.graceMs };
+      return;
+    }
+    case "gap": {
+      const known = state.attempts.get(event.attempt);
+      if (known) known.logGapAt ??= event.offset;
       return;
     }
     case "forgotten":
@@ -121,9 +131,11 @@ export function withdraw(state: AttemptsState, attempt: string, fenceBefore: num
 export function compactEvents(state: AttemptsState, fencesMax: number = FENCES_MAX): DurableEvent[] {
   const fenceOfKnown = fencesOfKnown(state);
   const events: DurableEvent[] = [];
-  for (const { stop, ...facts } of state.attempts.values()) {
+  for (const { stop, logGapAt, ...facts } of state.attempts.values()) {
+    const { attempt } = facts;
     events.push({ type: "accepted", ...facts });
-    if (stop) events.push({ type: "stop", attempt: facts.attempt, ...stop });
+    if (stop) events.push({ type: "stop", attempt, ...stop });
+    if (logGapAt !== null) events.push({ type: "gap", attempt, offset: logGapAt });
   }
   // After the attempts: a fence above an attempt's own would refuse it on replay.
   const bare = [...state.fences].filter(([job, fence]) => fenceOfKnown.get(job) !== fence);

@@ -54,13 +54,16 @@ export function writeMasks({ masks }: AttemptFiles, values: string[]): void {
   writeFileSync(masks, JSON.stringify(values), { mode: 0o600, flag: "wx", flush: true });
 }
 
-/** @throws when they cannot be read: a log whose secrets are not known must not leave the node. */
-export function readMasks({ masks }: AttemptFiles): string[] {
+/**
+ * @param isMasked whether there has to be such a file.
+ * @throws when they cannot be read: a log whose secrets are not known must not leave the node.
+ */
+export function readMasks({ masks }: AttemptFiles, isMasked: boolean): string[] {
   try {
     const values: unknown = JSON.parse(readFileSync(masks, "utf8"));
     if (Array.isArray(values) && values.every((value) => typeof value === "string")) return values;
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return [];
+    if (hasCode(error, "ENOENT") && !isMasked) return [];
     throw error;
   }
   throw new Error(`${masks} does not hold what it should`);

@@ -16,7 +16,7 @@ const FAULT_OF: Record<string, DiskFaultCode> = {
   EPERM: "home_unwritable",
 };
 
-/** A job's folder, its record and the journal's line take a fraction of it. */
+/** A job's order, its record and the journal's line take a fraction of it. */
 const PROBE_BYTES = 64 * 1024;
 const PROBE = Buffer.alloc(PROBE_BYTES);
 

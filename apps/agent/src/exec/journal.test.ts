@@ -36,6 +36,7 @@ function accepted(name: string, fence = 1): DurableEvent {
     holdsGpus: true,
     gpus: ["GPU-1"],
     cgroup: "/c",
+    masked: false,
   };
 }
 
@@ -48,6 +49,7 @@ it("[J30] what was appended is known to whoever reads the file, in order", async
   await journal.append([accepted("1"), accepted("2")]);
   await Promise.all([
     journal.append([{ type: "stop", attempt: "a_1", reason: "timed_out", graceMs: 9 }]),
+    journal.append([{ type: "gap", attempt: "a_1", offset: 7 }]),
     journal.append([accepted("3")]),
     journal.append([{ type: "forgotten", attempt: "a_3" }]),
   ]);
@@ -64,7 +66,9 @@ it("[J30] what was appended is known to whoever reads the file, in order", async
     holdsGpus: true,
     gpus: ["GPU-1"],
     cgroup: "/c",
+    masked: false,
     stop: { reason: "timed_out", graceMs: 9 },
+    logGapAt: 7,
   });
   expect(state.fences.get("j_3")).toBe(1);
   await journal.close();

@@ -3,11 +3,11 @@
  * copies the page tables of the whole agent on its event loop.
  *
  * Jobs of `true` a second by launcher.bench.ts, two cores shared with other work, best round: a dash loop 1511; through bash
- * 949 with a supervisor a job, through dash with setsid 582; Node's spawn 810 in a bare process and 178 with 256 MB resident. Through the whole
- * supervisor, with folders, journal and clearing up: 578. Two forks of bash (0.5 ms each) and the exec are what a job costs.
+ * 949 with a supervisor a job, through dash with setsid 582; Node's spawn 810 in a bare process and 178 with 256 MB resident.
+ * Through the whole supervisor, with files, journal and clearing up: 578. Two forks of bash (0.5 ms each) and the exec are what a job costs.
  *
  * Owns: the launcher's process and its pipes. States: up, down (died; a new one starts after a pause), closed.
- * Invariants: an order is an attempt id alone, so no text of a job is ever in a command line; an order may be lost with a
+ * Invariants: an order is the ids of its attempts alone, so no text of a job is ever in a command line; an order may be lost with a
  * launcher and is then given again, which is safe since the record can be claimed once.
  * Jobs do not notice when a launcher, or the agent, ends.
  */
@@ -34,7 +34,7 @@ export type Launcher = {
 
 export type LauncherOptions = {
   home: string;
-  /** Where attempts have their folders; the supervisors work with paths relative to it. */
+  /** Where attempts have their files; the supervisors work with paths relative to it. */
   attemptsFolder: string;
   scriptPath: string;
   bootId: string;

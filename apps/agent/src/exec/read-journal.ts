@@ -17,6 +17,8 @@ const eventSchema = z.discriminatedUnion("type", [
     holdsGpus: z.boolean(),
     gpus: z._default(z.array(z.string()), []),
     cgroup: z.nullable(z.string()),
+    /** Absent in what an earlier release wrote: then a file decides. */
+    masked: z._default(z.boolean(), false),
   }),
   z.object({
     type: z.literal("stop"),
@@ -24,6 +26,7 @@ const eventSchema = z.discriminatedUnion("type", [
     reason: z.enum(["cancelled", "timed_out"]),
     graceMs: count,
   }),
+  z.object({ type: z.literal("gap"), attempt: z.string(), offset: count }),
   z.object({ type: z.literal("forgotten"), attempt: z.string() }),
   z.object({ type: z.literal("fence"), job: z.string(), fence: count }),
 ]);

@@ -124,9 +124,8 @@ function prepareOrder(order: Checked[], context: StartContext): (Prepared | Refu
       const script = jobScript({ command: job.command, env: jobEnvironment(job), cwd, cgroupProcs });
       return [{ attempt: job.attempt, script }];
     });
-    for (const { job, files } of good) {
-      const values = maskedValues(job.env);
-      if (values.length > 0) writeMasks(files, values);
+    for (const { job, files, event } of good) {
+      if (event.masked) writeMasks(files, maskedValues(job.env));
     }
     writeOrder(some.files, orderScript(scripts));
     return all;
@@ -160,15 +159,16 @@ function admitOne({ job }: Checked, order: string, context: StartContext): Prepa
     timeoutMs,
     graceMs,
     cgroup,
+    masked: maskedValues(job.env).length > 0,
   };
   applyEvent(state, event);
   return { job, files: attemptFiles(attemptsFolder, attempt, order), event, fenceBefore };
 }
 
-function undo({ job, files, event, fenceBefore }: Prepared, state: AttemptsState): void {
+function undo({ files, event, fenceBefore }: Prepared, state: AttemptsState): void {
   withdraw(state, event.attempt, fenceBefore);
   removeOrder(files);
-  if (maskedValues(job.env).length > 0) removeMasks(files);
+  if (event.masked) removeMasks(files);
   if (event.cgroup !== null && event.holdsGpus) removeCgroup(event.cgroup);
 }
 

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   unlinkSync,
@@ -69,8 +70,27 @@ describe("starting", () => {
     expect(statSync(masks).mode & 0o777).toBe(0o600);
     writeFileSync(masks, "torn");
     expect(() => next.masks(job.attempt)).toThrow();
+    rmSync(masks);
+    expect(() => next.masks(job.attempt)).toThrow("ENOENT");
     await next.forget([job.attempt]);
     await expect.poll(() => existsSync(masks)).toBe(false);
+  });
+
+  it("[P48] a gap in a log is known to the next agent too, until the attempt is forgotten", async () => {
+    const first = await home.open();
+    const [job, whole] = [sh("true"), sh("true")];
+    await first.start([job, whole]);
+    await first.exited(job.attempt);
+    first.noteLogGaps([{ attempt: job.attempt, fence: 1, offset: 42 }]);
+    first.noteLogGaps([{ attempt: job.attempt, fence: 1, offset: 99 }]);
+    await first.close();
+    const next = await home.open();
+    expect(next.logGaps()).toEqual([{ attempt: job.attempt, fence: 1, offset: 42 }]);
+    await next.close();
+    const third = await home.open();
+    expect(third.logGaps()).toHaveLength(1);
+    await third.forget([job.attempt]);
+    expect(third.logGaps()).toEqual([]);
   });
 
   it("[J22] without a directory a job runs in the user's home, and ~ is that home", async () => {

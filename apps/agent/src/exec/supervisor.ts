@@ -13,7 +13,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { NexusError } from "@nexus/shared/errors";
 import type { AttemptInventory, JobStart } from "@nexus/shared/protocol/messages";
-import { type AttemptsState, applyEvent, type StopReason } from "../core/attempts.ts";
+import { type AttemptsState, applyEvent, type DurableEvent, type StopReason } from "../core/attempts.ts";
 import { attemptFiles, readMasks, removeDebris } from "./attempt-files.ts";
 import { type AttemptEvent, createAttemptRuns } from "./attempt-runs.ts";
 import { createStartChecks } from "./check-start.ts";
@@ -59,6 +59,8 @@ export type SupervisorOptions = {
 
 export type Step = StartStep | "forgotten";
 
+export type LogGap = { attempt: string; fence: number; offset: number };
+
 export type Supervisor = {
   /** One sync and one write for the whole batch. A known attempt answers with its state, and is not started again. */
   start(jobs: JobStart[]): Promise<StartAnswer[]>;
@@ -69,7 +71,14 @@ export type Supervisor = {
   resume(attempts: string[]): void;
   /** TERM, the grace, KILL. Returns at once; an `exited` event follows. Unknown and ended attempts are left alone. */
   stop(attempt: string, options: StopOptions): void;
-  /** Removes folders, logs included. Attempts that have not ended stay. */
+  /**
+   * These logs may lack something from there on. Kept until the attempt is forgotten; what the disk refuses is tried again
+   * with the next call.
+   */
+  noteLogGaps(gaps: LogGap[]): void;
+  /** All that were noted, also by an earlier agent. */
+  logGaps(): LogGap[];
+  /** Removes files, logs included. Attempts that have not ended stay. */
   forget(attempts: string[]): Promise<void>;
   /** Everything that this node has been given and has not forgotten, starts under way included. */
   inventory(): AttemptInventory[];
@@ -132,6 +141,7 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
   });
   parts.push(journal);
 
+  const unwrittenGaps: DurableEvent[] = [];
   let orderNow: Launcher["order"] | null = null;
   const runs = createAttemptRuns({
     table,
@@ -235,6 +245,14 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
     applyEvent(state, event);
   }
 
+  /** Known at once and durable when the disk has room for a line again: it is full when a gap is met. */
+  function noteLogGaps(gaps: LogGap[]): void {
+    const events = gaps.map(({ attempt, offset }) => ({ type: "gap", attempt, offset }) as const);
+    for (const event of events) applyEvent(state, event);
+    const due = [...unwrittenGaps.splice(0), ...events];
+    journal.append(due).catch(() => unwrittenGaps.push(...due));
+  }
+
   function stop(attempt: string, options: StopOptions): void {
     const underWay = batches.underWay(attempt);
     if (underWay) {
@@ -271,7 +289,14 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
         .filter(({ phase, known }) => phase !== "ended" && known.gpus.length > 0)
         .map(({ known: { attempt, gpus } }) => ({ attempt, gpus })),
     logPath: (attempt) => attemptFiles(attemptsFolder, attempt, attempt).log,
-    masks: (attempt) => readMasks(attemptFiles(attemptsFolder, attempt, attempt)),
+    // Of one that is not known nobody can say that it has no secrets.
+    masks: (attempt) =>
+      readMasks(attemptFiles(attemptsFolder, attempt, attempt), state.attempts.get(attempt)?.masked ?? true),
+    noteLogGaps,
+    logGaps: () =>
+      [...state.attempts.values()].flatMap(({ attempt, fence, logGapAt }) =>
+        logGapAt === null ? [] : { attempt, fence, offset: logGapAt },
+      ),
     async close() {
       isClosed = true;
       await batches.settled();

@@ -1,4 +1,5 @@
 "use client";
+import { speakInputWords } from "@nexus/shared/api/input-words";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { NuqsAdapter } from "nuqs/adapters/next/app";
 import { type ReactNode, Suspense, useEffect, useState } from "react";
@@ -7,6 +8,8 @@ import { ApiContext } from "../features/api/api-context.tsx";
 import { isSignedOut } from "../features/api/problem.ts";
 
 const RETRIES_MAX = 2;
+
+speakInputWords();
 
 /** What the views need around them. Nothing is fetched or opened on the server, where there is no reader. */
 export function Providers({ children, makeApi }: { children: ReactNode; makeApi?: () => Api }) {

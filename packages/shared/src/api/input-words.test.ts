@@ -1,5 +1,7 @@
 import { expect, it } from "vitest";
+import * as z from "zod";
 import { contract } from "./contract.ts";
+import { speakInputWords } from "./input-words.ts";
 import { jobSpecSchema } from "./schemas.ts";
 
 const junk = [
@@ -20,6 +22,13 @@ const junk = [
 
 /** Words of the schema library, which say nothing to who typed the input. */
 const LIBRARY_WORDS = /expected|received|Invalid|Too (small|big)|>=|<=|pattern|union|nonoptional/;
+
+it("[A40] who imports schemas alone changes no words of the process", () => {
+  const words = () => z.string().safeParse(undefined).error?.issues[0]?.message;
+  expect(words()).toMatch(LIBRARY_WORDS);
+  speakInputWords();
+  expect(words()).toBe("is missing");
+});
 
 it("[A40] what is wrong with an input is said in words of ours, for every field of every procedure", () => {
   const said = new Set<string>();

@@ -1,10 +1,13 @@
 /**
- * What is wrong with an input, in our words, for the API's answers and the forms of the dashboard. The schemas of the API import this
- * file, so that whoever checks with them speaks so; a sentence that stands in a schema itself goes before.
+ * What is wrong with an input, in our words, for the API's answers and the forms of the dashboard. A sentence that stands in a
+ * schema itself goes before.
  */
 import * as z from "zod";
 
-z.config({ localeError: inputWords });
+/** For every schema of the process, so only a composition root may say so. */
+export function speakInputWords(): void {
+  z.config({ localeError: inputWords });
+}
 
 /** The end of a sentence that begins with the field's name: `priority: must be at most 1000`. */
 function inputWords(issue: z.core.$ZodRawIssue): string {

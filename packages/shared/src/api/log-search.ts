@@ -47,8 +47,8 @@ export type LogLineFound = z.infer<typeof foundSchema>;
 
 export const logSearchAnswerSchema = z.discriminatedUnion("type", [
   foundSchema,
-  z.object({ type: z.literal("progress"), searchedTo: count, size: count, matches: count }),
   /** `matches` are lines that match, sent or not. */
+  z.object({ type: z.literal("progress"), searchedTo: count, size: count, matches: count }),
   /** The search was given up in its midst, and why. */
   z.object({ type: z.literal("refused"), code: z.string(), message: z.string() }),
   z.object({ type: z.literal("end"), searchedTo: count, matches: count }),

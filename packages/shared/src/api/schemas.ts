@@ -20,7 +20,6 @@ import {
 } from "../protocol/messages.ts";
 import { ROLES } from "../roles.ts";
 import type { WaitingReason } from "../scheduler/reason.ts";
-import "./input-words.ts";
 
 export const NAME = /^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$/;
 export const nameSchema = z

@@ -36,9 +36,9 @@ export type JobEvent = (typeof JOB_EVENTS)[number];
 
 /**
  * `place`: a lease was committed. `unplace`: it was withdrawn before the agent heard of it. `send`: the start frame left.
- * `start`: the agent reports a process. `refuse`: it cannot start, by its own fault. `decline`: its node cannot start anything now, and the job waits for another
- * place; that is no try of it. `silence`/`return`: its node went quiet or
- * came back. `lose`: its lease was given up. `requeue`: a person or the retry policy puts it back in the line.
+ * `start`: the agent reports a process. `refuse`: it cannot start, by its own fault. `decline`: its node cannot start anything
+ * now, and the job waits for another place; that is no try of it. `silence`/`return`: its node went quiet or came back. `lose`:
+ * its lease was given up. `requeue`: a person or the retry policy puts it back in the line.
  * An exit may arrive in any active state, since the agent reports what happened, not what we last heard.
  */
 export const JOB_TRANSITIONS: Record<JobState, Partial<Record<JobEvent, JobState>>> = {

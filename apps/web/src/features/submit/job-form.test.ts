@@ -1,5 +1,8 @@
+import { speakInputWords } from "@nexus/shared/api/input-words";
 import { describe, expect, it } from "vitest";
 import { EMPTY_FORM, parseDuration, readForm } from "./job-form.ts";
+
+speakInputWords();
 
 const form = (change: Partial<typeof EMPTY_FORM>) => readForm({ ...EMPTY_FORM, ...change });
 

@@ -1,8 +1,7 @@
 /**
  * The connection to the database broke, or could not be made: its process ended, restarts, or does not answer. The first are
- * the driver's words, the next the system's, the last those of Postgres itself while it starts and stops, and ours for a control plane that is not
- * the active one any more. (ENOENT: its socket's
- * file is not there yet.)
+ * the driver's words, the next the system's, the last those of Postgres itself while it starts and stops, and ours for a
+ * control plane that is not the active one any more.
  */
 const AWAY_CODES: readonly unknown[] = [
   ...["CONNECTION_CLOSED", "CONNECTION_DESTROYED", "CONNECTION_ENDED", "CONNECT_TIMEOUT"],

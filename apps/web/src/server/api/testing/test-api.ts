@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { contract, type InputOf, type OutputOf, type ProcedureName } from "@nexus/shared/api/contract";
+import { speakInputWords } from "@nexus/shared/api/input-words";
 import { NexusError } from "@nexus/shared/errors";
 import { createAgentKit } from "../../agent-kit/create-agent-kit.ts";
 import { createAccounts } from "../../auth/create-accounts.ts";
@@ -42,6 +43,7 @@ export type TestApiOptions = {
 
 /** The API as server.ts serves it, on a port of its own, over a database of its own. */
 export async function startTestApi(options: TestApiOptions = {}) {
+  speakInputWords();
   const database = await createTestDatabase();
   const logDir = mkdtempSync(join(tmpdir(), "nexus-api-"));
   const problems: string[] = [];
