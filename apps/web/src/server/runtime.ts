@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { assert } from "@nexus/shared/assert";
 import { showPin } from "@nexus/shared/crypto/fingerprint";
 import { createAgentKit } from "./agent-kit/create-agent-kit.ts";
+import { createApiLimits } from "./api/api-limits.ts";
 import { createHttpApi, type HttpApi } from "./api/http-api.ts";
 import { createTunnelRoute, type TunnelRoute } from "./api/tunnel-route.ts";
 import { createUiSockets, type UiSockets } from "./api/ui-socket.ts";
@@ -203,6 +204,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     server: { version, url, fingerprint: showPin(identity.pin) },
     logOffsetAt: logTimes.offsetAt,
     logSearch: createLogSearch(),
+    limits: createApiLimits(),
     clock,
     onInternalError: (id: string, cause: unknown) =>
       log("error", "a call failed", { id, cause: describe(cause) }),

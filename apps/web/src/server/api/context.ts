@@ -4,6 +4,7 @@ import type { Caller } from "../services/access/authenticator.ts";
 import type { Clock, LogSearch, Principal } from "../services/ports.ts";
 import type { ParsedInput, Services } from "../services/services.ts";
 import type { SshService } from "../services/ssh/ssh-service.ts";
+import type { ApiLimits } from "./api-limits.ts";
 
 export type EnrollTokenServices = {
   createEnrollToken(
@@ -27,6 +28,7 @@ export type ApiParts = {
   /** Where the first byte of an attempt's log lies that came at that time or later. */
   logOffsetAt: (attempt: string, atMs: number) => Promise<number>;
   logSearch: LogSearch;
+  limits: ApiLimits;
   clock: Clock;
   /** A bug of ours that a caller met. `id` is what they were told. */
   onInternalError: (id: string, cause: unknown) => void;

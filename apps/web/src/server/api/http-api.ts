@@ -23,6 +23,7 @@ const LOG_PATH = /^\/api\/v1\/jobs\/([^/]+)\/log(\/search)?$/;
 /** A thousand jobs with long commands fit; nobody fills the memory. */
 const TRPC_BODY_BYTES_MAX = 16 * 1024 * 1024;
 const TRPC_BATCH_MAX = 50;
+const BODY_RETRY_MS = 1_000;
 /** Their input may hold secrets (a job's environment, an inventory's passwords), and a query's input would stand in the URL: only POST for these. */
 const BODY_ONLY = new Set(["jobs.preview", "ssh.readHosts"]);
 
@@ -80,6 +81,7 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
     switch (route.kind) {
       case "trpc":
         refuseSecretsInUrl(url, route.names);
+        holdBody(req, res);
         trpc(req, res);
         return;
       case "auth":
@@ -92,6 +94,9 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
           throw new NexusError("bad_request", { detail: "Logs are read by GET." });
         const credentials = readCredentials(req.headers);
         const { principal } = await authenticator.authenticate(credentials);
+        const leave = parts.limits.streams.enter(principal.userId);
+        if (res.closed) leave();
+        else res.once("close", leave);
         const request = {
           job: route.job,
           query: url.searchParams,
@@ -107,6 +112,20 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
         await (route.isSearch ? logSearchRoute : logRoute)(req, res, request);
       }
     }
+  }
+
+  /** What waits for a slow database must not fill the memory with its bodies. */
+  function holdBody(req: IncomingMessage, res: ServerResponse): void {
+    const { "content-length": length, "transfer-encoding": encoding } = req.headers;
+    const bytes = encoding === undefined ? Number(length ?? 0) : TRPC_BODY_BYTES_MAX;
+    const giveBack = parts.limits.bodies.take(Math.min(bytes, TRPC_BODY_BYTES_MAX));
+    if (giveBack === null) {
+      throw new NexusError("unavailable", {
+        detail: "Many large requests are being worked on just now. Send yours again.",
+        retryAfterMs: BODY_RETRY_MS,
+      });
+    }
+    res.once("close", giveBack);
   }
 }
 

@@ -74,7 +74,12 @@ export function procedure(name: ProcedureName, handle: (call: never) => unknown)
     .use(async ({ ctx, next }) => {
       const caller = await ctx.authenticate();
       refuseBelow(caller, role);
-      return await next({ ctx: { caller } });
+      const leave = ctx.limits.calls.enter(caller.principal.userId);
+      try {
+        return await next({ ctx: { caller } });
+      } finally {
+        leave();
+      }
     })
     .input(inputSchema);
   const never = new AbortController().signal;
@@ -84,6 +89,7 @@ export function procedure(name: ProcedureName, handle: (call: never) => unknown)
   if (kind === "subscription") {
     return builder.subscription(({ ctx, input, signal = never }) =>
       untilRefused({
+        enter: () => ctx.limits.streams.enter(ctx.caller.principal.userId),
         open: (ended) => open(ctx, input, ended) as AsyncIterable<unknown>,
         check: async () => refuseBelow(await ctx.authenticate(), role),
         onAccessChange: (listener) =>

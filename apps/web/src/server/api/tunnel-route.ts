@@ -46,7 +46,18 @@ export function createTunnelRoute(parts: ApiParts, authenticator: Authenticator)
     const port = Number(searchParams.get("port"));
     if (!Number.isInteger(port) || port < 1 || port > PORT_MAX)
       throw new NexusError("bad_request", { detail: `${searchParams.get("port")} is not a port.` });
-    return await parts.ssh.openTunnel(principal, { target: searchParams.get("target") ?? "", port });
+    const leave = parts.limits.streams.enter(principal.userId);
+    try {
+      const remote = await parts.ssh.openTunnel(principal, {
+        target: searchParams.get("target") ?? "",
+        port,
+      });
+      remote.once("close", leave);
+      return remote;
+    } catch (cause) {
+      leave();
+      throw cause;
+    }
   }
 
   function refuse(socket: Duplex, cause: unknown): void {

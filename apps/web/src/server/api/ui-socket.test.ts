@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import type { Job, Target } from "@nexus/shared/api/schemas";
 import { NexusError } from "@nexus/shared/errors";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { listApiKeys, revokeApiKey } from "../services/access/api-keys.ts";
 import { removeMember, setMemberRole } from "../services/access/members.ts";
 import type { Principal } from "../services/ports.ts";
@@ -32,7 +32,7 @@ function changingWorld() {
     lastSeenAtMs: null,
     createdAtMs: 0,
   });
-  return { targets, jobs, counts, target };
+  return { targets, jobs, counts, target, listed: 0 };
 }
 
 describe("the live socket", () => {
@@ -46,12 +46,16 @@ describe("the live socket", () => {
     api = await startTestApi({
       services: {
         fleet: {
-          list: () => [...world.targets.values()],
+          list: () => {
+            world.listed += 1;
+            return [...world.targets.values()];
+          },
           get: () => {
             throw new NexusError("not_found");
           },
           find: (_team, id) => world.targets.get(id) ?? null,
         },
+        problems: () => [],
         jobCounts: () => world.counts,
         getJobs: async (_principal: Principal, ids: string[]) =>
           ids.flatMap((id) => world.jobs.get(id) ?? []),
@@ -168,6 +172,35 @@ describe("the live socket", () => {
     const refused = socket.send("query", "audit.list", {});
     const answer = await socket.next((message) => message.id === refused);
     expect(answer.error?.data.nexusCode).toBe("forbidden");
+    socket.socket.terminate();
+  });
+
+  it("[B4] who asks and does not read is asked no more, until the answers are read", async () => {
+    const labels = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`label${i}`, "x".repeat(60)]));
+    for (let i = 0; i < 100; i += 1) world.targets.set(`wide${i}`, { ...world.target(`wide${i}`), labels });
+    const socket = await open(owner);
+    const before = world.listed;
+    socket.socket.pause();
+    const count = 200;
+    const taken = () => world.listed - before;
+    let asked = 0;
+    let last = 0;
+    for (let isStuck = false; asked < count && !isStuck; ) {
+      last = socket.send("query", "fleet.list");
+      asked += 1;
+      isStuck = await vi
+        .waitFor(() => expect(taken()).toBe(asked), { timeout: 2_000 })
+        .then(
+          () => false,
+          () => true,
+        );
+    }
+    expect(taken()).toBeGreaterThan(1);
+    expect(taken()).toBeLessThan(100);
+    socket.socket.resume();
+    await socket.next((message) => message.id === last && isData(message));
+    expect(taken()).toBe(asked);
+    world.targets.clear();
     socket.socket.terminate();
   });
 

@@ -18,6 +18,8 @@ import { appRouter } from "./router.ts";
 const PING_MS = 30_000;
 const PONG_WAIT_MS = 10_000;
 const RECHECK_MS = 15_000;
+const UNREAD_BYTES_MAX = 1024 * 1024;
+const LOOK_AGAIN_MS = 100;
 /** RFC 6455: a private code; the client signs in again instead of dialling again. */
 const CLOSE_SIGNED_OUT = 4401;
 const CLOSE_RESTART = 1012;
@@ -25,6 +27,8 @@ const CLOSE_RESTART = 1012;
 /** A `ws` server made with `noServer`; only the gateway's folder may import the package. */
 type SocketServer = WSSHandlerOptions<typeof appRouter>["wss"];
 type Client = Parameters<ReturnType<typeof getWSConnectionHandler>>[0];
+
+type Admitted = { credentials: Credentials | null; userId: string; leave: () => void };
 
 export type UiSocketsOptions = {
   parts: ApiParts;
@@ -59,10 +63,15 @@ export function createUiSockets(options: UiSocketsOptions): UiSockets {
       socket.on("error", () => socket.destroy());
       admit(req).then(
         (admitted) => {
-          if (socket.destroyed) return;
+          if (socket.destroyed) {
+            admitted.leave();
+            return;
+          }
+          socket.once("close", admitted.leave);
           sockets.handleUpgrade(req, socket, head, (client: Client) => {
             const stop = watchAccess(admitted, () => client.close(CLOSE_SIGNED_OUT, "signed out"));
             client.once("close", stop);
+            holdBack(client);
             connect(client, req);
           });
         },
@@ -74,7 +83,7 @@ export function createUiSockets(options: UiSocketsOptions): UiSockets {
     },
   };
 
-  async function admit(req: IncomingMessage): Promise<{ credentials: Credentials | null; userId: string }> {
+  async function admit(req: IncomingMessage): Promise<Admitted> {
     const credentials = credentialsOf(req);
     if (credentials?.kind !== "key" && !isOwnOrigin(req.headers, origins)) {
       throw new NexusError("forbidden", {
@@ -82,13 +91,11 @@ export function createUiSockets(options: UiSocketsOptions): UiSockets {
       });
     }
     const { principal } = await authenticator.authenticate(credentials);
-    return { credentials, userId: principal.userId };
+    const { userId } = principal;
+    return { credentials, userId, leave: parts.limits.streams.enter(userId) };
   }
 
-  function watchAccess(
-    { credentials, userId }: { credentials: Credentials | null; userId: string },
-    onLost: () => void,
-  ): () => void {
+  function watchAccess({ credentials, userId }: Admitted, onLost: () => void): () => void {
     const recheck = () => {
       authenticator.authenticate(credentials).catch((cause: unknown) => {
         // Only a refusal ends the socket; a database that is away does not sign people out.
@@ -104,6 +111,23 @@ export function createUiSockets(options: UiSocketsOptions): UiSockets {
       clearInterval(timer);
     };
   }
+}
+
+/** Who asks but does not read gets no more asked: at a MiB of answers that wait, the next question stays in its own socket. */
+function holdBack(client: Client): void {
+  let timer: NodeJS.Timeout | undefined;
+  const look = () => {
+    if (client.bufferedAmount > UNREAD_BYTES_MAX) return;
+    clearInterval(timer);
+    timer = undefined;
+    client.resume();
+  };
+  client.on("message", () => {
+    if (timer !== undefined || client.bufferedAmount <= UNREAD_BYTES_MAX) return;
+    client.pause();
+    timer = setInterval(look, LOOK_AGAIN_MS);
+  });
+  client.once("close", () => clearInterval(timer));
 }
 
 /** A browser cannot set headers on a socket, so the wanted team may stand in the query; it is not a secret. */

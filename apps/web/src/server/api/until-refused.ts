@@ -8,6 +8,8 @@ import { NexusError } from "@nexus/shared/errors";
 const RECHECK_MS = 15_000;
 
 export type GuardedStream<T> = {
+  /** Takes a place among the streams. @returns gives it back. */
+  enter: () => () => void;
   open: (ended: AbortSignal) => AsyncIterable<T>;
   /** Rejects when the viewer may not have the stream any more. */
   check: () => Promise<void>;
@@ -27,12 +29,15 @@ export async function* untilRefused<T>(stream: GuardedStream<T>): AsyncGenerator
   };
   const unlisten = stream.onAccessChange(recheck);
   const timer = setInterval(recheck, RECHECK_MS);
+  let leave: () => void = () => undefined;
   try {
+    leave = stream.enter();
     const ended = AbortSignal.any([stream.signal, refused.signal]);
     for await (const value of stream.open(ended)) yield stream.parse(value);
   } catch (cause) {
     throw stream.toError(cause);
   } finally {
+    leave();
     clearInterval(timer);
     unlisten();
   }

@@ -57,6 +57,14 @@ async function connected(identity: TestIdentity, answersBeats = true): Promise<T
   return socket;
 }
 
+/** An exit, and a notice behind it: exits that stand together would be handled as one. */
+function sendExit(socket: TestSocket, attempt: string): void {
+  const end = { exitCode: 0, signal: null, reason: "exited" as const, message: null, logBytes: 0 };
+  const rest = { ranMs: 1, endedAgoMs: 0, leftovers: [] };
+  socket.send({ type: "exited", attempts: [{ attempt, fence: 1, ...end, ...rest }] });
+  socket.send({ type: "notice", level: "info", code: "filler", message: "x".repeat(1000) });
+}
+
 async function targetIdOf(identity: TestIdentity): Promise<number> {
   const rows = await plane.ctx.db.select().from(target).where(eq(target.publicId, identity.nodeId));
   return rows[0]?.id ?? -1;
@@ -441,6 +449,23 @@ describe("order and back-pressure", () => {
     const end = (count - 1) * chunk.length;
     await plane.port.seen("log", ({ args }) => (args[0] as { offset: number }).offset === end);
     expect(plane.port.logs.get("a_slow")?.length).toBe(count * chunk.length);
+  });
+
+  it("[B5] a node that takes no answers is not read any more, and given up after three heartbeats", async () => {
+    const own = await startTestControlPlane({ heartbeatMs: 300 });
+    const { identity } = await enrollTestNode((await own.token()).secret);
+    const socket = await openTestSocket(own.origin);
+    await socket.connect(identity);
+    await own.port.seen("inventory");
+    const wide = Array.from({ length: 100 }, (_, i) => ({ attempt: `a_${i}`.padEnd(60, "x"), act: "adopt" }));
+    own.port.onExited = () => [{ type: "sync", attempts: wide } as never];
+    socket.ws.pause();
+    for (let i = 0; i < 8000; i += 1) sendExit(socket, `a_${i}`);
+    await own.port.seen("disconnected");
+    expect(own.logLines.filter(({ message }) => message === "bad frame")).toEqual([]);
+    expect(own.port.records.filter(({ call }) => call === "exited").length).toBeLessThan(6000);
+    socket.ws.terminate();
+    await own.close();
   });
 
   it("[P26] at shutdown every node is told when to come back, and the services hear of each end", async () => {

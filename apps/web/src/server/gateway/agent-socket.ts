@@ -1,7 +1,8 @@
 /**
  * The shell around `agent-session.ts`: one WebSocket, its deadline, its two lanes of work and its answers.
  *
- * Owns: the socket from accept to close. Invariants: bytes are read only while both lanes have room; control messages are
+ * Owns: the socket from accept to close. Invariants: bytes are read only while both lanes have room and
+ * the node takes our answers; control messages are
  * worked on in their order, log frames in theirs; `port.disconnected` follows every `port.connected` and nothing of the
  * session follows it. A message that could not be handled ends the session, since the inventory of the next connect
  * brings all that matters again.
@@ -84,6 +85,7 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
   let heartbeat = beginHeartbeat(nowMs());
   let beats = 0;
   let bytesSeen = 0;
+  let unreadSeen = 0;
   let deadline: NodeJS.Timeout | null = null;
   let answers: ServerMessage[] = [];
   let isFlushPlanned = false;
@@ -278,14 +280,19 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
 
   function write(message: ServerMessage): void {
     if (isOver || socket.readyState !== socket.OPEN) return;
-    for (const frame of encodeMessage(message)) socket.send(frame, { binary: true });
+    for (const frame of encodeMessage(message)) socket.send(frame, { binary: true }, readOn);
+    if (isUnread()) socket.pause();
   }
 
-  /** Our own back-pressure: a full lane stops the reading, TCP then stops the node. */
+  /** Our own back-pressure: a full lane, or a node that takes no answers, stops the reading; TCP then stops the node. */
   function readOn(): void {
     if (isOver) return;
-    if (control.isFull() || logs.isFull()) socket.pause();
+    if (control.isFull() || logs.isFull() || isUnread()) socket.pause();
     else if (socket.isPaused && control.isRoomy() && logs.isRoomy()) socket.resume();
+  }
+
+  function isUnread(): boolean {
+    return socket.bufferedAmount > SOCKET_BUFFERED_BYTES_MAX;
   }
 
   function refuse(refusal: SessionRefusal): void {
@@ -393,12 +400,16 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
     beat(intervalMs) {
       // A long message on a slow link is no silence.
       const bytes = options.bytesRead();
-      if (socket.isPaused || bytes > bytesSeen) heartbeat = heard(heartbeat, nowMs());
+      const unread = socket.bufferedAmount;
+      // Paused by our own slowness, or by a node that takes what waits for it, however slowly.
+      const isOurPause = socket.isPaused && (!isUnread() || unread < unreadSeen);
+      if (isOurPause || bytes > bytesSeen) heartbeat = heard(heartbeat, nowMs());
       bytesSeen = bytes;
+      unreadSeen = unread;
       const seen = look(heartbeat, nowMs(), intervalMs);
       heartbeat = seen.state;
       if (seen.verdict === "dead") live.end("silent");
-      else if (socket.bufferedAmount <= SOCKET_BUFFERED_BYTES_MAX) write({ type: "heartbeat", seq: beats++ });
+      else if (!isUnread()) write({ type: "heartbeat", seq: beats++ });
     },
     notice(message) {
       if (isConnected) port.notice(known(), message);

@@ -28,6 +28,8 @@ export type ServiceTiming = {
   logBytesMax: number;
   /** Logs that found no room are asked for again after this. */
   logRetryMs: number;
+  /** Jobs of one team that may wait at once: each is held in memory and planned. */
+  queuedJobsMax: number;
   /** Fair share forgets half of a GPU hour after this. */
   usageHalfLifeMs: number;
 };
@@ -43,6 +45,7 @@ export const DEFAULT_TIMING: ServiceTiming = {
   logKeepDays: 90,
   logBytesMax: 100 * 2 ** 30,
   logRetryMs: 5_000,
+  queuedJobsMax: 100_000,
   usageHalfLifeMs: 86_400_000,
 };
 

@@ -29,6 +29,7 @@ import type { Services } from "../../services/services.ts";
 import { createSshConnector } from "../../services/ssh/create-ssh-connector.ts";
 import { createSshService } from "../../services/ssh/ssh-service.ts";
 import { takeTestTerm } from "../../services/term/testing/test-term.ts";
+import { type ApiLimitsOptions, createApiLimits } from "../api-limits.ts";
 import { createHttpApi } from "../http-api.ts";
 import { createUiSockets } from "../ui-socket.ts";
 
@@ -39,6 +40,7 @@ export type TestApiOptions = {
   services?: Partial<Services>;
   url?: string;
   logSearch?: LogSearchOptions;
+  limits?: ApiLimitsOptions;
 };
 
 /** The API as server.ts serves it, on a port of its own, over a database of its own. */
@@ -130,6 +132,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
     server: { version: "0.0.0", url, fingerprint: "none" },
     logOffsetAt: times.offsetAt,
     logSearch: createLogSearch(options.logSearch),
+    limits: createApiLimits(options.limits),
     clock,
     onInternalError: (id: string, cause: unknown) => problems.push(`${id}: ${String(cause)}`),
   };

@@ -291,3 +291,27 @@ describe("reading", () => {
     });
   });
 });
+
+test("[B6] jobs beyond those that may wait are refused whole, with when to come again; a retry of taken ones is answered", async () => {
+  const small = await startTestServices({ queuedJobsMax: 3 });
+  try {
+    const first = await small.submit({ command: ["a"] }, { submitKey: "once" });
+    await small.submit({ command: ["b"] });
+    const spec = { command: ["c"] };
+    const burst = await Promise.allSettled(Array.from({ length: 5 }, () => small.submit(spec)));
+    expect(burst.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    expect(burst.find(({ status }) => status === "rejected")).toMatchObject({
+      reason: {
+        code: "rate_limited",
+        retryAfterMs: expect.any(Number),
+        message: expect.stringContaining("at most 3"),
+      },
+    });
+    expect(small.services.jobCounts(small.alice.teamId)).toEqual({ queued: 3 });
+    expect(await small.submit({ command: ["a"] }, { submitKey: "once" })).toBe(first);
+    await small.services.cancelJobs(small.alice, { jobs: [first] });
+    await small.submit({ command: ["d"] });
+  } finally {
+    await small.close();
+  }
+});

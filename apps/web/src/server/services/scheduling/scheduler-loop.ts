@@ -51,6 +51,7 @@ type Waiting = {
 const ROUND_GAP_MS = 20;
 const RETRY_MS = 1_000;
 const REFUSED_BACKOFF_MS = 5_000;
+const CROWD_RETRY_MS = 10_000;
 /** Reasons that changed are announced for this many jobs a round, the first in line: nobody reads ten thousand. */
 const REASONS_ANNOUNCED_MAX = 200;
 const NO_PLAN: Plan = {
@@ -91,6 +92,8 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
     planNow: () => lane.run(round),
     submit(submission) {
       if (isClosed) return Promise.reject(new NexusError("unavailable"));
+      const crowd = crowdRefusal(submission);
+      if (crowd !== null) return Promise.reject(crowd);
       return new Promise((resolve, reject) => {
         waiting.push({ submission, resolve, reject });
         planRound();
@@ -122,6 +125,21 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
     if (isPlanned || isClosed) return;
     isPlanned = true;
     setImmediate(() => void lane.run(round).finally(() => (endedAtMs = performance.now())));
+  }
+
+  /** Those of the next round count, or a burst would pass the limit by its own size. */
+  function crowdRefusal({ drafts }: Submission): NexusError | null {
+    const max = ctx.timing.queuedJobsMax;
+    const teamId = drafts[0]?.teamId;
+    if (teamId === undefined) return null;
+    let queued = world.live.counts(teamId).queued ?? 0;
+    for (const { submission } of waiting)
+      if (submission.drafts[0]?.teamId === teamId) queued += submission.drafts.length;
+    if (queued + drafts.length <= max) return null;
+    return new NexusError("rate_limited", {
+      detail: `${queued} jobs of your team wait already and at most ${max} may; these ${drafts.length} were not taken. Submit them when others have started, or cancel some.`,
+      retryAfterMs: CROWD_RETRY_MS,
+    });
   }
 
   async function round(): Promise<void> {

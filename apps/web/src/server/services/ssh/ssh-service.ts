@@ -27,6 +27,8 @@ import { openTargetKey } from "./target-key.ts";
 import { uninstallMachine } from "./uninstall-machine.ts";
 
 const RUNS_MAX = 20;
+/** Past that many ways they are told in the audit once more. */
+const TOLD_TUNNELS_MAX = 10_000;
 const NO_CREDENTIALS = sshStartSchema.parse({ act: "uninstall" });
 const ENDED_KEEP_MS = 60 * 60_000;
 
@@ -258,6 +260,7 @@ export function createSshService(ctx: SshContext) {
       const stream = await pool.forwardOut(sshTargetOf(ctx, principal, reach), to);
       const way = `${principal.userId} ${found?.id} ${port}`;
       if (!toldTunnels.has(way)) {
+        if (toldTunnels.size >= TOLD_TUNNELS_MAX) toldTunnels.clear();
         toldTunnels.add(way);
         await recordAudit(ctx.db, principal, {
           action: "target.port_forwarded",
