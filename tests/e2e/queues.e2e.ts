@@ -1,5 +1,8 @@
 import { expect, invite, pageOf, test } from "./fixture.ts";
 
+// A target that is not there is refused, and the browser says so in its console.
+test.use({ expectedFaults: /404 .*queues\.put/ });
+
 test("[W39] a queue is made, limited, paused and resumed on its page, and its jobs say what they wait for", async ({
   page,
   nexus,
@@ -33,10 +36,46 @@ test("[W39] a queue is made, limited, paused and resumed on its page, and its jo
   await night.getByRole("button", { name: "Edit night" }).click();
   await dialog.getByLabel("Jobs at once").fill("");
   await dialog.getByRole("button", { name: "Save" }).click();
-  await expect(night).toContainText("no limit");
+  await expect(night).toContainText("Running: 0");
   expect(await nexus.call("queues.list", undefined)).toContainEqual(
     expect.objectContaining({ name: "night", priority: -5, runningMax: null, paused: false }),
   );
+});
+
+test("[W39] where its jobs run and what a person may have are set on its page, and what is in it goes on elsewhere when it is removed", async ({
+  page,
+  nexus,
+}) => {
+  await nexus.call("queues.put", { name: "research", paused: true });
+  await page.goto("/queues");
+  const research = page.getByRole("region", { name: "Queue research" });
+  await research.getByRole("button", { name: "Edit research" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("GPUs at once").fill("4");
+  await dialog.getByLabel("GPUs a person").fill("2");
+  await dialog.getByLabel("Only on labels").fill("role=none such!");
+  await expect(dialog.getByRole("alert")).toContainText("a label's name has");
+  await dialog.getByLabel("Only on labels").fill("role=none");
+  await dialog.getByLabel("Only on targets").fill("nowhere");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(dialog).toContainText("There is no target nowhere");
+  await dialog.getByLabel("Only on targets").fill("");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(research).toContainText("Only on role=none (no target matches) · at most 2 GPUs a person");
+  await expect(research).toContainText("0 of 4");
+  await research.getByRole("button", { name: "Resume research" }).click();
+  const job = await nexus.submit({ command: ["true"], queue: "research", target: "plain", gpus: 0 });
+  expect(await nexus.job(job.id)).toMatchObject({ state: "queued", reason: { code: "queue_selector" } });
+
+  await expect(research.locator(`a[href="/jobs/${job.id}"]`)).toBeVisible();
+  await research.getByRole("button", { name: "Remove research" }).click();
+  await expect(dialog).toContainText("1 waiting, 0 running");
+  await dialog.getByRole("button", { name: "Remove queue" }).click();
+  await expect(research).toHaveCount(0);
+  expect(await nexus.ended(job.id)).toMatchObject({ state: "succeeded", queue: "default" });
+  const line = page.getByRole("region", { name: "Queue default" });
+  await line.getByRole("button", { name: "Remove default" }).hover();
+  await expect(page.getByRole("tooltip")).toContainText("Jobs that name no queue join it");
 });
 
 test("[W39] who may not change queues is told why", async ({ browser, nexus }) => {

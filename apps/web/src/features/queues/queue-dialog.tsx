@@ -10,7 +10,7 @@ import { toast } from "../../ui/toaster.tsx";
 import { InlineProblem } from "../../ui/view-state.tsx";
 import { queryKey, useApiMutation } from "../api/api-context.tsx";
 import { problemOf } from "../api/problem.ts";
-import { type QueueForm, readQueueForm } from "./queue-form.ts";
+import { type QueueForm, type QueueLimitField, queueFormOf, readQueueForm } from "./queue-form.ts";
 
 type QueueDialogProps = {
   /** The one to change; null makes a new one. */
@@ -20,9 +20,16 @@ type QueueDialogProps = {
   onClose: () => void;
 };
 
+const LIMIT_LABELS: readonly [field: QueueLimitField, label: string][] = [
+  ["runningMax", "Jobs at once"],
+  ["gpusMax", "GPUs at once"],
+  ["userRunningMax", "Jobs a person"],
+  ["userGpusMax", "GPUs a person"],
+];
+
 /** A queue's name stays what it is: jobs carry it. */
 export function QueueDialog({ queue, names, onClose }: QueueDialogProps) {
-  const [form, setForm] = useState<QueueForm>(() => formOf(queue));
+  const [form, setForm] = useState<QueueForm>(() => queueFormOf(queue));
   const cache = useQueryClient();
   const id = useId();
   const put = useApiMutation("queues.put", (saved) => {
@@ -48,7 +55,7 @@ export function QueueDialog({ queue, names, onClose }: QueueDialogProps) {
   const set = (change: Partial<QueueForm>) => setForm((before) => ({ ...before, ...change }));
   function submit(event: FormEvent): void {
     event.preventDefault();
-    if (input && !reason && !put.isPending) put.mutate(input);
+    if (input && !reason && !put.isPending) put.mutate({ ...input, only: queue ? "existing" : "new" });
   }
   return (
     <Dialog
@@ -79,29 +86,58 @@ export function QueueDialog({ queue, names, onClose }: QueueDialogProps) {
             )}
           </Field>
         )}
+        <Field label="Priority" hint="Higher goes first." error={errors.priority}>
+          {(control) => (
+            <Input
+              {...control}
+              inputMode="numeric"
+              value={form.priority}
+              onChange={(event) => set({ priority: event.target.value })}
+            />
+          )}
+        </Field>
         <div className="grid grid-cols-2 gap-4">
-          <Field label="Priority" hint="Higher goes first." error={errors.priority}>
-            {(control) => (
-              <Input
-                {...control}
-                inputMode="numeric"
-                value={form.priority}
-                onChange={(event) => set({ priority: event.target.value })}
-              />
-            )}
-          </Field>
-          <Field label="Jobs at once" optional hint="Empty: no limit." error={errors.runningMax}>
-            {(control) => (
-              <Input
-                {...control}
-                inputMode="numeric"
-                placeholder="no limit"
-                value={form.runningMax}
-                onChange={(event) => set({ runningMax: event.target.value })}
-              />
-            )}
-          </Field>
+          {LIMIT_LABELS.map(([field, label]) => (
+            <LimitField
+              key={field}
+              label={label}
+              value={form[field]}
+              error={errors[field]}
+              onChange={(value) => set({ [field]: value })}
+            />
+          ))}
         </div>
+        <Field
+          label="Only on labels"
+          optional
+          error={errors.labels}
+          hint="Its jobs run where all match: role=train fast"
+        >
+          {(control) => (
+            <Input
+              {...control}
+              value={form.labels}
+              autoComplete="off"
+              autoCapitalize="none"
+              spellCheck={false}
+              placeholder="anywhere"
+              onChange={(event) => set({ labels: event.target.value })}
+            />
+          )}
+        </Field>
+        <Field label="Only on targets" optional hint="Names, with spaces between.">
+          {(control) => (
+            <Input
+              {...control}
+              value={form.targets}
+              autoComplete="off"
+              autoCapitalize="none"
+              spellCheck={false}
+              placeholder="all of them"
+              onChange={(event) => set({ targets: event.target.value })}
+            />
+          )}
+        </Field>
         {/* biome-ignore lint/a11y/noLabelWithoutControl: the checkbox within is the control. */}
         <label className="flex items-start gap-2.5">
           <Checkbox
@@ -122,13 +158,25 @@ export function QueueDialog({ queue, names, onClose }: QueueDialogProps) {
   );
 }
 
-function formOf(queue: Queue | null): QueueForm {
-  if (!queue) return { name: "", priority: "0", runningMax: "", paused: false };
-  const { name, priority, runningMax, paused } = queue;
-  return {
-    name,
-    priority: String(priority),
-    runningMax: runningMax === null ? "" : String(runningMax),
-    paused,
-  };
+type LimitProps = {
+  label: string;
+  value: string;
+  error: string | undefined;
+  onChange: (value: string) => void;
+};
+
+function LimitField({ label, value, error, onChange }: LimitProps) {
+  return (
+    <Field label={label} error={error}>
+      {(control) => (
+        <Input
+          {...control}
+          inputMode="numeric"
+          placeholder="no limit"
+          value={value}
+          onChange={(event) => onChange(event.target.value)}
+        />
+      )}
+    </Field>
+  );
 }

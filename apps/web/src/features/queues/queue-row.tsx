@@ -1,7 +1,8 @@
 "use client";
-import type { Queue } from "@nexus/shared/api/schemas";
+import { DEFAULT_QUEUE, type Queue } from "@nexus/shared/api/schemas";
+import { selectorText } from "@nexus/shared/scheduler/selector-text";
 import { useQueryClient } from "@tanstack/react-query";
-import { Pause, Pencil, Play } from "lucide-react";
+import { Pause, Pencil, Play, Trash2 } from "lucide-react";
 import Link from "next/link";
 import type { ReactNode } from "react";
 import { Badge } from "../../ui/badge.tsx";
@@ -15,7 +16,7 @@ import { useRoleReason } from "../api/me.ts";
 import { problemOf } from "../api/problem.ts";
 
 const GRID =
-  "grid grid-cols-[minmax(0,1.4fr)_72px_88px_120px_minmax(0,1.6fr)_148px] items-center gap-x-6 px-4 " +
+  "grid grid-cols-[minmax(0,2fr)_56px_64px_88px_80px_minmax(0,1.2fr)_176px] items-center gap-x-5 px-4 " +
   "narrow:grid-cols-[1fr_1fr] narrow:gap-y-2";
 
 export function QueueRowHead() {
@@ -25,25 +26,35 @@ export function QueueRowHead() {
       <span className="text-right">Priority</span>
       <span className="text-right">Waiting</span>
       <span className="text-right">Running</span>
+      <span className="text-right">GPUs</span>
       <span>Waits longest</span>
     </div>
   );
 }
 
-export function QueueRow({ queue, onEdit }: { queue: Queue; onEdit: () => void }) {
-  const { name, priority, paused, runningMax, queued, running } = queue;
+type QueueRowProps = { queue: Queue; onEdit: () => void; onRemove: () => void };
+
+export function QueueRow({ queue, onEdit, onRemove }: QueueRowProps) {
+  const { name, priority, paused, queued } = queue;
   return (
     <section aria-label={`Queue ${name}`} className={cx(GRID, "min-h-13 border-b py-2 last:border-0")}>
-      <h2 className="flex min-w-0 items-center gap-2 narrow:col-span-2">
-        <Link
-          href={`/jobs?queue=${encodeURIComponent(name)}`}
-          className="truncate font-medium hover:underline"
-          title={name}
-        >
-          {name}
-        </Link>
-        {paused && <Badge hue="wait">paused</Badge>}
-      </h2>
+      <div className="min-w-0 narrow:col-span-2">
+        <h2 className="flex min-w-0 items-center gap-2">
+          <Link
+            href={`/jobs?queue=${encodeURIComponent(name)}`}
+            className="truncate font-medium hover:underline"
+            title={name}
+          >
+            {name}
+          </Link>
+          {paused && (
+            <Badge hue="wait" className="shrink-0">
+              paused
+            </Badge>
+          )}
+        </h2>
+        <Rules queue={queue} />
+      </div>
       <Cell label="Priority">{priority}</Cell>
       <Cell label="Waiting">
         {queued === 0 ? (
@@ -58,16 +69,47 @@ export function QueueRow({ queue, onEdit }: { queue: Queue; onEdit: () => void }
         )}
       </Cell>
       <Cell label="Running">
-        <span className={cx(runningMax !== null && running >= runningMax && "font-medium text-wait")}>
-          {formatCount(running)}
-        </span>
-        <span className="text-content-3">
-          {runningMax === null ? " · no limit" : ` of ${formatCount(runningMax)}`}
-        </span>
+        <OfLimit count={queue.running} limit={queue.runningMax} />
+      </Cell>
+      <Cell label="GPUs">
+        <OfLimit count={queue.gpusHeld} limit={queue.gpusMax} />
       </Cell>
       <WaitsLongest queue={queue} />
-      <QueueActions queue={queue} onEdit={onEdit} />
+      <QueueActions queue={queue} onEdit={onEdit} onRemove={onRemove} />
     </section>
+  );
+}
+
+/** Where its jobs may run, and what one person may have. */
+function Rules({ queue: { selector, targetsSelected, userRunningMax, userGpusMax } }: { queue: Queue }) {
+  const only = selectorText(selector);
+  const person = [
+    ...(userRunningMax === null ? [] : [countOf(userRunningMax, "job")]),
+    ...(userGpusMax === null ? [] : [countOf(userGpusMax, "GPU")]),
+  ].join(", ");
+  if (only === "" && person === "") return null;
+  return (
+    <p className="text-12 text-content-3 wrap-anywhere">
+      {only !== "" && `Only on ${only}`}
+      {only !== "" && targetsSelected === 0 && <span className="text-bad"> (no target matches)</span>}
+      {only !== "" && person !== "" && " · "}
+      {person !== "" && `at most ${person} a person`}
+    </p>
+  );
+}
+
+function countOf(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function OfLimit({ count, limit }: { count: number; limit: number | null }) {
+  return (
+    <>
+      <span className={cx(limit !== null && count >= limit && "font-medium text-wait")}>
+        {formatCount(count)}
+      </span>
+      {limit !== null && <span className="text-content-3"> of {formatCount(limit)}</span>}
+    </>
   );
 }
 
@@ -97,8 +139,8 @@ function WaitsLongest({ queue: { waitsLongest } }: { queue: Queue }) {
   );
 }
 
-function QueueActions({ queue, onEdit }: { queue: Queue; onEdit: () => void }) {
-  const { name, paused, priority, runningMax } = queue;
+function QueueActions({ queue, onEdit, onRemove }: QueueRowProps) {
+  const { name, paused } = queue;
   const cache = useQueryClient();
   const reason = useRoleReason("admin");
   const put = useApiMutation("queues.put", (saved) => {
@@ -107,7 +149,7 @@ function QueueActions({ queue, onEdit }: { queue: Queue; onEdit: () => void }) {
   });
   function toggle(): void {
     put.mutate(
-      { name, priority, runningMax, paused: !paused },
+      { name, paused: !paused, only: "existing" },
       {
         onError: (error) => toast.error(`${name} was not changed`, { description: problemOf(error).title }),
       },
@@ -128,6 +170,14 @@ function QueueActions({ queue, onEdit }: { queue: Queue; onEdit: () => void }) {
       </Button>
       <IconButton label={`Edit ${name}`} disabledReason={reason} onClick={onEdit} className="narrow:size-10">
         <Pencil />
+      </IconButton>
+      <IconButton
+        label={`Remove ${name}`}
+        disabledReason={reason ?? (name === DEFAULT_QUEUE ? "Jobs that name no queue join it." : null)}
+        onClick={onRemove}
+        className="narrow:size-10"
+      >
+        <Trash2 />
       </IconButton>
     </div>
   );

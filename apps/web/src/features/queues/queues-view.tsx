@@ -13,12 +13,14 @@ import { useRoleReason } from "../api/me.ts";
 import { problemOf } from "../api/problem.ts";
 import { QueueDialog } from "./queue-dialog.tsx";
 import { QueueRow, QueueRowHead } from "./queue-row.tsx";
+import { RemoveQueueDialog } from "./remove-queue-dialog.tsx";
 
 /** The team's lines of jobs: what each lets through, who waits in it, and for how long. */
 export function QueuesView() {
   const queues = useApiQuery("queues.list", undefined);
   const { lostSinceMs, wasLive } = useConnection();
   const [edited, setEdited] = useState<Queue | "new" | null>(null);
+  const [removed, setRemoved] = useState<Queue | null>(null);
   const reason = useRoleReason("admin");
   const commands = useMemo<Command[]>(
     () => [
@@ -64,7 +66,12 @@ export function QueuesView() {
             <Panel flush>
               <QueueRowHead />
               {sorted.map((queue) => (
-                <QueueRow key={queue.name} queue={queue} onEdit={() => setEdited(queue)} />
+                <QueueRow
+                  key={queue.name}
+                  queue={queue}
+                  onEdit={() => setEdited(queue)}
+                  onRemove={() => setRemoved(queue)}
+                />
               ))}
             </Panel>
             <p className="mt-3 text-12 text-content-3">
@@ -74,6 +81,13 @@ export function QueuesView() {
           </Dimmed>
         )}
       </Column>
+      {removed !== null && (
+        <RemoveQueueDialog
+          queue={removed}
+          names={(sorted ?? []).map(({ name }) => name)}
+          onClose={() => setRemoved(null)}
+        />
+      )}
       {edited !== null && (
         <QueueDialog
           queue={edited === "new" ? null : edited}
