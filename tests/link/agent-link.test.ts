@@ -228,11 +228,15 @@ describe("status and unenroll", () => {
     const node = await startNode();
     const text = await commandOutput(node.agent, ["status"]);
     expect(text.output).toMatch(/Node .*\nControl plane .*\n.*identity +SHA256:/);
-    const connected = await until("the status says connected", async () => {
-      const { output } = await commandOutput(node.agent, ["status", "--json"]);
-      const status = JSON.parse(output);
-      return status.agent?.state === "connected" && output;
-    });
+    const connected = await until(
+      "the status says connected",
+      async () => {
+        const { output } = await commandOutput(node.agent, ["status", "--json"]);
+        const status = JSON.parse(output);
+        return status.agent?.state === "connected" && output;
+      },
+      60_000,
+    );
     expect(JSON.parse(connected)).toMatchObject({
       running: true,
       pid: node.running.process.pid,
@@ -247,7 +251,8 @@ describe("status and unenroll", () => {
       code: 66,
       output: expect.stringContaining("not enrolled"),
     });
-  });
+    // Five programs one after the other, each of which takes seconds to begin on a busy machine.
+  }, 90_000);
 
   it("[E23] a server that is away is named in the status with the next attempt", async () => {
     const own = await startTestControlPlane();
@@ -256,11 +261,13 @@ describe("status and unenroll", () => {
     await own.close();
     const running = agent.command(["run", "--allow-root"]);
     await running.says(/next attempt in \d+ s.*connection refused/);
-    await until("the status says so", async () =>
-      (await commandOutput(agent, ["status"])).output.match(/not connected .*connection refused/),
+    await until(
+      "the status says so",
+      async () => (await commandOutput(agent, ["status"])).output.match(/not connected .*connection refused/),
+      60_000,
     );
     expect(running.isRunning).toBe(true);
-  });
+  }, 90_000);
 
   it("[E13] unenroll says goodbye to the server and takes the identity away; while in use only with --force", async () => {
     const node = await startNode();

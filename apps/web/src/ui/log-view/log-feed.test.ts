@@ -73,7 +73,10 @@ describe("log feed", () => {
     await until(feed, () => !feed.state().loadingEarlier);
     expect(feed.state().window.start).toBeLessThan(start);
     const { window } = feed.state();
-    for (let index = 1; index < window.rowCount; index++) expect(window.row(index)?.kind).toBe("text");
+    // Hundreds of thousands of rows: one claim of all of them.
+    const kinds = new Set<string | undefined>();
+    for (let index = 1; index < window.rowCount; index++) kinds.add(window.row(index)?.kind);
+    expect([...kinds]).toEqual(["text"]);
     feed.close();
   });
 

@@ -101,7 +101,8 @@ describe("coming back", () => {
     await node.started(start);
     await node.log(start, 0, "half");
     await t.restart();
-    expect(t.services.fleet.get(t.alice.teamId, "gpu1").state).toBe("connecting");
+    // The next sweep, 10 ms later, may have missed it already.
+    expect(["connecting", "unreachable"]).toContain(t.services.fleet.get(t.alice.teamId, "gpu1").state);
     expect(["running", "unreachable"]).toContain(await stateOf(id));
     const answers = await node.connect([inventoryOf(start, { logBytes: 4 })]);
     expect(answers).toEqual([
