@@ -94,6 +94,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     readFacts: () =>
       readHostFacts({
         agentVersion: options.agentVersion,
+        containsJobs: supervisor.containsJobs,
         gpu: {
           gpuDriver: driver.kind,
           gpuDriverVersion: driver.driverVersion(),

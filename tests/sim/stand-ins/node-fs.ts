@@ -42,6 +42,8 @@ export const writeFileSync = (path: string, data: string | Uint8Array, options?:
   now(() => writeWhole(path, data, options));
 export const writeSync = (fd: number, data: string | Uint8Array, from = 0) =>
   now(() => writeAt(fd, bytesOf(data).subarray(from), null));
+/** The simulated disk has no links. */
+export const realpathSync = (path: string) => path;
 export const readSync = (fd: number, ...[into, offset, length, position]: ReadArguments) =>
   now(() => readAt(fd, into.subarray(offset, offset + length), position));
 type ReadArguments = [into: Uint8Array, offset: number, length: number, position: number | null];

@@ -19,9 +19,11 @@ export function openProcessTable(): ProcessTable {
       return [...machine.processes.values()].map(({ pid, startTime, group, session, attempt }) => ({
         pid,
         startTime,
+        parent: 1,
         group,
         session,
         attempt: Number(startTime) >= sinceTicks ? attempt : null,
+        outputs: [],
       }));
     },
     commandOf: (pid) => machine.processes.get(pid)?.words.join(" ") ?? "",

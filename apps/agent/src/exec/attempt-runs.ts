@@ -15,6 +15,7 @@ import { gatherFacts, mayBeClaimed, supervisorIsAlive } from "./attempt-facts.ts
 import { readRecord, recordChangedAtMs, removeOrder, voidRecord, writeLost } from "./attempt-files.ts";
 import { createDeadlines } from "./deadlines.ts";
 import { createTreeEnder, signal } from "./end-trees.ts";
+import { createKinFollower } from "./follow-kin.ts";
 import { cgroupIsEmpty, dropCgroup, enterCgroup } from "./job-cgroups.ts";
 import type { Notice } from "./launcher-notice.ts";
 import { ageMs, exitOf, type LiveAttempt, type Outcome, treeOf } from "./live-attempt.ts";
@@ -81,6 +82,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
   const ender = createTreeEnder(table, nowMs);
   const watches = createRecordWatches((attempt) => withLive(attempt, look));
   const deadlines = createDeadlines(nowMs, (attempt) => withLive(attempt, timeOut));
+  const kin = createKinFollower({ table, nowMs, everyMs: options.lookEveryMs, running: uncontained });
   const lookTimer = setInterval(lookAtAll, options.lookEveryMs);
   let events: AttemptEvent[] = [];
   let clock: { atMs: number; uptimeMs: number | null } = { atMs: Number.NEGATIVE_INFINITY, uptimeMs: null };
@@ -124,8 +126,13 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
     });
     if (!live.isOrdered) watches.watch(attempt, live.files.record);
     if (live.known.cgroup !== null && !live.known.holdsGpus) setTimeout(enter, ENTER_AFTER_MS, live).unref();
+    if (live.known.cgroup === null) kin.lookSoon();
     if (timeoutMs !== null) deadlines.set(attempt, live.startedAtMs + timeoutMs);
     if (stop) stopRunning(live, stop.graceMs);
+  }
+
+  function uncontained(): LiveAttempt[] {
+    return [...all.values()].filter(({ phase, known }) => phase === "running" && known.cgroup === null);
   }
 
   function noteBegun({ known, files }: LiveAttempt): void {
@@ -342,6 +349,7 @@ export function createAttemptRuns(options: AttemptRunsOptions): AttemptRuns {
     close() {
       isClosed = true;
       clearInterval(lookTimer);
+      kin.close();
       ender.close();
       watches.close();
       deadlines.close();

@@ -98,6 +98,31 @@ describe.each(["off", "auto"] as const)("with cgroups %s", (cgroups) => {
   });
 });
 
+describe("without a cgroup", () => {
+  const daemon = `echo $$; trap "" TERM; while :; do /bin/sleep 0.02; done`;
+  it.each([
+    ["its ancestor lives", `setsid env -i /bin/sh -c '${daemon}' & exec sleep 600`],
+    ["it writes to the log", `(setsid env -i /bin/sh -c '${daemon}' &) ; exec sleep 600`],
+    ["its first process has ended", `(setsid env -i /bin/sh -c '${daemon}' &)`],
+  ])(
+    "[J54] a process that left the session and cleared its environment is ended when %s",
+    async (_, script) => {
+      const supervisor = await home.open({ cgroups: "off" });
+      const job = sh(script, { graceMs: 200, gpus: ["GPU-1"] });
+      await supervisor.start([job]);
+      await supervisor.started(job.attempt);
+      const pid = await eventually(
+        "its pid",
+        () => Number(readFileSync(supervisor.logPath(job.attempt), "utf8")) || null,
+      );
+      expect(table.startTimeOf(pid)).not.toBeNull();
+      supervisor.stop(job.attempt, CANCEL);
+      expect(await supervisor.exited(job.attempt)).toMatchObject({ leftovers: [] });
+      expect(table.startTimeOf(pid)).toBeNull();
+    },
+  );
+});
+
 // tidy-allow skip: only a machine where this user may make cgroups can show it; as root on Linux that is so
 it.skipIf(openJobCgroups("/test") === null)(
   "[J43] where the agent owns a cgroup, also a process without the marker and outside of the group is ended",

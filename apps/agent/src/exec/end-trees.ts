@@ -18,6 +18,10 @@ export type Tree = {
   /** Start time of the supervisor; nothing of the job is older. Null when it is not known. */
   since: string | null;
   cgroup: string | null;
+  /** Where its output goes; nothing else on the machine writes there. */
+  log: string;
+  /** Pids and start times of what was seen of it while it ran. */
+  kin: ReadonlyMap<number, string>;
 };
 
 export type Leftover = { pid: number; command: string };
@@ -157,6 +161,12 @@ export function createTreeEnder(table: ProcessTable, nowMs: () => number): TreeE
   };
 }
 
+/** What lives of each tree, supervisors aside. */
+export function membersOfTrees(trees: Tree[], table: ProcessTable): ProcessRow[][] {
+  const index = indexRows(table.scan(oldestOf(trees.map(({ since }) => since))));
+  return trees.map((tree) => membersOf(tree, index));
+}
+
 /** Whether anything of the tree lives, supervisor aside. */
 export function treeIsAlive(tree: Tree, rows: ProcessRow[]): boolean {
   return membersOf(tree, indexRows(rows)).length > 0;
@@ -164,16 +174,26 @@ export function treeIsAlive(tree: Tree, rows: ProcessRow[]): boolean {
 
 type RowIndex = {
   byPid: Map<number, ProcessRow>;
+  byParent: Map<number, ProcessRow[]>;
+  byOutput: Map<string, ProcessRow[]>;
   byAttempt: Map<string, ProcessRow[]>;
   byGroup: Map<number, ProcessRow[]>;
 };
 
 function indexRows(rows: ProcessRow[]): RowIndex {
-  const index: RowIndex = { byPid: new Map(), byAttempt: new Map(), byGroup: new Map() };
+  const index: RowIndex = {
+    byPid: new Map(),
+    byParent: new Map(),
+    byOutput: new Map(),
+    byAttempt: new Map(),
+    byGroup: new Map(),
+  };
   for (const row of rows) {
     index.byPid.set(row.pid, row);
     if (row.attempt !== null) pushTo(index.byAttempt, row.attempt, row);
     pushTo(index.byGroup, row.group, row);
+    pushTo(index.byParent, row.parent, row);
+    for (const output of new Set(row.outputs)) pushTo(index.byOutput, output, row);
   }
   return index;
 }
@@ -184,13 +204,18 @@ function pushTo<K>(map: Map<K, ProcessRow[]>, key: K, row: ProcessRow): void {
   else map.set(key, [row]);
 }
 
-function membersOf(tree: Tree, index: RowIndex, found?: Map<number, string>): ProcessRow[] {
+/**
+ * Without a cgroup this is what tells a process that left the job's group and cleared its environment: it was seen while the
+ * job ran, writes to the job's log, or descends from one that did.
+ */
+function membersOf(tree: Tree, index: RowIndex, found?: ReadonlyMap<number, string>): ProcessRow[] {
   const members = new Map<number, ProcessRow>();
-  for (const [pid, startTime] of found ?? []) {
+  for (const [pid, startTime] of [...tree.kin, ...(found ?? [])]) {
     const row = index.byPid.get(pid);
     if (row?.startTime === startTime) members.set(pid, row);
   }
   for (const row of index.byAttempt.get(tree.attempt) ?? []) members.set(row.pid, row);
+  for (const row of index.byOutput.get(tree.log) ?? []) members.set(row.pid, row);
   for (const row of tree.group === null ? [] : (index.byGroup.get(tree.group) ?? [])) {
     // An empty group's number may have gone to another job of the same launcher.
     const isOther = row.attempt !== null && row.attempt !== tree.attempt;
@@ -201,6 +226,10 @@ function membersOf(tree: Tree, index: RowIndex, found?: Map<number, string>): Pr
     if (row) members.set(pid, row);
   }
   if (tree.supervisorPid !== null) members.delete(tree.supervisorPid);
+  // A map is walked together with what is added on the way.
+  for (const { pid } of members.values()) {
+    for (const child of index.byParent.get(pid) ?? []) members.set(child.pid, child);
+  }
   return [...members.values()];
 }
 

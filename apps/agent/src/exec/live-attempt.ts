@@ -1,3 +1,4 @@
+import { realpathSync } from "node:fs";
 import { constants } from "node:os";
 import { LEFTOVER_COMMAND_CHARS_MAX, LEFTOVERS_MAX } from "@nexus/shared/protocol/limits";
 import type { AttemptExit, AttemptInventory, JobStart, NodeFault } from "@nexus/shared/protocol/messages";
@@ -36,6 +37,8 @@ export type LiveAttempt = {
   outcome: Outcome | null;
   /** It is to be given back, and waits for a disk on which its record can be voided. */
   givenBackFor: NodeFault | null;
+  /** Pids and start times of its processes that were seen while it ran; see follow-kin.ts. */
+  kin: Map<number, string>;
   ended: { exit: Omit<AttemptExit, "endedAgoMs">; atMs: number } | null;
 };
 
@@ -53,6 +56,7 @@ export function liveAttempt(known: KnownAttempt, files: AttemptFiles): LiveAttem
     startedAtMs: null,
     outcome: null,
     givenBackFor: null,
+    kin: new Map(),
     ended: null,
   };
 }
@@ -65,7 +69,7 @@ export function ordersOf(lives: LiveAttempt[]): Order[] {
   }));
 }
 
-export function treeOf({ known, claim, childPid }: LiveAttempt): Tree {
+export function treeOf({ known, claim, childPid, files, kin }: LiveAttempt): Tree {
   return {
     attempt: known.attempt,
     supervisorPid: claim?.pid ?? null,
@@ -73,7 +77,19 @@ export function treeOf({ known, claim, childPid }: LiveAttempt): Tree {
     session: claim?.session ?? 0,
     since: claim?.startTime ?? null,
     cgroup: known.cgroup,
+    log: truePath(files.log),
+    kin,
   };
+}
+
+/** As the kernel names it. */
+function truePath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    // It is forgotten; what is left of the job is found in other ways.
+    return path;
+  }
 }
 
 export function inventoryOf(live: LiveAttempt, nowMs: number): AttemptInventory {

@@ -5,10 +5,13 @@
 export type ProcessRow = {
   pid: number;
   startTime: string;
+  parent: number;
   group: number;
   session: number;
   /** The attempt whose marker its environment carries. */
   attempt: string | null;
+  /** The files that its standard output and error go to, of one without a marker. */
+  outputs: string[];
 };
 
 export type ProcessTable = {
@@ -17,7 +20,7 @@ export type ProcessTable = {
   /** Null when there is no such process. */
   startTimeOf(pid: number): string | null;
   /**
-   * All processes that live. Markers are looked for only in those that started at `since` or later (null: in all), since
+   * All processes that live. Markers and outputs are looked for only in those that started at `since` or later (null: in all), since
    * the environment of every process of the machine is the expensive part.
    */
   scan(since: string | null): ProcessRow[];

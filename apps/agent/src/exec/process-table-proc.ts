@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, readSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
 import { parseUptimeMs } from "../core/attempt-record.ts";
 import { ATTEMPT_MARKER } from "./job-environment.ts";
 import type { ProcessRow, ProcessTable } from "./process-row.ts";
@@ -48,10 +48,11 @@ export function procTable(): ProcessTable {
       for (const pid of pids()) {
         const found = stat(pid);
         if (found === null || found.isKernel) continue;
-        const { startTime, group, session } = found;
+        const { startTime, parent, group, session } = found;
         const young = Number(startTime) >= sinceTicks;
         const attempt = young ? attemptOf(read(`/proc/${pid}/environ`)) : null;
-        rows.push({ pid, startTime, group, session, attempt });
+        const outputs = young && attempt === null ? outputsOf(pid) : [];
+        rows.push({ pid, startTime, parent, group, session, attempt, outputs });
       }
       return rows;
     },
@@ -67,7 +68,7 @@ export function procTable(): ProcessTable {
   };
 }
 
-type ProcStat = { startTime: string; group: number; session: number; isKernel: boolean };
+type ProcStat = { startTime: string; parent: number; group: number; session: number; isKernel: boolean };
 
 const KTHREADD = 2;
 
@@ -77,7 +78,20 @@ function parseProcStat(text: string): ProcStat | null {
   const [state, ppid, group, session] = fields;
   const startTime = fields[19];
   if (state === undefined || startTime === undefined || "ZXx".includes(state)) return null;
-  return { startTime, group: Number(group), session: Number(session), isKernel: Number(ppid) === KTHREADD };
+  const isKernel = Number(ppid) === KTHREADD;
+  return { startTime, parent: Number(ppid), group: Number(group), session: Number(session), isKernel };
+}
+
+/** A file that was removed is still named, with a remark. */
+function outputsOf(pid: number): string[] {
+  return [1, 2].flatMap((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`).replace(/ \(deleted\)$/, "");
+    } catch {
+      // It is closed, or it belongs to another user.
+      return [];
+    }
+  });
 }
 
 const MARKER = Buffer.from(`${ATTEMPT_MARKER}=`);

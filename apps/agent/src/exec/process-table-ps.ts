@@ -25,17 +25,20 @@ export function psTable(): ProcessTable {
   };
 }
 
-const COLUMNS = "pid=,pgid=,state=,lstart=";
+const COLUMNS = "pid=,ppid=,pgid=,state=,lstart=";
 
 /** The environment follows the command with no mark between them, so an argument can look like a marker. */
 export function parsePsLine(line: string): ProcessRow[] {
-  const [pidText, groupText, state, day, month, date, time, year, ...rest] = words(line);
+  const [pidText, parentText, groupText, state, day, month, date, time, year, ...rest] = words(line);
   const pid = natural(pidText);
+  const parent = natural(parentText);
   const group = natural(groupText);
-  if (pid === null || group === null || state === undefined || state.startsWith("Z")) return [];
+  if (pid === null || parent === null || group === null) return [];
+  if (state === undefined || state.startsWith("Z")) return [];
   const marker = rest.find((word) => word.startsWith(`${ATTEMPT_MARKER}=`));
   const attempt = marker?.slice(ATTEMPT_MARKER.length + 1) ?? null;
-  return [{ pid, startTime: [day, month, date, time, year].join("_"), group, session: 0, attempt }];
+  const startTime = [day, month, date, time, year].join("_");
+  return [{ pid, startTime, parent, group, session: 0, attempt, outputs: [] }];
 }
 
 function ps(args: string[]): string[] {

@@ -68,10 +68,18 @@ it("[J40] only processes that are young enough are asked for their marker", asyn
 
 it("[J25] lines of macOS's ps are read; a zombie is gone", () => {
   const line =
-    "  501   498 S    Fri Nov 20 17:05:29 2026     /bin/sh -c x HOME=/Users/u NEXUS_ATTEMPT_ID=a_1 TERM=dumb";
+    "  501   497   498 S    Fri Nov 20 17:05:29 2026     /bin/sh -c x HOME=/Users/u NEXUS_ATTEMPT_ID=a_1 TERM=dumb";
   expect(parsePsLine(line)).toEqual([
-    { pid: 501, group: 498, session: 0, startTime: "Fri_Nov_20_17:05:29_2026", attempt: "a_1" },
+    {
+      pid: 501,
+      parent: 497,
+      group: 498,
+      session: 0,
+      startTime: "Fri_Nov_20_17:05:29_2026",
+      attempt: "a_1",
+      outputs: [],
+    },
   ]);
-  expect(parsePsLine("501 498 Z Fri Nov 20 17:05:29 2026 <defunct>")).toEqual([]);
+  expect(parsePsLine("501 497 498 Z Fri Nov 20 17:05:29 2026 <defunct>")).toEqual([]);
   expect(parsePsLine("")).toEqual([]);
 });

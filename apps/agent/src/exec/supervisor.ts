@@ -62,6 +62,8 @@ export type Step = StartStep | "forgotten";
 export type LogGap = { attempt: string; fence: number; offset: number };
 
 export type Supervisor = {
+  /** Each job has a cgroup, which no process can leave. */
+  containsJobs: boolean;
   /** One sync and one write for the whole batch. A known attempt answers with its state, and is not started again. */
   start(jobs: JobStart[]): Promise<StartAnswer[]>;
   /**
@@ -272,6 +274,7 @@ async function openSupervisor(opening: Opening): Promise<Supervisor> {
 
   isOpen = true;
   return {
+    containsJobs: cgroups !== null,
     async start(jobs) {
       if (isClosed) throw new NexusError("unavailable", { detail: "The agent is shutting down." });
       return batches.start(jobs);

@@ -18,6 +18,8 @@ export type HostFactsOptions = {
   agentVersion: string;
   /** What the GPU driver knows of itself. */
   gpu: Pick<HostFacts, "gpuDriver" | "gpuDriverVersion" | "gpuProblem">;
+  /** Whether each job has a cgroup. */
+  containsJobs?: boolean;
   roots?: Partial<HostRoots>;
 };
 
@@ -43,6 +45,7 @@ export async function readHostFacts(options: HostFactsOptions): Promise<HostFact
     agentVersion: options.agentVersion,
     nodeVersion: process.versions.node,
     ...options.gpu,
+    ...(options.containsJobs === undefined ? {} : { containsJobs: options.containsJobs }),
   };
 }
 

@@ -91,6 +91,8 @@ export const hostFactsSchema = z.object({
   gpuDriverVersion: z.nullable(shortText),
   /** Why GPU data is missing, when it is: "driver not loaded: …". */
   gpuProblem: z.nullable(shortText),
+  /** False where no job has a cgroup, so one that tries can leave processes behind. Older agents do not tell. */
+  containsJobs: z.optional(z.boolean()),
 });
 export type HostFacts = z.infer<typeof hostFactsSchema>;
 

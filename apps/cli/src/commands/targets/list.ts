@@ -6,7 +6,10 @@ import { plainJson } from "../../terminal/plain.ts";
 import { withSpinner } from "../../terminal/spinner.ts";
 import { type Cell, tableLines } from "../../terminal/table.ts";
 import { addJsonOption } from "../common-options.ts";
-import { gpuSummary, targetStateCell } from "./target-cells.ts";
+import { gpuSummary, isUncontained, targetStateCell } from "./target-cells.ts";
+
+const UNCONTAINED =
+  "not contained: no cgroups (v2) there, so the agent cannot contain escaping processes; one may outlive its job";
 
 export function addTargetsList(targets: Command, cli: Cli): void {
   const command = targets.command("list", { isDefault: true }).alias("ls").description("all targets");
@@ -42,6 +45,7 @@ export function addTargetsList(targets: Command, cli: Cli): void {
       { title: "NOTICE", cutTo: 16, leaveOut: 4, wraps: true },
     ];
     print(cli, tableLines(columns, rows, { paint: cli.paint, columns: cli.columns }));
+    if (fleet.targets.some(isUncontained)) print(cli, cli.paint("dim", UNCONTAINED));
     if (chosen !== undefined) print(cli, cli.paint("dim", "* where jobs go when you name no target"));
   });
 }

@@ -14,10 +14,16 @@ const LOOK: Record<TargetState, { icon: string; ink: Ink }> = {
   needs_update: { icon: "!", ink: "yellow" },
 };
 
-export function targetStateCell({ kind, state, cordoned, draining }: Target): Cell {
+/** Agentless targets never contain; their own mark says so. */
+export function isUncontained({ kind, facts }: Target): boolean {
+  return kind === "agent" && facts?.containsJobs === false;
+}
+
+export function targetStateCell(target: Target): Cell {
+  const { kind, state, cordoned, draining } = target;
   const { icon, ink } = LOOK[state];
   const held = draining ? ", draining" : cordoned ? ", cordoned" : "";
-  const marks = `${kind === "ssh" ? ", agentless" : ""}${held}`;
+  const marks = `${kind === "ssh" ? ", agentless" : ""}${isUncontained(target) ? ", not contained" : ""}${held}`;
   return { text: `${icon} ${state.replace("_", " ")}${marks}`, ink: held === "" ? ink : "yellow" };
 }
 

@@ -16,6 +16,9 @@ import { GpuCell } from "./gpu-cell.tsx";
 import { gpuModels } from "./gpu-tenancy.ts";
 import { TargetMenu } from "./target-menu.tsx";
 
+const UNCONTAINED =
+  "Its agent may make no cgroups (v2) there, so it cannot contain escaping processes: one that leaves its job's session, clears its environment and lets go of the log between two looks outlives the job.";
+
 type TargetPanelProps = { target: Target; history: FleetState["history"] };
 
 /**
@@ -70,6 +73,9 @@ function TargetHeader({ target }: { target: Target }) {
         <Badge title="No agent runs there: the control plane runs jobs over SSH. Nothing is reported, and no deadline kept, while it does not reach the machine; there are no terminals and no job cgroups.">
           <Unplug /> agentless
         </Badge>
+      )}
+      {target.kind === "agent" && target.facts?.containsJobs === false && (
+        <Badge title={UNCONTAINED}>not contained</Badge>
       )}
       <span className="flex min-w-0 flex-wrap gap-1 narrow:hidden">
         <Labels labels={target.labels} />

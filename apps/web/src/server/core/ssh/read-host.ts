@@ -73,6 +73,7 @@ export function readHostFacts(lines: readonly string[], gpus: readonly GpuRow[])
     gpuDriver: gpus.length > 0 ? "nvidia" : "none",
     gpuDriverVersion: gpus[0]?.driverVersion ?? null,
     gpuProblem: one("gpu_problem") || null,
+    containsJobs: false,
   };
 }
 
