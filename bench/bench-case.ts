@@ -11,6 +11,8 @@ export type BenchCase = {
   floor?: string;
   /** At most so many rounds, for a case that takes long. */
   rounds?: number;
+  /** It takes too long for the table: run only when it is named. */
+  isByName?: true;
   /** The reason why this case cannot run on this machine, with what to install. */
   absent?(): string | undefined;
   /** One round. Many samples for times, one or a few for rates. */

@@ -21,8 +21,8 @@ const { values, positionals } = parseArgs({
   options: { rounds: { type: "string", default: String(ROUNDS) } },
   allowPositionals: true,
 });
-const chosen = ALL_CASES.filter(
-  (one) => positionals.length === 0 || positionals.some((word) => one.name.includes(word)),
+const chosen = ALL_CASES.filter((one) =>
+  positionals.length === 0 ? !one.isByName : positionals.some((word) => one.name.includes(word)),
 );
 const result = await measure(chosen, Number(values.rounds));
 const { machine } = result;

@@ -2,8 +2,10 @@ import type { BenchCase } from "../bench-case.ts";
 import { commitAndSpawn } from "./commit-and-spawn.ts";
 import { dashLoop } from "./dash-loop.ts";
 import { gnuParallel } from "./gnu-parallel.ts";
+import { nexusHerd } from "./nexus-herd.ts";
 import { nexusIdle } from "./nexus-idle.ts";
 import { nexusRate, nexusStart } from "./nexus-jobs.ts";
+import { nexusFollowers, nexusQueue } from "./nexus-limits.ts";
 import { nexusLogDelay, nexusLogRate, nexusLogStore, nexusSteadyLog } from "./nexus-log.ts";
 import { nodeSpawnLoop } from "./node-spawn-loop.ts";
 import { schedulerPlan } from "./scheduler-plan.ts";
@@ -30,4 +32,7 @@ export const ALL_CASES: BenchCase[] = [
   nexusLogDelay,
   nexusSteadyLog,
   ...sshSpeed,
+  nexusHerd,
+  ...nexusQueue,
+  ...nexusFollowers,
 ];
