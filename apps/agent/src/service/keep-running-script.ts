@@ -4,6 +4,8 @@
  */
 import { shellQuote } from "../exec/shell-quote.ts";
 
+const LOG_BYTES_MAX = 16 * 1024 * 1024;
+
 export type KeepRunning = {
   file: string;
   agentHome: string;
@@ -23,6 +25,7 @@ ${variables.map(([name, value]) => `export ${name}=${shellQuote(value)}`).join("
 file=${shellQuote(file)}
 cron_line=${shellQuote(cronLine)}
 held=$NEXUS_AGENT_HOME/keep-running.pid
+log=$NEXUS_AGENT_HOME/agent.log
 newline='
 '
 
@@ -43,13 +46,19 @@ main() {
     trap 'end_child; exit 0' TERM INT
     trap "" HUP
     echo "$$" >"$held"
+    bound_log </dev/null >/dev/null 2>&1 &
+    bounding=$!
     while :; do
       ${command.map(shellQuote).join(" ")} &
       child=$!
       wait "$child"
       code=$?
       for final in ${finalExitCodes}; do
-        if [ "$code" = "$final" ]; then rm -f "$held"; exit "$code"; fi
+        if [ "$code" = "$final" ]; then
+          rm -f "$held"
+          kill "$bounding" 2>/dev/null
+          exit "$code"
+        fi
       done
       sleep 2
     done
@@ -65,8 +74,19 @@ main() {
   esac
 }
 
+# Whoever writes the log appends, so it goes on from the beginning of the emptied one.
+bound_log() {
+  while kill -0 "$$" 2>/dev/null; do
+    if [ "$(wc -c <"$log")" -gt ${LOG_BYTES_MAX} ]; then
+      tail -c ${LOG_BYTES_MAX / 2} "$log" >"$log.old" && : >"$log"
+    fi
+    sleep 60
+  done
+}
+
 end_child() {
   rm -f "$held"
+  kill "$bounding" 2>/dev/null
   if [ -n "$child" ]; then
     kill "$child" 2>/dev/null
     wait "$child"
@@ -87,7 +107,19 @@ end_loop() {
 
 write_cron() {
   command -v crontab >/dev/null 2>&1 || return 0
-  others=$(crontab -l 2>/dev/null | grep -vxF "$cron_line")
+  # What cannot be read is not replaced.
+  if ! table=$(crontab -l 2>/dev/null); then
+    why=$(LC_ALL=C crontab -l 2>&1 >/dev/null)
+    case $why in
+    *"no crontab"* | *"No such file"*) table= ;;
+    *) echo "the crontab is left as it is, since it cannot be read: $why" >&2; return 0 ;;
+    esac
+  fi
+  others=$(printf '%s\\n' "$table" | grep -vxF "$cron_line")
+  if [ $? -gt 1 ]; then
+    echo "the crontab is left as it is: grep failed" >&2
+    return 0
+  fi
   printf '%s' "$others\${others:+$newline}$1\${1:+$newline}" | crontab -
 }
 

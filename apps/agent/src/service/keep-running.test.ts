@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
@@ -14,19 +14,24 @@ function setup(program: string) {
   mkdirSync(join(home, "service"), { recursive: true });
   mkdirSync(bin);
   const table = join(folder, "crontab");
-  writeFileSync(
-    join(bin, "crontab"),
-    `#!/bin/sh\nif [ "$1" = -l ]; then cat '${table}' 2>/dev/null; else cat >'${table}'; fi\n`,
-  );
-  chmodSync(join(bin, "crontab"), 0o755);
+  const writeCrontab = (list: string) =>
+    writeFileSync(
+      join(bin, "crontab"),
+      `#!/bin/sh\nif [ "$1" = -l ]; then ${list}; else cat >'${table}'; fi\n`,
+      { mode: 0o755 },
+    );
+  writeCrontab(`cat '${table}' 2>/dev/null`);
   writeFileSync(table, "0 5 * * * other\n");
   const file = join(home, "service", "keep-running.sh");
   const command = ["sh", "-c", program, "agent", home];
   const env = { NEXUS_GPUS: "$(touch pwned)" };
   writeFileSync(file, keepRunningScript({ file, agentHome: home, command, env, finalExitCodes: "64 66 78" }));
-  const run = (act: string) => {
+  const tell = (act: string) => {
     const path = [bin, process.env.PATH].join(delimiter);
-    const ended = spawnSync("sh", [file, act], { cwd: folder, encoding: "utf8", env: { PATH: path } });
+    return spawnSync("sh", [file, act], { cwd: folder, encoding: "utf8", env: { PATH: path } });
+  };
+  const run = (act: string) => {
+    const ended = tell(act);
     expect([ended.status, ended.stderr]).toEqual([0, ""]);
   };
   onTestFinished(() => {
@@ -34,8 +39,23 @@ function setup(program: string) {
     rmSync(folder, { recursive: true, force: true });
   });
   const read = (path: string) => (existsSync(path) ? readFileSync(path, "utf8") : "");
+  const mendCron = () => {
+    writeCrontab(`cat '${table}' 2>/dev/null`);
+    rmSync(join(bin, "grep"), { force: true });
+  };
   return {
     run,
+    tell,
+    mendCron,
+    /** Without a fault of the table's it is grep that fails. */
+    breakCron(fault: string) {
+      mendCron();
+      if (fault !== "") writeCrontab(fault);
+      else writeFileSync(join(bin, "grep"), "#!/bin/sh\nexit 2\n", { mode: 0o755 });
+    },
+    writeLog: (text: string) => writeFileSync(join(home, "agent.log"), text),
+    logBytes: () => read(join(home, "agent.log")).length,
+    oldLog: () => read(join(home, "agent.log.old")),
     starts: () => read(join(home, "starts")).split("\n").filter(Boolean),
     held: () => read(join(home, "keep-running.pid")).trim(),
     cron: () => read(table),
@@ -70,4 +90,27 @@ it("[E40] after a final refusal the loop ends", async () => {
   await eventually("a start, and no loop", () =>
     node.starts().length === 1 && node.held() === "" ? true : undefined,
   );
+});
+
+it("[E40] a crontab that cannot be read is left as it is", async () => {
+  const node = setup("exec sleep 600");
+  for (const fault of ['echo "you (ada) are not allowed to use this program" >&2; exit 1', ""]) {
+    node.breakCron(fault);
+    expect(node.tell("start").stderr).toContain("the crontab is left as it is");
+    expect(node.tell("stop").stderr).toContain("the crontab is left as it is");
+    expect(node.cron()).toBe("0 5 * * * other\n");
+  }
+  node.breakCron('echo "no crontab for ada" >&2; exit 1');
+  node.run("start");
+  expect(node.cron()).toMatch(/^@reboot sh .* start\n$/);
+  node.mendCron();
+});
+
+it("[E40] the log of the loop is bounded: its newest half stays beside it", async () => {
+  const node = setup("exec sleep 600");
+  node.writeLog(`${"old line\n".repeat(2_000_000)}the newest line\n`);
+  node.run("start");
+  await eventually("a short log", () => (node.logBytes() < 1_000_000 ? true : undefined));
+  expect(node.oldLog()).toMatch(/the newest line\n$/);
+  expect(node.oldLog().length).toBe(8 * 1024 * 1024);
 });

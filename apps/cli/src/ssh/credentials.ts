@@ -1,8 +1,10 @@
+import { existsSync } from "node:fs";
 import type { InputOf } from "@nexus/shared/api/contract";
 import { NexusError } from "@nexus/shared/errors";
 import { isLoopbackOrigin } from "@nexus/shared/protocol/origin";
 import { type Cli, note } from "../cli.ts";
-import { askLine } from "../terminal/ask.ts";
+import { askLine, confirm } from "../terminal/ask.ts";
+import { plain } from "../terminal/plain.ts";
 import { type Identity, readIdentity } from "./read-identity.ts";
 import type { SshOptions } from "./ssh-options.ts";
 
@@ -10,7 +12,8 @@ type Credentials = NonNullable<InputOf<"ssh.start">["credentials"]>;
 
 /**
  * What the control plane may log in with. Keys and passwords travel to it for this work and are not kept there. To a control plane on
- * another machine a key goes only when it was named, and over https only.
+ * another machine a key goes only when it was named, and over https only. A loopback address may be a forwarded port, so keys that
+ * were not named are asked about there too.
  */
 export async function gatherCredentials(
   cli: Cli,
@@ -25,7 +28,7 @@ export async function gatherCredentials(
     if (identity !== null) keys.push(identity);
   }
   if (named.length === 0 && isHere && !options.password) {
-    for (const path of new Set(usual)) {
+    for (const path of await agreedKeys(cli, url, usual)) {
       const identity = await readIdentity(cli, path, { must: false });
       if (identity !== null) keys.push(identity);
     }
@@ -43,4 +46,16 @@ export async function gatherCredentials(
   if (!hasSecret && mayAsk && !isHere)
     note(cli, "No key was named (--identity) and no password given (--password).");
   return { keys, ...(password === "" ? {} : { password }) };
+}
+
+async function agreedKeys(cli: Cli, url: string, usual: readonly string[]): Promise<string[]> {
+  const found = [...new Set(usual)].filter((path) => existsSync(path));
+  if (found.length === 0) return [];
+  if (!cli.stdin.isTTY) {
+    note(cli, `Without a terminal no key is sent unasked. Name one: --identity ${found[0]}`);
+    return [];
+  }
+  note(cli, `To log in, the control plane at ${url} would get these private keys, which it does not store:`);
+  for (const path of found) note(cli, `  ${plain(path)}`);
+  return (await confirm(cli, "Send them?")) ? found : [];
 }

@@ -1,5 +1,6 @@
 /** Shows work over SSH as it happens, asks what the person must decide, and says at the end what became of every machine. */
 import type { SshLine, SshRun, SshRunHost } from "@nexus/shared/api/ssh";
+import { NexusError } from "@nexus/shared/errors";
 import type { Api } from "../api/api.ts";
 import { type Cli, note, print } from "../cli.ts";
 import { askLine } from "../terminal/ask.ts";
@@ -92,7 +93,13 @@ async function ask(cli: Cli, api: Api, { id, host, question }: Asking): Promise<
   note(cli, "Compare it on the machine: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub");
   const answer = await askLine(cli, "Is it the machine's own? [y/N] ");
   const accept = /^y(es)?$/i.test(answer);
-  await api.call("ssh.answer", { id, host: host.index, fingerprint, accept });
+  try {
+    await api.call("ssh.answer", { id, host: host.index, fingerprint, accept });
+  } catch (error) {
+    // Somebody else answered, or the machine did not wait: the run says what became of it.
+    if (!(error instanceof NexusError && error.code === "conflict")) throw error;
+    note(cli, "The question was settled meanwhile.");
+  }
 }
 
 function finish(cli: Cli, run: SshRun, isJson: boolean): void {

@@ -1,7 +1,8 @@
 "use client";
 import type { InputOf, OutputOf } from "@nexus/shared/api/contract";
 import { NexusError } from "@nexus/shared/errors";
-import { type FormEvent, useState } from "react";
+import { isLoopbackOrigin } from "@nexus/shared/protocol/origin";
+import { type FormEvent, useState, useSyncExternalStore } from "react";
 import { Button } from "../../ui/button.tsx";
 import { Checkbox } from "../../ui/checkbox.tsx";
 import { Field, Input, TextArea } from "../../ui/field.tsx";
@@ -30,6 +31,11 @@ export function SshForm({ onStarted }: { onStarted: (id: string) => void }) {
   const [allowRoot, setAllowRoot] = useState(false);
   const [problem, setProblem] = useState<unknown>(null);
   const [isBusy, setBusy] = useState(false);
+  const isConfidential = useSyncExternalStore(
+    () => () => undefined,
+    () => location.protocol === "https:" || isLoopbackOrigin(location.origin),
+    () => true,
+  );
 
   async function start(): Promise<void> {
     const [found, hops] = await Promise.all([
@@ -73,7 +79,7 @@ export function SshForm({ onStarted }: { onStarted: (id: string) => void }) {
 
   function submit(event: FormEvent): void {
     event.preventDefault();
-    if (reason || isBusy) return;
+    if (reason || isBusy || !isConfidential) return;
     setBusy(true);
     setProblem(null);
     start()
@@ -193,6 +199,12 @@ export function SshForm({ onStarted }: { onStarted: (id: string) => void }) {
           label="Let jobs run as root, where you log in as root"
         />
       </div>
+      {!isConfidential && (
+        <p className="col-span-full rounded-md bg-bad-soft px-3 py-2 text-13" role="alert">
+          This page came by plain http: keys and passwords could be read on the way, so they are not taken
+          here. Open it by https, or on the server's own machine.
+        </p>
+      )}
       {problem !== null && (
         <div className="col-span-full">
           <InlineProblem problem={problemOf(problem)} />
@@ -203,7 +215,11 @@ export function SshForm({ onStarted }: { onStarted: (id: string) => void }) {
           type="submit"
           variant="primary"
           busy={isBusy}
-          disabledReason={reason ?? (isComplete ? null : "Name a machine, and a key or a password.")}
+          disabledReason={
+            reason ??
+            (isConfidential ? null : "This page came by plain http.") ??
+            (isComplete ? null : "Name a machine, and a key or a password.")
+          }
           className="narrow:w-full"
         >
           Enrol over SSH

@@ -63,6 +63,7 @@ export function createAgentKit({ home, scriptPath, version, env }: AgentKitOptio
   const folder = join(home, "runtimes");
   const packing = new Map<string, Promise<PackedNode>>();
   let script: Promise<KitFile> | undefined;
+  const closing = new AbortController();
 
   async function pack(kind: string): Promise<PackedNode> {
     const packed = await readPacked(kind);
@@ -71,7 +72,7 @@ export function createAgentKit({ home, scriptPath, version, env }: AgentKitOptio
     const draft = await mkdtemp(join(folder, "half-"));
     try {
       const own = kind === `${process.platform}-${process.arch}` && isPortable() ? process.execPath : null;
-      const binary = own ?? (await fetchNode(kind, draft, env));
+      const binary = own ?? (await fetchNode(kind, draft, { env, signal: closing.signal }));
       const found = own === null ? (NODE_PACKAGES[kind]?.version ?? "") : process.versions.node;
       const gz = join(draft, "node.gz");
       await pipeline(createReadStream(binary), createGzip({ level: GZIP_LEVEL }), createWriteStream(gz));
@@ -122,6 +123,7 @@ export function createAgentKit({ home, scriptPath, version, env }: AgentKitOptio
       work.catch(() => packing.delete(kind));
       return work;
     },
+    close: () => closing.abort(),
   };
 }
 
@@ -137,7 +139,9 @@ function isPortable(): boolean {
   return ![isShared, isSharedTls, isSharedUv].includes(true) && !isMusl;
 }
 
-async function fetchNode(kind: string, folder: string, env: AgentKitOptions["env"]): Promise<string> {
+type Programs = Pick<AgentKitOptions, "env"> & { signal: AbortSignal };
+
+async function fetchNode(kind: string, folder: string, programs: Programs): Promise<string> {
   const entry = NODE_PACKAGES[kind];
   if (entry === undefined) {
     throw new NexusError("unsatisfiable", {
@@ -148,7 +152,7 @@ async function fetchNode(kind: string, folder: string, env: AgentKitOptions["env
   const spec = `${name}@${version}`;
   await run(
     ["npm", "pack", spec, "--pack-destination", folder, "--ignore-scripts", "--loglevel=error"],
-    env,
+    programs,
     spec,
   );
   const tarball = join(folder, `${name}-${version}.tgz`);
@@ -160,17 +164,18 @@ async function fetchNode(kind: string, folder: string, env: AgentKitOptions["env
       detail: `The registry's ${spec} is not the one that was tested; it is not used.`,
     });
   }
-  await run(["tar", "-xzf", tarball, "-C", folder, "package/bin/node"], env, spec);
+  await run(["tar", "-xzf", tarball, "-C", folder, "package/bin/node"], programs, spec);
   await rm(tarball, { force: true });
   return join(folder, "package/bin/node");
 }
 
-async function run(argv: string[], env: AgentKitOptions["env"], spec: string): Promise<void> {
+async function run(argv: string[], { env, signal }: Programs, spec: string): Promise<void> {
   const [program = "", ...args] = argv;
   const child = spawn(program, args, {
     env: { ...env } as NodeJS.ProcessEnv,
     stdio: ["ignore", "ignore", "pipe"],
     timeout: FETCH_MS,
+    signal,
   });
   let said = "";
   child.stderr.on("data", (bytes: Buffer) => {

@@ -38,6 +38,8 @@ export type ApiParts = {
 export type ApiContext = ApiParts & {
   /** Looks up who acts, on every call: a socket outlives roles, memberships and keys. */
   authenticate(): Promise<Caller>;
+  /** False when what the caller sends could be read on its way here. */
+  isConfidential: boolean;
   /** Bytes that the viewer has not taken yet; 0 where the transport has its own back-pressure. */
   bufferedBytes(): number;
 };

@@ -10,6 +10,7 @@ import type { Authenticator } from "../services/access/authenticator.ts";
 import { readCredentials } from "../services/access/credentials.ts";
 import { createAuthRoutes } from "./auth-routes.ts";
 import type { ApiParts } from "./context.ts";
+import { isConfidential } from "./http/is-confidential.ts";
 import { isOwnOrigin, isReadingMethod } from "./http/origin.ts";
 import { sendRefusal } from "./http/send-json.ts";
 import { createLogRoute } from "./log-route.ts";
@@ -58,6 +59,7 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
     createContext: ({ req }) => ({
       ...parts,
       authenticate: async () => await authenticator.authenticate(readCredentials(req.headers)),
+      isConfidential: isConfidential(req),
       bufferedBytes: () => 0,
     }),
   });

@@ -11,6 +11,7 @@ import { getWSConnectionHandler, type WSSHandlerOptions } from "@trpc/server/ada
 import type { Authenticator } from "../services/access/authenticator.ts";
 import { type Credentials, readCredentials } from "../services/access/credentials.ts";
 import type { ApiParts } from "./context.ts";
+import { isConfidential } from "./http/is-confidential.ts";
 import { isOwnOrigin } from "./http/origin.ts";
 import { toRefusal } from "./refusal.ts";
 import { appRouter } from "./router.ts";
@@ -53,6 +54,7 @@ export function createUiSockets(options: UiSocketsOptions): UiSockets {
     createContext: ({ req, res }) => ({
       ...parts,
       authenticate: async () => await authenticator.authenticate(credentialsOf(req)),
+      isConfidential: isConfidential(req),
       bufferedBytes: () => res.bufferedAmount,
     }),
   });

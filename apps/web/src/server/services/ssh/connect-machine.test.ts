@@ -1,15 +1,27 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { InputOf } from "@nexus/shared/api/contract";
+import type { Target } from "@nexus/shared/api/schemas";
+import { sshStartSchema } from "@nexus/shared/api/ssh";
+import { newId } from "@nexus/shared/ids";
 import { fingerprintOf } from "@nexus/ssh/host-keys/public-key";
+import { SshError } from "@nexus/ssh/ssh-error";
 import { newTestKey } from "@nexus/ssh/testing/test-keys";
 import { startTestSshd, type TestSshd } from "@nexus/ssh/testing/test-sshd";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { startTestApi, type TestApi } from "../../api/testing/test-api.ts";
 import { addTestPerson, addTestTeam, type TestPerson } from "../../api/testing/test-people.ts";
 import { insertSshTarget } from "../../db/queries/insert-ssh-target.ts";
+import { putTargetSsh } from "../../db/queries/put-target-ssh.ts";
+import { connectMachine } from "./connect-machine.ts";
+import { createSshConnector } from "./create-ssh-connector.ts";
+import { heedSignal } from "./heed-signal.ts";
+import { keepKey } from "./keep-key.ts";
+import type { MachineWork } from "./machine-work.ts";
 import { sshTargetOf } from "./reach-machine.ts";
+import type { SshContext } from "./ssh-context.ts";
+import { createSshRun } from "./ssh-run.ts";
 
 describe("machines over SSH", () => {
   let api: TestApi;
@@ -133,4 +145,106 @@ else require("node:fs").appendFileSync(${JSON.stringify(join(machine.home, "told
     ]);
     expect(JSON.stringify(transports)).not.toContain("of-gpu1");
   });
+
+  it("[A6] work ends when whoever began it may no longer begin it", async () => {
+    const person = await addTestPerson(api.ctx, owner.principal.teamId, "admin");
+    const { host, port, user } = await startMachine();
+    const hosts = [{ host, port, user }];
+    const { id } = await api.call("ssh.start", { act: "uninstall", hosts, canAsk: true }, person.key);
+    await vi.waitFor(
+      async () => {
+        const run = await api.call("ssh.read", { id, waitMs: 0 }, owner.key);
+        expect(run.hosts[0]?.state).toBe("asking");
+      },
+      { timeout: 15_000 },
+    );
+    await api.call("members.setRole", { userId: person.principal.userId, role: "member" }, owner.key);
+    const run = await end(id);
+    expect(run.hosts[0]).toMatchObject({ state: "cancelled", question: null });
+    expect(run.hosts[0]?.message).toMatch(/may no longer do this/);
+  }, 60_000);
+
+  it("[E42] keys and passwords are not taken over plain http", async () => {
+    const input = {
+      act: "uninstall",
+      hosts: [{ host: "127.0.0.1", port: 1, user: "ada", credentials: { password: "hunter2pass" } }],
+    };
+    const authorization = `Bearer ${owner.key}`;
+    const start = async (headers: Partial<Record<string, string>>) =>
+      await (
+        await api.rawCall("ssh.start", input, { authorization, ...(headers as Record<string, string>) })
+      ).text();
+    for (const headers of [{ origin: "http://nexus.lan" }, { "x-forwarded-proto": "http" }])
+      expect(await start(headers)).toMatch(/plain http.*are not taken/);
+    for (const headers of [{ origin: "https://nexus.lan" }, { origin: "http://127.0.0.1:8" }, {}])
+      expect(await start(headers)).toMatch(/"id":"/);
+  });
+
+  it("[E41] what hears no signal is waited for until the run is cancelled, and no longer", async () => {
+    const run = new AbortController();
+    const waiting = heedSignal(new Promise<never>(() => undefined), run.signal);
+    run.abort(new Error("cancelled"));
+    await expect(waiting).rejects.toThrow("cancelled");
+    await expect(heedSignal(Promise.resolve(1), run.signal)).rejects.toThrow("cancelled");
+    expect(await heedSignal(Promise.resolve(1), new AbortController().signal)).toBe(1);
+  });
+
+  it("[E47] a key is replaced only when the machine refuses it, and then its line goes", async () => {
+    const machine = await startMachine();
+    const { host, port, user } = machine;
+    const publicId = newId("target", randomBytes);
+    const { teamId } = owner.principal;
+    const targetId = await insertSshTarget(api.ctx.db, { publicId, teamId, name: "kept", labels: {} });
+    const way = {
+      host,
+      port,
+      user,
+      jumps: [],
+      transports: ["direct" as const],
+      hostKeyName: `[${host}]:${port}`,
+    };
+    await putTargetSsh(api.ctx.db, { targetId: targetId ?? 0, ...way, updatedAt: new Date() });
+    const connector = createSshConnector({ env: {}, nowMs: Date.now });
+    const ctx = { ...api.ctx, masterKey: randomBytes(32), connector } as unknown as SshContext;
+    const input = sshStartSchema.parse({
+      hosts: [{ host, port, user }],
+      acceptHostKeys: [fingerprintOf(machine.hostKey)],
+    });
+    const run = createSshRun({
+      ...{ id: "sr_1", act: "enrol", principal: owner.principal, addresses: ["x"], secrets: [] },
+      ...{ startedAtMs: 0, nowMs: Date.now },
+    });
+    const credentials = { keys: [{ label: "key", text: machine.userKey.privateKey }] };
+    const reach = { host: { ...way, hostKeyAlias: undefined }, credentials };
+    const work = { run, index: 0, host: input.hosts[0], reach, input } as MachineWork;
+    const { session } = await connectMachine(ctx, work);
+    onTestFinished(() => session.close());
+    const target = { id: publicId, name: "kept" } as Target;
+    const keep = (over: Partial<SshContext> = {}) => keepKey({ ...ctx, ...over }, session, { work, target });
+    const file = join(machine.home, ".ssh/authorized_keys");
+    const lines = () =>
+      readFileSync(file, "utf8")
+        .split("\n")
+        .filter((line) => line.includes("nexus kept"));
+    await keep();
+    expect(lines()).toHaveLength(1);
+    const [first] = lines();
+
+    const cut = { ...connector, connect: () => Promise.reject(new SshError("unreachable", "No network.")) };
+    await expect(keep({ connector: cut })).rejects.toThrow("No network.");
+    expect(lines()).toEqual([first]);
+
+    // Refused by the machine: replaced.
+    const text = readFileSync(file, "utf8");
+    writeFileSync(
+      file,
+      text
+        .split("\n")
+        .filter((line) => !line.includes("nexus kept"))
+        .join("\n"),
+    );
+    await keep();
+    expect(lines()).toHaveLength(1);
+    expect(lines()).not.toEqual([first]);
+  }, 60_000);
 });

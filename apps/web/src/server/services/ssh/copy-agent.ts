@@ -5,6 +5,7 @@ import { openSftp, type SftpClient } from "@nexus/ssh/sftp/sftp-client";
 import { uploadFile } from "@nexus/ssh/sftp/transfer";
 import type { MachinePlan } from "../../core/ssh/judge-machine.ts";
 import type { FoundKit } from "./examine-machine.ts";
+import { heedSignal } from "./heed-signal.ts";
 import type { AgentKit, KitFile } from "./ssh-context.ts";
 
 /** How the agent is run on the machine. */
@@ -49,7 +50,7 @@ export async function copyAgent(session: SshSession, options: CopyOptions): Prom
   const { home, plan, found, kit, tell, signal } = options;
   const folder = `${home}/.nexus-agent/kit`;
   const agent = { nodePath: plan.nodePath ?? `${folder}/node`, scriptPath: `${folder}/nexus-agent.js` };
-  const script = await kit.script();
+  const script = await heedSignal(kit.script(), signal);
   let sftp: SftpClient | undefined;
   try {
     if (found.scriptSha256 === script.sha256) tell("skip", `The agent ${script.version} is there already.`);
@@ -61,7 +62,7 @@ export async function copyAgent(session: SshSession, options: CopyOptions): Prom
       tell("done", `Copied the agent ${script.version} (${sizeText(script.bytes)}).`);
     }
     if (plan.nodePath === null) {
-      const node = await kit.node(plan.machine);
+      const node = await heedSignal(kit.node(plan.machine), signal);
       if (found.nodeSha256 === node.unpackedSha256) tell("skip", `Node ${node.version} is there already.`);
       else {
         sftp ??= await openSftp(session);

@@ -47,7 +47,7 @@ export async function joinFleet(
       "info",
       `It was ${before.node.name} at ${before.node.origin}, which is not in this fleet (any more).`,
     );
-    await endAgent(session, { agent, plan, status: before });
+    await endAgent(session, { agent, plan, status: before, signal: run.signal });
   }
   const token = {
     labels: input.labels,
@@ -98,13 +98,19 @@ export async function endAgent(
     agent,
     plan,
     status,
-  }: { agent: AgentCommands; plan: Pick<MachinePlan, "service">; status: RemoteStatus | null },
+    signal,
+  }: {
+    agent: AgentCommands;
+    plan: Pick<MachinePlan, "service">;
+    status: RemoteStatus | null;
+    signal: AbortSignal;
+  },
 ): Promise<boolean> {
   const hadService = await agent.uninstallService(plan.service);
   const pid = (await agent.status())?.pid ?? null;
   if (pid !== null) {
     const script = { what: "ending the agent", text: END_AGENT, args: [String(pid)] };
-    await runScript(session, script, { timeoutMs: STOP_MS });
+    await runScript(session, script, { signal, timeoutMs: STOP_MS });
   }
   return hadService || (status?.pid ?? null) !== null;
 }

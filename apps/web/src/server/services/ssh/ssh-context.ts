@@ -14,6 +14,8 @@ export type AgentKit = {
   script(): Promise<KitFile & { version: string }>;
   /** A Node for that kind of machine, gzipped. @throws NexusError when none can be had, with what to do. */
   node(machine: { os: string; arch: string }): Promise<KitFile & { unpackedSha256: string; version: string }>;
+  /** Ends what is fetched at the moment. */
+  close(): void;
 };
 
 /** What reaching machines over SSH needs of the world; the composition root wires it. */

@@ -165,8 +165,8 @@ export function createSshRun({
       }
       question.settle(accept ? by : null);
     },
-    cancel(): void {
-      stopping.abort(new NexusError("invalid_state", { detail: "It was cancelled." }));
+    cancel(why = "It was cancelled."): void {
+      stopping.abort(new NexusError("invalid_state", { detail: why }));
     },
     end(): void {
       hasEnded = true;

@@ -4,13 +4,15 @@
  */
 
 import type { Duplex } from "node:stream";
-import type { OutputOf } from "@nexus/shared/api/contract";
+import { contract, type OutputOf } from "@nexus/shared/api/contract";
 import { type SshRun as SshRunView, sshStartSchema } from "@nexus/shared/api/ssh";
 import { NexusError } from "@nexus/shared/errors";
 import { newId } from "@nexus/shared/ids";
+import { roleAllows } from "@nexus/shared/roles";
 import { readInventory } from "@nexus/ssh/config/read-inventory";
 import { type KnownHosts, NO_KNOWN_HOSTS, parseKnownHosts } from "@nexus/ssh/host-keys/known-hosts";
 import { createPool } from "@nexus/ssh/pool";
+import { findMember } from "../../db/queries/find-member.ts";
 import { findTargetSsh } from "../../db/queries/find-target-ssh.ts";
 import { findTeamTarget } from "../../db/queries/find-team-target.ts";
 import type { Principal } from "../ports.ts";
@@ -31,6 +33,8 @@ const RUNS_MAX = 20;
 const TOLD_TUNNELS_MAX = 10_000;
 const NO_CREDENTIALS = sshStartSchema.parse({ act: "uninstall" });
 const ENDED_KEEP_MS = 60 * 60_000;
+/** A connection that does not end keeps nobody from stopping. */
+const CLOSE_MS = 10_000;
 
 export type SshService = ReturnType<typeof createSshService>;
 
@@ -42,6 +46,21 @@ export function createSshService(ctx: SshContext) {
   const pool = createPool({ connector: ctx.connector, nowMs: ctx.clock.nowMs });
   /** Ways that were opened since the start, each told to the audit once. */
   const toldTunnels = new Set<string>();
+  const unlisten = ctx.events.on("access", ({ teamId, userId }) => {
+    for (const run of runs.values()) {
+      const { principal } = run;
+      if (principal.teamId === teamId && principal.userId === userId && !run.hasEnded())
+        void stopWithoutRight(run).catch(ctx.onInternalError);
+    }
+  });
+
+  /** Work goes on for as long as whoever began it may begin it. */
+  async function stopWithoutRight(run: SshRun): Promise<void> {
+    const { teamId, userId, userName } = run.principal;
+    const member = await findMember(ctx.db, { teamId, userId });
+    if (member !== null && roleAllows(member.role, contract["ssh.start"].role)) return;
+    run.cancel(`It was cancelled: ${userName}, who began it, may no longer do this.`);
+  }
 
   async function start(principal: Principal, input: ParsedInput<"ssh.start">): Promise<{ id: string }> {
     if (input.act !== "uninstall" && input.targets.length > 0)
@@ -106,10 +125,11 @@ export function createSshService(ctx: SshContext) {
     { machine, input }: { machine: Machine; input: ParsedInput<"ssh.start"> },
   ): Promise<void> {
     const { host, reach, target } = machine;
-    if (run.signal.aborted) return run.set(index, { state: "cancelled", message: "It was cancelled." });
-    run.set(index, { state: "working", target });
     const work = { run, index, host, reach, input };
     try {
+      await stopWithoutRight(run);
+      run.signal.throwIfAborted();
+      run.set(index, { state: "working", target });
       if (input.act !== "uninstall") {
         const join = input.act === "enrol" ? enrolMachine : addAgentless;
         const { id, name } = await join(ctx, work);
@@ -120,19 +140,14 @@ export function createSshService(ctx: SshContext) {
       }
     } catch (error) {
       const isCancelled = run.signal.aborted;
-      if (!(error instanceof NexusError)) ctx.onInternalError(error);
-      const words =
-        error instanceof NexusError
-          ? error.message
+      if (!(error instanceof NexusError) && !isCancelled) ctx.onInternalError(error);
+      const told = isCancelled ? run.signal.reason : error;
+      const message =
+        told instanceof NexusError
+          ? told.message
           : "Something broke on our side; the log of the control plane says what.";
-      run.teller(index, run.host(index).step ?? "connect")(
-        "error",
-        isCancelled ? "It was cancelled." : words,
-      );
-      run.set(index, {
-        state: isCancelled ? "cancelled" : "failed",
-        message: isCancelled ? "It was cancelled." : words,
-      });
+      run.teller(index, run.host(index).step ?? "connect")("error", message);
+      run.set(index, { state: isCancelled ? "cancelled" : "failed", message });
     }
   }
 
@@ -274,10 +289,15 @@ export function createSshService(ctx: SshContext) {
     hostKeys: (principal: Principal) => listHostKeys(ctx, principal),
     replaceHostKey: (principal: Principal, input: ParsedInput<"ssh.replaceHostKey">) =>
       replaceKnownKey(ctx, principal, input),
-    /** Breaks off what is under way, and waits for it. */
+    /** Breaks off what is under way, and waits for it, but not for ever. */
     async close(): Promise<void> {
+      unlisten();
       for (const run of runs.values()) run.cancel();
-      await Promise.all(working);
+      ctx.kit.close();
+      const { promise: late, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, CLOSE_MS);
+      await Promise.race([Promise.all(working), late]);
+      clearTimeout(timer);
       await pool.close();
     },
   };

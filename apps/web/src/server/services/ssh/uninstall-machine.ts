@@ -24,7 +24,7 @@ const REMOVE_MS = 60_000;
 const REMOVE = `
 set -u
 cd "$HOME/.nexus-agent" 2>/dev/null || { echo gone; exit 0; }
-rm -rf kit service agent.log keep-running.pid status.json
+rm -rf kit service agent.log agent.log.old keep-running.pid status.json
 left=$(ls -A attempts 2>/dev/null | head -n 1)
 if [ -n "$left" ]; then echo "left: $HOME/.nexus-agent/attempts"; else cd "$HOME" && rm -rf .nexus-agent; fi
 `;
@@ -62,7 +62,7 @@ export async function uninstallMachine(ctx: SshContext, work: MachineWork): Prom
     const way = row === null ? null : await findTargetSsh(ctx.db, row.id);
     if (target !== null) run.set(index, { target: { id: target.id, name: target.name } });
     if (agent !== null && status !== null) {
-      const ended = await endAgent(session, { agent, plan, status });
+      const ended = await endAgent(session, { agent, plan, status, signal });
       tell(ended ? "done" : "skip", ended ? "Service and agent are ended." : "No agent ran.");
       tell("done", (await agent.unenroll()).trim().split("\n").at(-1) ?? "It left the fleet.");
     }
