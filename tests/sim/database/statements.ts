@@ -79,8 +79,8 @@ const STATEMENTS: Record<string, Statement> = {
   touchHeartbeats: nothing,
 };
 
-/** These the trigger `nexus_fence` does not meet: they write no table that it guards. */
-const UNFENCED = /^(list|find|live|beginEpoch|insertAudit)/;
+/** These the trigger `nexus_fence` does not meet: they write nothing, or begin the epoch. */
+const UNFENCED = /^(list|find|live|beginEpoch)/;
 
 /** The product makes a statement that this model does not know: a gap of the model, not a fault to be dealt with. */
 export class UnknownStatement extends Error {}
