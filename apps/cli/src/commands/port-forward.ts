@@ -8,11 +8,12 @@ import { openTunnel } from "../api/open-tunnel.ts";
 import { type Cli, note, print } from "../cli.ts";
 import { readConnection } from "../config/cli-config.ts";
 import { plain } from "../terminal/plain.ts";
+import { addExamples } from "./common-options.ts";
 
 const PORT_MAX = 65_535;
 
 export function addPortForward(program: Command, cli: Cli): void {
-  program
+  const command = program
     .command("port-forward")
     .description("reach a port of a target, such as a server that runs there, through the control plane")
     .argument("<target>", "its name or id; the control plane needs a key for it (targets add … --keep-key)")
@@ -24,6 +25,10 @@ export function addPortForward(program: Command, cli: Cli): void {
     .action((target: string, ports: string, options: { bind?: string }) =>
       portForward(cli, { target, ports, ...options }),
     );
+  addExamples(command, [
+    ["nexus port-forward gpu1 8000", "http://127.0.0.1:8000 here is port 8000 there"],
+    ["nexus port-forward gpu1 9000:6006", "a TensorBoard of gpu1 at port 9000 here"],
+  ]);
 }
 
 type Forward = { target: string; ports: string; bind?: string };
