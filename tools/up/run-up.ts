@@ -12,6 +12,7 @@ import type { Teller } from "./say.ts";
 import type { Settings } from "./settings.ts";
 import type { Program } from "./start-program.ts";
 import { takeUpLock } from "./up-lock.ts";
+import { watchDisk } from "./watch-disk.ts";
 import { welcome } from "./welcome.ts";
 
 /** V8 keeps a young generation for a hundred MB of short-lived objects: idle 311 MB without, 135 MB with it, no slower. */
@@ -32,7 +33,7 @@ export async function runUp(options: UpOptions): Promise<void> {
   const { settings, teller, wish } = options;
   const startedAtMs = performance.now();
   const lock = takeUpLock(join(settings.home, "run"));
-  const kept: Kept[] = [];
+  const kept: Kept[] = [watchDisk(settings.home, teller.line)];
   try {
     if (!options.isBuilt) await teller.step("building", build(options.root));
     if (wish.aborted) return;

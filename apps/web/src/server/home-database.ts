@@ -5,13 +5,15 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { NexusError } from "@nexus/shared/errors";
+import { hostInQuery } from "./db/host-in-query.ts";
 
 const FILE = "database.json";
 
 export async function rememberDatabase(home: string, url: string): Promise<void> {
   const path = join(home, FILE);
   const { hostname, port, pathname } = new URL(url);
-  const text = `${JSON.stringify({ host: hostname, port: port || "5432", database: pathname.slice(1) })}\n`;
+  const host = hostInQuery(url)?.host ?? hostname;
+  const text = `${JSON.stringify({ host, port: port || "5432", database: pathname.slice(1) })}\n`;
   if ((await readFile(path, "utf8").catch(() => null)) === text) return;
   await writeFile(`${path}.new`, text, { mode: 0o600 });
   await rename(`${path}.new`, path);

@@ -2,10 +2,12 @@
  * Everything of the active control plane, wired. Owns: the database, the services, the sockets and the log store, and the order in
  * which they begin and end. Nothing else in the server connects, listens or reads settings.
  */
+
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { assert } from "@nexus/shared/assert";
 import { showPin } from "@nexus/shared/crypto/fingerprint";
+
 import { createAgentKit } from "./agent-kit/create-agent-kit.ts";
 import { createApiLimits } from "./api/api-limits.ts";
 import { createHttpApi, type HttpApi } from "./api/http-api.ts";
@@ -16,6 +18,7 @@ import { DEFAULT_POLICY } from "./core/scheduler/snapshot.ts";
 import type { Client } from "./db/client.ts";
 import { isAnswering } from "./db/queries/is-answering.ts";
 import type { Env } from "./env.ts";
+import { fullDiskText } from "./full-disk.ts";
 import { type AgentGateway, createAgentGateway } from "./gateway/agent-gateway.ts";
 import { createUiSocketServer } from "./gateway/ui-socket-server.ts";
 import { createEnrollRoutes, type RouteHandler } from "./http/enroll-routes.ts";
@@ -140,6 +143,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     randomBytes,
     log,
     policy: DEFAULT_POLICY,
+    fullDisk: () => fullDiskText(env.NEXUS_HOME),
     timing: {
       ...DEFAULT_TIMING,
       sampleKeepMs: env.NEXUS_SAMPLE_DAYS * DAY_MS,

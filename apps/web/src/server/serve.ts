@@ -19,6 +19,7 @@ import { originsOf, reachableHosts } from "./http/reachable-origins.ts";
 import { serveHttp } from "./http/serve-http.ts";
 import { loadOrCreateTls } from "./http/tls.ts";
 import type { Log } from "./logger/create-logger.ts";
+import { makeHome } from "./make-home.ts";
 import { openDatabase } from "./open-database.ts";
 import { openPages } from "./open-pages.ts";
 import { createRuntime, type Runtime } from "./runtime.ts";
@@ -51,6 +52,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
+    makeHome(env.NEXUS_HOME);
     const opened = await openDatabase(env, log);
     undo.push(() => opened.close());
     const client = createDb(opened.address);

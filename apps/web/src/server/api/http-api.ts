@@ -69,7 +69,7 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
     const route = url && routeOf(url);
     if (!url || !route) return false;
     answer(req, res, { url, route }).catch((cause: unknown) => {
-      sendRefusal(res, toRefusal(cause, parts.onInternalError));
+      sendRefusal(res, toRefusal(cause, parts));
     });
     return true;
   };

@@ -5,6 +5,7 @@ import { newId } from "@nexus/shared/ids";
 import { TRPCError } from "@trpc/server";
 import * as z from "zod";
 import { isDatabaseAway } from "../core/is-database-away.ts";
+import { isDiskFull } from "../core/is-disk-full.ts";
 
 const PROBLEMS_SHOWN_MAX = 5;
 /** What an embedded database takes to come back after a crash. */
@@ -19,13 +20,25 @@ const CODE_OF_TRPC: Partial<Record<TRPCError["code"], ErrorCode>> = {
   NOT_FOUND: "not_found",
 };
 
-/** Everything that a procedure can throw, as the one class that the API answers with. `report` gets what is our own fault. */
-export function toTrpcError(thrown: unknown, report: (id: string, cause: unknown) => void): TRPCError {
-  const refusal = toRefusal(thrown, report);
+type RefusalParts = {
+  /** Gets what is our own fault. */
+  onInternalError(id: string, cause: unknown): void;
+  services: { problems(): { code: string; message: string }[] };
+};
+
+/** Everything that a procedure can throw, as the one class that the API answers with. */
+export function toTrpcError(thrown: unknown, parts: RefusalParts): TRPCError {
+  const refusal = toRefusal(thrown, parts);
   return new TRPCError({ code: ERROR_TABLE[refusal.code].trpc, message: refusal.message, cause: refusal });
 }
 
-export function toRefusal(thrown: unknown, report: (id: string, cause: unknown) => void): NexusError {
+export function toRefusal(thrown: unknown, parts: RefusalParts): NexusError {
+  const { onInternalError: report } = parts;
+  const noRoom = refusalOfFullDisk(thrown, parts);
+  if (noRoom) {
+    report(newId("event", randomBytes), withoutParameters(thrown));
+    return noRoom;
+  }
   if (thrown instanceof NexusError) return thrown;
   if (thrown instanceof TRPCError) {
     if (thrown.cause instanceof NexusError) return thrown.cause;
@@ -54,6 +67,20 @@ function withoutParameters(thrown: unknown): unknown {
   const frames = thrown.stack?.split("\n").filter((line) => line.startsWith("    at ")) ?? [];
   safe.stack = [safe.message, ...frames].join("\n");
   return safe;
+}
+
+/** A full disk shows in many ways, also as a database that lets nobody in: whoever asks is told the one thing to mend. */
+function refusalOfFullDisk(thrown: unknown, { services }: RefusalParts): NexusError | null {
+  const cause = thrown instanceof TRPCError && thrown.cause ? thrown.cause : thrown;
+  const isUnavailable = cause instanceof NexusError && cause.code === "unavailable";
+  if (cause instanceof NexusError && !isUnavailable) return null;
+  const isFull = isDiskFull(cause);
+  const isUnexplained = isUnavailable && cause.message === ERROR_TABLE.unavailable.text;
+  if (!isFull && !isUnexplained && !isDatabaseAway(cause)) return null;
+  const own = services.problems().find(({ code }) => code === "disk_full");
+  if (!own && !isFull) return null;
+  const detail = own?.message ?? "The disk of the control plane's database is full; free space there.";
+  return new NexusError("disk_full", { detail, cause });
 }
 
 /** What a client reads of an error; never a stack, never a cause. */

@@ -69,7 +69,7 @@ export function procedure(name: ProcedureName, handle: (call: never) => unknown)
     .use(async ({ ctx, next }) => {
       const result = await next();
       if (result.ok) return result;
-      throw toTrpcError(result.error, ctx.onInternalError);
+      throw toTrpcError(result.error, ctx);
     })
     .use(async ({ ctx, next }) => {
       const caller = await ctx.authenticate();
@@ -97,7 +97,7 @@ export function procedure(name: ProcedureName, handle: (call: never) => unknown)
             if (userId === ctx.caller.principal.userId) listener();
           }),
         parse: (value) => outputSchema.parse(value),
-        toError: (cause) => toTrpcError(cause, ctx.onInternalError),
+        toError: (cause) => toTrpcError(cause, ctx),
         signal,
       }),
     );

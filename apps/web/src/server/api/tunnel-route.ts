@@ -61,7 +61,7 @@ export function createTunnelRoute(parts: ApiParts, authenticator: Authenticator)
   }
 
   function refuse(socket: Duplex, cause: unknown): void {
-    const { code, message } = toRefusal(cause, parts.onInternalError);
+    const { code, message } = toRefusal(cause, parts);
     const status = ERROR_TABLE[code].http;
     const body = JSON.stringify({ error: { code, message } });
     socket.end(

@@ -77,7 +77,7 @@ export function createUiSockets(options: UiSocketsOptions): UiSockets {
             connect(client, req);
           });
         },
-        (cause: unknown) => refuse(socket, toRefusal(cause, parts.onInternalError)),
+        (cause: unknown) => refuse(socket, toRefusal(cause, parts)),
       );
     },
     close() {

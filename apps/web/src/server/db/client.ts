@@ -1,6 +1,7 @@
 import { drizzle } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import type { Database } from "./database.ts";
+import { hostInQuery } from "./host-in-query.ts";
 
 /** Where the database is: any Postgres by URL, or the embedded one by its socket (a URL cannot name a socket). */
 export type DatabaseAddress = { url: string } | { socketDir: string; user: string; database: string };
@@ -57,7 +58,11 @@ export type ConnectOptions = Pick<
 
 export function connect(address: DatabaseAddress, options: ConnectOptions): postgres.Sql {
   const common = { ...options, connect_timeout: CONNECT_TIMEOUT_S, onnotice: () => undefined };
-  return "url" in address
-    ? postgres(address.url, common)
-    : postgres({ ...common, host: address.socketDir, user: address.user, database: address.database });
+  if ("url" in address) {
+    const elsewhere = hostInQuery(address.url);
+    return elsewhere
+      ? postgres(elsewhere.url, { ...common, host: elsewhere.host })
+      : postgres(address.url, common);
+  }
+  return postgres({ ...common, host: address.socketDir, user: address.user, database: address.database });
 }

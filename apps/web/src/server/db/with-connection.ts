@@ -1,6 +1,7 @@
 import { NexusError } from "@nexus/shared/errors";
 import type postgres from "postgres";
 import { connect, type DatabaseAddress } from "./client.ts";
+import { hostInQuery } from "./host-in-query.ts";
 
 /** Codes of Node and of `postgres` for a server that is not there. */
 const UNREACHABLE =
@@ -41,5 +42,6 @@ function refusalOf(address: DatabaseAddress, cause: unknown): NexusError | null 
 function placeOf(address: DatabaseAddress): string {
   if (!("url" in address)) return address.socketDir;
   const { hostname, port, pathname } = new URL(address.url);
-  return `${hostname || "localhost"}:${port || 5432}${pathname}`;
+  const host = hostInQuery(address.url)?.host ?? hostname;
+  return `${host || "localhost"}:${port || 5432}${pathname}`;
 }

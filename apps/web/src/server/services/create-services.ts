@@ -112,8 +112,9 @@ export function createServices(ctx: ServiceContext): Services {
     logState: jobLogs.state,
     logTroubles: jobLogs.troubles,
     problems() {
-      const problem = agentLog.problem();
-      return problem === null ? [] : [problem];
+      const full = ctx.fullDisk?.() ?? null;
+      const own = full === null ? [] : [{ code: "disk_full", message: full }];
+      return [...own, ...[agentLog.problem()].filter((problem) => problem !== null)];
     },
   };
 

@@ -59,6 +59,8 @@ export type ServiceContext = {
   right: Right;
   clock: Clock;
   randomBytes: RandomBytes;
+  /** Why the control plane's own disk takes nothing, null while it does; a control plane without a home has none. */
+  fullDisk?(): string | null;
   log: ServiceLog;
   policy: Policy;
   timing: ServiceTiming;

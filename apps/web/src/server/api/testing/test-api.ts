@@ -81,7 +81,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
   const term = options.services ? null : await takeTestTerm(database);
   const services: Services =
     term === null
-      ? unreached({ events, ...options.services })
+      ? unreached({ events, problems: () => [], ...options.services })
       : createServices({
           db: term.client.db,
           sql: term.client.sql,
