@@ -52,7 +52,7 @@ export const MUTANTS: Mutant[] = [
   {
     name: "log-not-synced-before-forget",
     file: `${SERVICES}/agents/agent-log.ts`,
-    find: "        await logs.sync(attempt);\n",
+    find: "      await logs.sync(attempt);\n",
     replace: "",
   },
   {

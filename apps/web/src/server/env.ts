@@ -1,10 +1,14 @@
 /** Every setting of the control plane. Read once, by server.ts; the rest of the code gets plain values. */
+import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { NexusError } from "@nexus/shared/errors";
 import * as z from "zod";
+import type { S3Settings } from "./logs/s3/s3-objects.ts";
 
 const flag = z.enum(["0", "1"]).transform((text) => text === "1");
+
+const S3_PLACE = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([\w.-]+(?:\/[\w.-]+)*))?\/?$/;
 
 const envSchema = z.object({
   /** Job logs, the master key and, without DATABASE_URL, the embedded Postgres. */
@@ -34,6 +38,30 @@ const envSchema = z.object({
   /** Days that logs are kept, and GiB of them a team; 0 is for ever, or any size. Teams may say otherwise. */
   NEXUS_LOG_DAYS: z.coerce.number().int().min(0).max(36_500).default(90),
   NEXUS_LOG_GIB: z.coerce.number().min(0).max(1_000_000).default(100),
+  /** `s3://bucket/prefix`: logs move into this bucket as they grow. Without it they stay in NEXUS_HOME/logs. */
+  NEXUS_LOG_STORE: z
+    .string()
+    .regex(
+      S3_PLACE,
+      "give s3://bucket or s3://bucket/prefix, in letters, digits, dots, dashes and underscores",
+    )
+    .optional(),
+  /** GiB of logs that may wait in NEXUS_HOME to be moved, while the bucket is away. */
+  NEXUS_LOG_LOCAL_GIB: z.coerce.number().min(0.01).max(1_000_000).default(20),
+  /** Of an S3-compatible store; else that of the region's AWS. */
+  NEXUS_S3_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .refine(isPlainAddress, "give scheme, host and port alone; keys have variables of their own")
+    .transform((text) => new URL(text).href.replace(/\/+$/, ""))
+    .optional(),
+  NEXUS_S3_REGION: z
+    .string()
+    .regex(/^[a-z0-9-]+$/)
+    .default("us-east-1"),
+  NEXUS_S3_ACCESS_KEY_ID: z.string().optional(),
+  /** The secret itself, or the file that holds it. */
+  NEXUS_S3_SECRET_ACCESS_KEY: z.string().optional(),
+  NEXUS_S3_SECRET_ACCESS_KEY_FILE: z.string().optional(),
   NEXUS_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
   /** Set by `npm run up`: migrate at start, and leave run/up.json for it. */
   NEXUS_UP: flag.default(false),
@@ -50,11 +78,64 @@ export function readEnv(source: Record<string, string | undefined>) {
   // A blank value means unset: compose files and shells leave such behind.
   const present = Object.fromEntries(Object.entries(source).filter(([, value]) => value?.trim() !== ""));
   const parsed = envSchema.safeParse(present);
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`);
-    throw new NexusError("bad_request", { detail: `These settings are not valid:\n${problems.join("\n")}` });
-  }
+  const problems = [
+    ...(parsed.error?.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`) ?? []),
+    ...missingOf(present),
+  ];
+  if (!parsed.success || problems.length > 0)
+    throw new NexusError("bad_request", {
+      detail: `These settings are not valid:\n${problems.join("\n")}`,
+    });
   return { ...parsed.data, NEXUS_HOME: resolve(parsed.data.NEXUS_HOME), programEnv: programEnvOf(source) };
+}
+
+/** What the settings of a bucket lack: they are of use together only. */
+function missingOf(present: Record<string, string | undefined>): string[] {
+  if (present.NEXUS_LOG_STORE === undefined) return [];
+  const problems: string[] = [];
+  const { NEXUS_S3_SECRET_ACCESS_KEY: secret, NEXUS_S3_SECRET_ACCESS_KEY_FILE: file } = present;
+  if (present.NEXUS_S3_ACCESS_KEY_ID === undefined)
+    problems.push("  NEXUS_S3_ACCESS_KEY_ID: NEXUS_LOG_STORE needs it");
+  if ((secret === undefined) === (file === undefined))
+    problems.push(
+      "  NEXUS_S3_SECRET_ACCESS_KEY: NEXUS_LOG_STORE needs it, or NEXUS_S3_SECRET_ACCESS_KEY_FILE, and one of them alone",
+    );
+  return problems;
+}
+
+/** No user, password, path or query that would be lost or shown. */
+function isPlainAddress(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return url !== null && `${url.origin}/` === url.href;
+}
+
+/** The bucket that logs move into, if any. @throws NexusError `bad_request` when the file with its secret cannot be read. */
+export function readLogBucket(env: Env): S3Settings | null {
+  const [, bucket, prefix = ""] = S3_PLACE.exec(env.NEXUS_LOG_STORE ?? "") ?? [];
+  if (bucket === undefined) return null;
+  const { NEXUS_S3_REGION: region, NEXUS_S3_SECRET_ACCESS_KEY_FILE: file } = env;
+  return {
+    ...{ bucket, prefix, region },
+    endpoint: env.NEXUS_S3_ENDPOINT ?? `https://s3.${region}.amazonaws.com`,
+    accessKeyId: env.NEXUS_S3_ACCESS_KEY_ID ?? "",
+    secretAccessKey: file === undefined ? (env.NEXUS_S3_SECRET_ACCESS_KEY ?? "") : readSecret(file),
+  };
+}
+
+function readSecret(file: string): string {
+  let secret: string;
+  try {
+    secret = readFileSync(file, "utf8").trim();
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new NexusError("bad_request", {
+      detail: `NEXUS_S3_SECRET_ACCESS_KEY_FILE cannot be read: ${why}`,
+      cause,
+    });
+  }
+  if (secret === "")
+    throw new NexusError("bad_request", { detail: `NEXUS_S3_SECRET_ACCESS_KEY_FILE: ${file} is empty` });
+  return secret;
 }
 
 /** What programs that we start inherit: everything but our own settings, of which some are secret. */

@@ -17,7 +17,7 @@ import { createAccounts } from "./auth/create-accounts.ts";
 import { DEFAULT_POLICY } from "./core/scheduler/snapshot.ts";
 import type { Client } from "./db/client.ts";
 import { isAnswering } from "./db/queries/is-answering.ts";
-import type { Env } from "./env.ts";
+import { type Env, readLogBucket } from "./env.ts";
 import { fullDiskText } from "./full-disk.ts";
 import { type AgentGateway, createAgentGateway } from "./gateway/agent-gateway.ts";
 import { createUiSocketServer } from "./gateway/ui-socket-server.ts";
@@ -25,6 +25,7 @@ import { createEnrollRoutes, type RouteHandler } from "./http/enroll-routes.ts";
 import type { Log } from "./logger/create-logger.ts";
 import { createLogSearch } from "./logs/log-search.ts";
 import { createLogTimes } from "./logs/log-times.ts";
+import { createS3LogStore } from "./logs/s3/s3-log-store.ts";
 import { createSegmentLogStore } from "./logs/segment-log-store.ts";
 import type { AccessContext } from "./services/access/access-context.ts";
 import { createAccessServices } from "./services/access/access-services.ts";
@@ -108,7 +109,17 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     onProblem: (message, cause) => log("warn", message, { cause: String(cause) }),
   });
   const onLogProblem = (message: string, cause?: unknown) => log("error", message, { cause: String(cause) });
-  const store = createSegmentLogStore({ root: join(env.NEXUS_HOME, "logs"), onProblem: onLogProblem });
+  const files = { root: join(env.NEXUS_HOME, "logs"), onProblem: onLogProblem };
+  const bucket = readLogBucket(env);
+  const store =
+    bucket === null
+      ? createSegmentLogStore(files)
+      : await createS3LogStore({
+          ...{ ...files, ...bucket },
+          localBytesMax: env.NEXUS_LOG_LOCAL_GIB * GIB,
+          token: randomBytes(8).toString("hex"),
+          nowMs: clock.nowMs,
+        });
   const logs = logTimes.over(store);
 
   const connector = createSshConnector({ env: programEnv, nowMs: clock.nowMs });
@@ -215,7 +226,10 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   };
   const uiSockets = createUiSockets({ parts, authenticator, origins, sockets: createUiSocketServer() });
 
-  await services.start();
+  await services.start().catch(async (cause: unknown) => {
+    await logs.close();
+    throw cause;
+  });
   gateway = createAgentGateway({
     sessions: createNodeSessions(enrollCtx),
     port: services.agentPort,

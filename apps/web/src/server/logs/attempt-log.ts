@@ -4,11 +4,12 @@
  * Owns: the chain of segments, the lane of writers, and what is not yet synced. Invariants: bytes are written only at the end
  * and never changed; the end moves only after the bytes are in the file, so a reader never sees half an append; an append is
  * in one segment whole or not at all; a file that may hold more than the log says is cut back before it is written to again,
- * and files behind a hole are removed before the log can grow into them. Appends, removal and cutting run one after the other;
- * reads and syncs run beside them. It refuses bytes for which there is no room.
+ * and files behind a hole are removed before the log can grow into them. The first files may go once their bytes lie elsewhere; the
+ * log then begins where they ended. Appends, removal, release and cutting run one after the other; reads and syncs run beside
+ * them. It refuses bytes for which there is no room.
  */
 
-import { mkdir, readdir, rm, stat, unlink } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createLane } from "../core/lane.ts";
 import { diskProblem, errorCode } from "./disk-problem.ts";
@@ -24,12 +25,27 @@ export type AttemptLog = {
   remove(): Promise<void>;
 };
 
+/** An attempt's log whose beginning may lie elsewhere. */
+export type LocalLog = AttemptLog & {
+  /** The first byte that the files hold, or would hold. */
+  start(): number;
+  /** The files, in order; only the last one still grows. */
+  pieces(): Piece[];
+  /** Removes files of which every byte lies before `end`. @returns how many bytes went. */
+  release(end: number): Promise<number>;
+};
+
+/** The bytes of a log from `offset` up to `end`. */
+export type Piece = { offset: number; end: number };
+
 export type AttemptLogOptions = {
   folders: AttemptFolders;
   files: OpenFiles;
   segmentBytes: number;
   /** Folders whose own names survive a power cut; all logs of a store share it. */
   durable: Set<string>;
+  /** Where the log of these files begins, when the first of them begins at `first`. Unless told otherwise, at byte 0. */
+  startOf?: (first: number | null) => number;
   /** What was repaired or could not be, in a sentence. */
   onProblem: (message: string, cause?: unknown) => void;
 };
@@ -37,12 +53,16 @@ export type AttemptLogOptions = {
 const FOLDER_MODE = 0o700;
 
 /** Learns from the files what of the log is there. */
-export async function openAttemptLog(options: AttemptLogOptions): Promise<AttemptLog> {
+export async function openAttemptLog(options: AttemptLogOptions): Promise<LocalLog> {
   const { folders, files, segmentBytes, durable, onProblem } = options;
-  let { segments, stale } = chainSegments(await listSegmentFiles(folders.attempt));
+  const found = await listSegmentFiles(folders.attempt);
+  /** Where the log ends while there are no segments. */
+  let base =
+    options.startOf?.(found.length === 0 ? null : Math.min(...found.map(({ offset }) => offset))) ?? 0;
+  let { segments, stale } = chainSegments(found, base);
   if (stale.length > 0) {
     onProblem(
-      `The log in ${folders.attempt} has a hole at byte ${endOf(segments)}; it ends there until its node sends the rest again.`,
+      `The log in ${folders.attempt} has a hole at byte ${end()}; it ends there until its node sends the rest again.`,
     );
   }
   /** Folders in which something was made that a power cut could undo. */
@@ -53,12 +73,16 @@ export async function openAttemptLog(options: AttemptLogOptions): Promise<Attemp
   /** One at a time: whoever comes second must not return before the first is through. */
   const { run: inSyncLane } = createLane();
 
+  function end(): number {
+    return endOf(segments, base);
+  }
+
   function pathOf(segmentStart: number): string {
     return join(folders.attempt, segmentName(segmentStart));
   }
 
   async function append(offset: number, bytes: Uint8Array): Promise<number> {
-    if (offset !== endOf(segments) || bytes.byteLength === 0) return endOf(segments);
+    if (offset !== end() || bytes.byteLength === 0) return end();
     try {
       await tidy();
       const segment = segments.at(-1);
@@ -68,7 +92,7 @@ export async function openAttemptLog(options: AttemptLogOptions): Promise<Attemp
     } catch (cause) {
       throw diskProblem(cause, folders.root);
     }
-    return endOf(segments);
+    return end();
   }
 
   async function appendSegment(bytes: Uint8Array): Promise<void> {
@@ -78,7 +102,7 @@ export async function openAttemptLog(options: AttemptLogOptions): Promise<Attemp
       for (const folder of [folders.letters, folders.root])
         if (!durable.has(folder)) unsynced.add(dirname(folder));
     }
-    const segment: Segment = { offset: endOf(segments), size: 0, syncedSize: 0, isTorn: false };
+    const segment: Segment = { offset: end(), size: 0, syncedSize: 0, isTorn: false };
     await files.use({ path: pathOf(segment.offset), how: "create" }, async (file) => {
       segments.push(segment);
       unsynced.add(folders.attempt);
@@ -135,19 +159,20 @@ export async function openAttemptLog(options: AttemptLogOptions): Promise<Attemp
   }
 
   async function read(offset: number, limit: number): Promise<Uint8Array> {
-    const end = Math.min(endOf(segments), offset + limit);
-    if (offset >= end) return new Uint8Array(0);
-    const bytes = new Uint8Array(end - offset);
+    const stop = Math.min(end(), offset + limit);
+    if (offset >= stop) return new Uint8Array(0);
+    if (offset < start()) throw new Error(`byte ${offset} does not lie in ${folders.attempt} any more`);
+    const bytes = new Uint8Array(stop - offset);
     let filled = 0;
     try {
-      for (const span of spansOf(segments, offset, end)) {
+      for (const span of spansOf(segments, offset, stop)) {
         const path = pathOf(span.segment.offset);
         await files.use({ path, how: "read" }, (file) => readSpan(file, bytes, { span, path, filled }));
         filled += span.length;
       }
     } catch (error) {
       // Removed or cut while it was read: what is there now is the answer.
-      if (endOf(segments) < end) return await read(offset, limit);
+      if (end() < stop) return await read(offset, limit);
       throw error;
     }
     return bytes;
@@ -191,28 +216,50 @@ export async function openAttemptLog(options: AttemptLogOptions): Promise<Attemp
     segments = segments.slice(0, index + 1);
     segment.size = segment.syncedSize;
     segment.isTorn = true;
-    onProblem(
-      `${pathOf(segment.offset)} could not be made durable; its log ends at ${endOf(segments)} again.`,
-    );
+    onProblem(`${pathOf(segment.offset)} could not be made durable; its log ends at ${end()} again.`);
     await tidy().catch((error: unknown) => onProblem(`${folders.attempt} could not be tidied yet.`, error));
   }
 
   async function remove(): Promise<void> {
     const paths = [...segments.map((segment) => segment.offset), ...stale].map(pathOf);
     segments = [];
+    base = 0;
     unsynced.clear();
     try {
       for (const path of [...paths, folders.attempt]) await files.forget(path);
       await rm(folders.attempt, { recursive: true, force: true });
       stale = [];
     } catch (cause) {
-      ({ segments, stale } = chainSegments(await listSegmentFiles(folders.attempt)));
+      ({ segments, stale } = chainSegments(await listSegmentFiles(folders.attempt), base));
       throw diskProblem(cause, folders.root);
     }
   }
 
+  async function release(upTo: number): Promise<number> {
+    let freed = 0;
+    for (;;) {
+      const [first] = segments;
+      if (first === undefined || first.offset + first.size > upTo) break;
+      segments = segments.slice(1);
+      base = first.offset + first.size;
+      freed += first.size;
+      await files.forget(pathOf(first.offset));
+      await unlink(pathOf(first.offset)).catch(unlessMissing);
+    }
+    if (segments.length > 0) return freed;
+    base = Math.max(base, upTo);
+    await files.forget(folders.attempt);
+    // Not while something else lies in it.
+    await rmdir(folders.attempt).catch(() => undefined);
+    return freed;
+  }
+
   async function syncFolder(folder: string): Promise<void> {
     await files.use({ path: folder, how: "read" }, (file) => file.sync());
+  }
+
+  function start(): number {
+    return segments[0]?.offset ?? base;
   }
 
   function writing(segment: Segment) {
@@ -220,7 +267,10 @@ export async function openAttemptLog(options: AttemptLogOptions): Promise<Attemp
   }
 
   return {
-    size: () => endOf(segments),
+    size: end,
+    start,
+    pieces: () => segments.map(({ offset, size }) => ({ offset, end: offset + size })),
+    release: (upTo) => inLane(() => release(upTo)),
     append: (offset, bytes) => inLane(() => append(offset, bytes)),
     read,
     sync: () => inSyncLane(sync),

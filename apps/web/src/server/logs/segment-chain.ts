@@ -17,24 +17,25 @@ export type SegmentFile = { offset: number; size: number };
 export type Span = { segment: Segment; position: number; length: number };
 
 /**
- * What of the files found is the log: from byte 0 up to the first hole. What lies behind a hole, and what overlaps, cannot be
+ * What of the files found is the log: from its start up to the first hole. What lies behind a hole, and what overlaps, cannot be
  * part of a log without gaps; the node still has those bytes and sends them again. Nothing counts as synced: another process,
  * or another boot, wrote it.
  */
-export function chainSegments(files: SegmentFile[]): { segments: Segment[]; stale: number[] } {
+export function chainSegments(files: SegmentFile[], start: number): { segments: Segment[]; stale: number[] } {
   const segments: Segment[] = [];
   const stale: number[] = [];
   for (const { offset, size } of files.toSorted((a, b) => a.offset - b.offset)) {
-    if (stale.length === 0 && offset === endOf(segments)) {
+    if (stale.length === 0 && offset === endOf(segments, start)) {
       segments.push({ offset, size, syncedSize: 0, isTorn: false });
     } else stale.push(offset);
   }
   return { segments, stale };
 }
 
-export function endOf(segments: Segment[]): number {
+/** @param start where a log without segments ends. */
+export function endOf(segments: Segment[], start: number): number {
   const last = segments.at(-1);
-  return last ? last.offset + last.size : 0;
+  return last ? last.offset + last.size : start;
 }
 
 /** The parts that hold the bytes from `start` up to `end`, in order. */

@@ -1,18 +1,14 @@
 /**
- * The log store in files: every attempt's bytes in append-only segments under one folder, which belongs to one process.
- *
- * Owns: the logs in use and those used lately, the open files, and the line counts; all three are bounded. Invariants: there is
- * at most one `AttemptLog` of an attempt, so it has one line of writers; one that is in use is not dropped, and one that is
- * dropped loses nothing, since the files say it all. It refuses ids that are not of an attempt, and everything once closed.
+ * The log store in files: every attempt's bytes in append-only segments under one folder, which belongs to one process. Owns the
+ * open files, which are bounded. It refuses ids that are not of an attempt.
  */
 import { resolve } from "node:path";
 import { assert } from "@nexus/shared/assert";
 import type { LogStore } from "../services/ports.ts";
-import { type AttemptLog, openAttemptLog } from "./attempt-log.ts";
-import { createLineCounts } from "./line-counts.ts";
+import { openAttemptLog } from "./attempt-log.ts";
+import { createAttemptLogs } from "./attempt-logs.ts";
 import { createOpenFiles } from "./open-files.ts";
 import { attemptFolders } from "./segment-path.ts";
-import { linesBefore, tailOffset } from "./tail-offset.ts";
 
 export type SegmentLogStoreOptions = {
   /** Made when the first byte comes. */
@@ -29,138 +25,25 @@ export type SegmentLogStoreOptions = {
  */
 const SEGMENT_BYTES = 64 * 1024 * 1024;
 /** A quarter of the 1,024 descriptors that a process has by default on most systems; the rest are for sockets. */
-const OPEN_FILES_MAX = 256;
-/** More is answered in pieces: a caller's limit is not a promise of memory. */
-export const READ_BYTES_MAX = 4 * 1024 * 1024;
-/** Chains in memory, a few hundred bytes each. */
-const LOGS_MAX = 4096;
-/** Counts of 16 GiB of log, about 3 MiB of memory. */
-const LINE_COUNTS_MAX = 64 * 1024;
+export const OPEN_FILES_MAX = 256;
 /** A sync holds one of libuv's four threads for as long as the disk likes; half of them stay free for reads and appends. */
 const SYNCS_AT_ONCE = 2;
-
-type Entry = { log: Promise<AttemptLog>; users: number };
 
 export function createSegmentLogStore(options: SegmentLogStoreOptions): LogStore {
   const { segmentBytes = SEGMENT_BYTES, openFilesMax = OPEN_FILES_MAX, onProblem } = options;
   const root = resolve(options.root);
   assert(Number.isInteger(segmentBytes) && segmentBytes > 0, "a segment must hold something");
   const files = createOpenFiles(openFilesMax);
-  const counts = createLineCounts(LINE_COUNTS_MAX);
   const durable = new Set<string>();
-  const syncs = createTurnstile(SYNCS_AT_ONCE);
-  /** The one used longest ago first. */
-  const entries = new Map<string, Entry>();
-  let busy = 0;
-  const quiet = Promise.withResolvers<void>();
-  let closed: Promise<void> | null = null;
-
-  async function use<T>(attempt: string, work: (log: AttemptLog) => T | Promise<T>): Promise<T> {
-    assert(!closed, "the log store is closed");
-    const entry = entries.get(attempt) ?? { log: open(attempt), users: 0 };
-    entries.delete(attempt);
-    entries.set(attempt, entry);
-    entry.users += 1;
-    busy += 1;
-    try {
-      return await work(await entry.log);
-    } finally {
-      entry.users -= 1;
-      busy -= 1;
-      if (closed && busy === 0) quiet.resolve();
-      if (entries.size > LOGS_MAX) dropIdle();
-    }
-  }
-
-  function open(attempt: string): Promise<AttemptLog> {
-    const folders = attemptFolders(root, attempt);
-    const onDamage = onProblem ?? (() => undefined);
-    const log = openAttemptLog({ folders, files, segmentBytes, durable, onProblem: onDamage });
-    // What could not be read is not kept: the next caller tries again.
-    log.catch(() => entries.delete(attempt));
-    return log;
-  }
-
-  function dropIdle(): void {
-    for (const [attempt, { users }] of entries) {
-      if (entries.size <= LOGS_MAX) return;
-      if (users === 0) entries.delete(attempt);
-    }
-  }
-
-  /** What was begun is brought to its end. */
-  async function shut(): Promise<void> {
-    if (busy > 0) await quiet.promise;
-    await files.close();
-  }
-
-  return {
-    size: (attempt) => use(attempt, (log) => log.size()),
-    async append(attempt, offset, bytes) {
-      assertCount(offset, "an offset");
-      return await use(attempt, (log) => log.append(offset, bytes));
-    },
-    async read(attempt, offset, limit) {
-      assertCount(offset, "an offset");
-      assertCount(limit, "a limit");
-      return await use(attempt, (log) => log.read(offset, Math.min(limit, READ_BYTES_MAX)));
-    },
-    async tailOffset(attempt, lines, signal) {
-      assertCount(lines, "a number of lines");
-      return use(attempt, (log) => {
-        const read = untilAborted(log.read, signal);
-        return tailOffset({ attempt, size: log.size(), lines, read, counts });
-      });
-    },
-    async linesBefore(attempt, offset, signal) {
-      assertCount(offset, "an offset");
-      return use(attempt, (log) => {
-        const read = untilAborted(log.read, signal);
-        return linesBefore({ attempt, size: log.size(), offset, read, counts });
-      });
-    },
-    sync: (attempt) => use(attempt, (log) => syncs.run(log.sync)),
-    remove(attempt) {
-      return use(attempt, async (log) => {
-        await log.remove();
-        counts.forget(attempt);
-      });
-    },
-    close() {
-      closed ??= shut();
-      return closed;
-    },
-  };
-}
-
-type Read = (offset: number, limit: number) => Promise<Uint8Array>;
-
-function untilAborted(read: Read, signal: AbortSignal | undefined): Read {
-  return async (offset, limit) => {
-    signal?.throwIfAborted();
-    return await read(offset, limit);
-  };
-}
-
-function assertCount(value: number, what: string): void {
-  assert(Number.isSafeInteger(value) && value >= 0, `${what} must be a whole number from 0 on, not ${value}`);
-}
-
-/** Lets `most` pieces of work run at once; the others wait in line. */
-function createTurnstile(most: number) {
-  const waiting: (() => void)[] = [];
-  let inside = 0;
-  return {
-    async run<T>(work: () => Promise<T>): Promise<T> {
-      if (inside < most) inside += 1;
-      else await new Promise<void>((resolve) => waiting.push(resolve));
-      try {
-        return await work();
-      } finally {
-        const next = waiting.shift();
-        if (next) next();
-        else inside -= 1;
-      }
-    },
-  };
+  const { use: _, ...store } = createAttemptLogs({
+    open: async (attempt) =>
+      await openAttemptLog({
+        ...{ files, segmentBytes, durable },
+        folders: attemptFolders(root, attempt),
+        onProblem: onProblem ?? (() => undefined),
+      }),
+    syncsAtOnce: SYNCS_AT_ONCE,
+    onClose: () => files.close(),
+  });
+  return { ...store, isFar: false, problem: () => null };
 }

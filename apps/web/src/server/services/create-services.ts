@@ -114,7 +114,7 @@ export function createServices(ctx: ServiceContext): Services {
     problems() {
       const full = ctx.fullDisk?.() ?? null;
       const own = full === null ? [] : [{ code: "disk_full", message: full }];
-      return [...own, ...[agentLog.problem()].filter((problem) => problem !== null)];
+      return [...own, ...[ctx.logs.problem(), agentLog.problem()].filter((problem) => problem !== null)];
     },
   };
 

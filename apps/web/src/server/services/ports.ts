@@ -117,8 +117,12 @@ export type LogStore = {
   tailOffset(attempt: string, lines: number, signal?: AbortSignal): Promise<number>;
   /** How many line ends lie before the byte. */
   linesBefore(attempt: string, offset: number, signal?: AbortSignal): Promise<number>;
-  /** Makes what was appended survive a power cut. */
+  /** Makes what was appended survive a power cut, or the loss of this machine where logs have a home elsewhere. */
   sync(attempt: string): Promise<void>;
+  /** A sync may take as long as a network likes: no job's end and no node waits for it. */
+  readonly isFar: boolean;
   remove(attempt: string): Promise<void>;
+  /** What is wrong with all of it, for people. */
+  problem(): { code: string; message: string } | null;
   close(): Promise<void>;
 };

@@ -31,9 +31,9 @@ export type AgentLog = {
   ): Promise<ServerMessage[]>;
   /** Bytes stored; 0 while the store cannot tell. */
   sizeOf(attempt: string): Promise<number>;
-  /** Whether all of it is stored; makes it durable if so. */
+  /** Whether all of it is stored; makes it durable if so. A store that is far is not waited for: `close` does that. */
   isWhole(attempt: string, logBytes: number): Promise<boolean>;
-  /** Closes ended attempts whose log is whole. @returns those that the node may forget. */
+  /** Closes ended attempts whose log is whole. @returns those that the node may forget now; it is told of others later. */
   close(attempts: LiveAttempt[]): Promise<string[]>;
   /** Why no more of a log is stored now. */
   troubleOf(attempt: string): LogTrouble | null;
@@ -50,7 +50,10 @@ export function createAgentLog(ctx: ServiceContext, world: World, lane: WriteLan
   const stalled = new Set<string>();
   /** Until something of them was stored. */
   const troubles = new Map<string, Trouble>();
+  /** Whose logs are on their way into a store that is far. */
+  const closing = new Set<string>();
   let retry: NodeJS.Timeout | null = null;
+  let isStopped = false;
   const closer = createBatcher<LiveAttempt, null>(async (attempts) => {
     await lane.run(async () => {
       const rows = attempts.map((attempt) => attempt.rowId);
@@ -73,7 +76,8 @@ export function createAgentLog(ctx: ServiceContext, world: World, lane: WriteLan
       if (attempt.targetId !== node.targetId || attempt.fence !== message.fence || stalled.has(id)) return [];
       let size: number;
       try {
-        size = await logs.size(id);
+        // A log that cannot be looked at may still begin.
+        size = await logs.size(id).catch((error: unknown) => (offset === 0 ? 0 : Promise.reject(error)));
         if (offset !== size) return [{ type: "log_ack", attempt: id, logBytes: size, rewind: true }];
         size = await logs.append(id, offset, bytes);
       } catch (error) {
@@ -97,22 +101,16 @@ export function createAgentLog(ctx: ServiceContext, world: World, lane: WriteLan
     },
     async isWhole(attempt, logBytes) {
       if (logBytes === 0) return true;
-      try {
-        if ((await logs.size(attempt)) < logBytes) return false;
-        await logs.sync(attempt);
-        // What could not be made durable was given up: the log may be shorter now.
-        const isWhole = (await logs.size(attempt)) >= logBytes;
-        if (isWhole) clear(attempt);
-        return isWhole;
-      } catch (error) {
-        stall(attempt, error);
-        return false;
-      }
+      return logs.isFar ? false : await makeWhole(attempt, logBytes);
     },
     async close(attempts) {
+      if (logs.isFar) {
+        for (const attempt of attempts) void closeFar(attempt);
+        return [];
+      }
       const whole = await Promise.all(
         attempts.map(async (attempt) =>
-          attempt.ended && (await agentLog.isWhole(attempt.id, attempt.ended.logBytes)) ? attempt : [],
+          attempt.ended && (await makeWhole(attempt.id, attempt.ended.logBytes)) ? attempt : [],
         ),
       ).then((found) => found.flat());
       await Promise.all(whole.map((attempt) => closer.add(attempt)));
@@ -131,6 +129,7 @@ export function createAgentLog(ctx: ServiceContext, world: World, lane: WriteLan
       return { code: `log_${latest.code}`, message };
     },
     stop() {
+      isStopped = true;
       if (retry) clearTimeout(retry);
     },
   };
@@ -145,6 +144,45 @@ export function createAgentLog(ctx: ServiceContext, world: World, lane: WriteLan
 
   function tell(attempt: LiveAttempt, logBytes: number, ended: boolean): void {
     events.emit("log", { teamId: attempt.teamId, job: attempt.job, attempt: attempt.id, logBytes, ended });
+  }
+
+  async function makeWhole(attempt: string, logBytes: number): Promise<boolean> {
+    if (logBytes === 0) return true;
+    try {
+      if ((await logs.size(attempt)) < logBytes) return false;
+      await logs.sync(attempt);
+      // What could not be made durable was given up: the log may be shorter now.
+      const isWhole = (await logs.size(attempt)) >= logBytes;
+      if (isWhole) clear(attempt);
+      return isWhole;
+    } catch (error) {
+      stall(attempt, error);
+      return false;
+    }
+  }
+
+  /** Beside everything else; the node hears of it when it is done. */
+  async function closeFar(attempt: LiveAttempt): Promise<void> {
+    const { id, targetId, ended } = attempt;
+    if (ended === null || stalled.has(id)) return;
+    if ((await agentLog.sizeOf(id)) < ended.logBytes || closing.has(id)) return;
+    closing.add(id);
+    try {
+      if (!(await makeWhole(id, ended.logBytes))) return;
+      await closer.add(attempt);
+      hub.send(targetId, { type: "forget", attempts: [id] });
+    } catch (error) {
+      ctx.log("error", "an attempt was not closed", { attempt: id, error: String(error) });
+      askLater(id);
+    } finally {
+      closing.delete(id);
+    }
+  }
+
+  function askLater(id: string): void {
+    if (isStopped) return;
+    stalled.add(id);
+    retry ??= setTimeout(askAgain, ctx.timing.logRetryMs).unref();
   }
 
   /** This log waits; the node's other logs, and its session, go on. */
@@ -163,10 +201,9 @@ export function createAgentLog(ctx: ServiceContext, world: World, lane: WriteLan
       why,
     };
     const before = troubles.get(id);
-    stalled.add(id);
+    askLater(id);
     troubles.delete(id);
     troubles.set(id, trouble);
-    retry ??= setTimeout(askAgain, ctx.timing.logRetryMs).unref();
     if (before?.message === trouble.message) return;
     const target = world.fleet.get(attempt.targetId);
     if (target) {
@@ -200,8 +237,11 @@ export function createAgentLog(ctx: ServiceContext, world: World, lane: WriteLan
     stalled.clear();
     for (const id of [...troubles.keys()]) if (!world.live.attempts.has(id)) clear(id);
     for (const id of again) {
-      const targetId = world.live.attempts.get(id)?.targetId;
-      if (targetId === undefined) continue;
+      const attempt = world.live.attempts.get(id);
+      if (attempt === undefined) continue;
+      const { targetId } = attempt;
+      // All of it may be here already, and only the store was away.
+      if (logs.isFar) void closeFar(attempt);
       logs.size(id).then(
         (logBytes) =>
           hub.send(targetId, { type: "log_ack", attempt: id, logBytes, rewind: true, again: true }),

@@ -37,7 +37,11 @@ export function createJobLogs(
   }
 
   async function sizeOf(row: JobRow): Promise<number> {
-    return row.attempt === null ? 0 : await agentLog.sizeOf(row.attempt);
+    if (row.attempt === null) return 0;
+    // A live log that cannot be looked at grows later; one that has ended must not be taken for an empty one.
+    return world.live.attempts.has(row.attempt)
+      ? await agentLog.sizeOf(row.attempt)
+      : await logs.size(row.attempt);
   }
 
   return {

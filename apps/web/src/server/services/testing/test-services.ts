@@ -98,10 +98,14 @@ export function simulatedGpus(count: number, name = "NVIDIA H100"): GpuFacts[] {
   }));
 }
 
-/** @param logFolder where logs go, when it must be a disk of its own. */
+/**
+ * @param logFolder where logs go, when it must be a disk of its own.
+ * @param openLogs their home, when it is not that of files.
+ */
 export async function startTestServices(
   timing: Partial<ServiceTiming> = {},
   logFolder?: string,
+  openLogs?: () => Promise<LogStore>,
 ): Promise<TestServices> {
   const db = await createTestDatabase();
   const folder = mkdtempSync(join(tmpdir(), "nexus-services-"));
@@ -193,7 +197,7 @@ export async function startTestServices(
 
   async function open(): Promise<Pick<TestServices, "services" | "events" | "logs">> {
     const events = createEventBus((error) => problems.push(String(error)));
-    const logs = createSegmentLogStore({ root: logFolder ?? folder });
+    const logs = (await openLogs?.()) ?? createSegmentLogStore({ root: logFolder ?? folder });
     term = await takeTestTerm(db);
     const services = createServices({
       db: term.client.db,
