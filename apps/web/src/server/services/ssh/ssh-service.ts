@@ -116,7 +116,12 @@ export function createSshService(ctx: SshContext) {
     await Promise.all(Array.from({ length: Math.min(input.parallel, machines.length) }, worker));
     run.end();
     for (const { reach } of machines) ctx.connector.forget(sshTargetOf(ctx, run.principal, reach).id);
-    setTimeout(() => runs.delete(run.id), ENDED_KEEP_MS).unref();
+    forgetLater(run.id);
+  }
+
+  /** On its own: a timer made where the credentials are at hand would keep them for as long as it waits. */
+  function forgetLater(id: string): void {
+    setTimeout(() => runs.delete(id), ENDED_KEEP_MS).unref();
   }
 
   async function workOn(
