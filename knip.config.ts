@@ -30,7 +30,12 @@ const config: KnipConfig = {
       playwright: { config: ["tests/e2e/playwright.config.ts"], entry: ["tests/e2e/**/*.e2e.ts"] },
     },
     "apps/web": {
-      entry: ["server.ts", "src/server/logs/search-worker.ts", "src/**/testing/*-program.ts"],
+      entry: [
+        "server.ts",
+        "src/server/logs/search-worker.ts",
+        "src/**/testing/*-program.ts",
+        "src/app/dev/gallery/page.dev.tsx",
+      ],
       project: ["src/**/*.{ts,tsx,css}", "*.{ts,mjs}"],
       // better-auth asks for the first four as peers; named here, so that they are pinned together. The bundled server finds ssh2,
       // which packages/ssh imports, beside itself.

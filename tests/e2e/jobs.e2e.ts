@@ -25,6 +25,19 @@ test("[W22] a job submitted in the browser streams its log there, and shows how 
   await expect(page.getByText("code 7")).toBeVisible();
 });
 
+test("[W34] Ctrl and Enter submit from every field, also from the checkbox", async ({ page }) => {
+  await page.goto("/submit?target=plain");
+  await page.getByLabel("Command").fill("echo by the keys");
+  await page.getByLabel("GPUs").fill("0");
+  await page.getByLabel("Run in a shell").focus();
+  await page.keyboard.press("Control+Enter");
+  await expect(page).toHaveURL(/\/jobs\/j_/);
+});
+
+test("[W44] what is built for use has no gallery", async ({ nexus }) => {
+  expect((await fetch(`${nexus.url}/dev/gallery`)).status).toBe(404);
+});
+
 test("[W22] the cancel button ends a running job", async ({ page, nexus }) => {
   const job = await nexus.submit({ command: ["sleep", "1000"], target: "plain", gpus: 0 });
   await page.goto(`/jobs/${job.id}`);

@@ -10,6 +10,8 @@ export type CliContext = {
   /** The bundle that runs. */
   scriptPath: string;
   nodePath: string;
+  /** The file by which a person started us. */
+  program: string;
   platform: NodeJS.Platform;
   uid: number | null;
   stdin: ReadStream;

@@ -19,6 +19,7 @@ const context: CliContext = {
   version: manifest.version,
   scriptPath: fileURLToPath(import.meta.url),
   nodePath: process.execPath,
+  program: process.argv[1] ?? fileURLToPath(import.meta.url),
   platform: process.platform,
   uid: process.getuid?.() ?? null,
   stdin,

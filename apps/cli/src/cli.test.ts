@@ -702,6 +702,17 @@ describe("what a job is told", () => {
     expect(code).toBe(1);
     expect(stdout).toContain("it already succeeded");
   });
+
+  it("[N9] kill ends with the code of the one reason for which nothing could be ended, as other commands do", async () => {
+    server.answers["jobs.cancel"] = ({ jobs }) => ({
+      results: (jobs as string[]).map((job) => ({
+        job,
+        ...{ ok: false, code: job === "j_done" ? "invalid_state" : "not_found", message: "no" },
+      })),
+    });
+    expect((await nexus(["kill", "j_zzzz", "j_yyyy"])).code).toBe(66);
+    expect((await nexus(["kill", "j_zzzz", "j_done"])).code).toBe(1);
+  });
 });
 
 describe("queues", () => {

@@ -1,5 +1,6 @@
 /** `nexus-agent enroll [token]`: this machine becomes a node. Asks once, then is done; `--run` goes on into `run`. */
 import { hostname } from "node:os";
+import { delimiter } from "node:path";
 import { showPin } from "@nexus/shared/crypto/fingerprint";
 import { NexusError } from "@nexus/shared/errors";
 import { decodeEnrollToken } from "@nexus/shared/protocol/enroll-token";
@@ -9,6 +10,7 @@ import type { Command } from "commander";
 import { type CliContext, say } from "../cli-context.ts";
 import type { GpuDriver } from "../gpu/driver.ts";
 import { readHostFacts } from "../host/facts.ts";
+import { invocation } from "../invocation.ts";
 import { jobUser, loginUser } from "../job-user.ts";
 import { enrollAt, meetServer } from "../link/enroll.ts";
 import { readIdentity } from "../link/identity-store.ts";
@@ -78,9 +80,11 @@ async function enroll(context: CliContext, given: string | undefined, options: E
     await driver.close();
   }
   if (options.run === true) return await runAgent(context, { allowRoot: options.allowRoot === true });
+  const { program, nodePath, env } = context;
+  const us = await invocation({ program, nodePath, searched: (env.PATH ?? "").split(delimiter) });
   say(context, "Next:");
-  say(context, "  npx nexus-agent install-service   keep it running, also after a reboot");
-  say(context, "  npx nexus-agent run               run it here, in this terminal");
+  say(context, `  ${us} install-service   keep it running, also after a reboot`);
+  say(context, `  ${us} run               run it here, in this terminal`);
 }
 
 async function refuseSecondIdentity(context: CliContext, isForced: boolean): Promise<void> {

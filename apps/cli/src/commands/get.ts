@@ -1,11 +1,13 @@
 import type { Job, JobTimelineEvent } from "@nexus/shared/api/schemas";
+import { commandText } from "@nexus/shared/command-text";
+import { durationText } from "@nexus/shared/duration-text";
 import { jobEventWords } from "@nexus/shared/machines/job-event-words";
 import type { Command } from "commander";
 import { connect } from "../api/connect.ts";
 import { type Cli, print } from "../cli.ts";
 import { findJob } from "../jobs/find-job.ts";
-import { commandText, stateCell, timeText, whyText } from "../jobs/job-cells.ts";
-import { agoText, bytesText, clockText, durationText, memoryText } from "../terminal/amounts.ts";
+import { stateCell, timeText, whyText } from "../jobs/job-cells.ts";
+import { agoText, bytesText, clockText, memoryText } from "../terminal/amounts.ts";
 import { plainJson } from "../terminal/plain.ts";
 import { withSpinner } from "../terminal/spinner.ts";
 import { type Cell, tableLines } from "../terminal/table.ts";

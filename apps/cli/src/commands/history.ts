@@ -1,10 +1,10 @@
 import type { Job } from "@nexus/shared/api/schemas";
+import { commandText } from "@nexus/shared/command-text";
 import { NexusError } from "@nexus/shared/errors";
 import type { Command } from "commander";
 import type { Api } from "../api/api.ts";
 import { connect } from "../api/connect.ts";
 import { type Cli, print } from "../cli.ts";
-import { commandText } from "../jobs/job-cells.ts";
 import { jobTable } from "../jobs/job-table.ts";
 import { parseCount, within } from "../terminal/parse-amounts.ts";
 import { plainJson } from "../terminal/plain.ts";

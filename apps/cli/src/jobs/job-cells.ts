@@ -1,7 +1,8 @@
 import type { Job } from "@nexus/shared/api/schemas";
+import { commandText } from "@nexus/shared/command-text";
+import { durationText } from "@nexus/shared/duration-text";
 import { isFinal, type JobState } from "@nexus/shared/machines/job";
 import { explainReason } from "@nexus/shared/scheduler/reason";
-import { durationText } from "../terminal/amounts.ts";
 import type { Ink } from "../terminal/paint.ts";
 import type { Cell } from "../terminal/table.ts";
 
@@ -22,13 +23,6 @@ const LOOK: Record<JobState, { icon: string; ink: Ink }> = {
 export function stateCell({ state }: Pick<Job, "state">): Cell {
   const { icon, ink } = LOOK[state];
   return { text: `${icon} ${state.replace("_", " ")}`, ink };
-}
-
-/** As one would type it; long ones are cut by the table. */
-export function commandText(command: string[]): string {
-  return command
-    .map((arg) => (/^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", "'\\''")}'`))
-    .join(" ");
 }
 
 export function titleText(job: Job): string {

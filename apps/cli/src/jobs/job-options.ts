@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import type { JobSpecInput } from "@nexus/shared/api/schemas";
+import { durationText } from "@nexus/shared/duration-text";
 import { NexusError } from "@nexus/shared/errors";
 import { GPUS_PER_JOB_MAX } from "@nexus/shared/protocol/limits";
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
-import { durationText } from "../terminal/amounts.ts";
 import {
   DAY_MS,
   parseCount,

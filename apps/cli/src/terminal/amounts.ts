@@ -1,13 +1,5 @@
-/** Amounts as people read them: two units at most, no false precision. */
-export function durationText(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  if (seconds < 60) return `${seconds}s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return joined([minutes, "m"], [seconds % 60, "s"]);
-  const hours = Math.floor(minutes / 60);
-  if (hours < 48) return joined([hours, "h"], [minutes % 60, "m"]);
-  return joined([Math.floor(hours / 24), "d"], [hours % 24, "h"]);
-}
+/** Amounts as people read them, with no false precision. */
+import { durationText } from "@nexus/shared/duration-text";
 
 export function agoText(ms: number): string {
   return ms < 1000 ? "now" : `${durationText(ms)} ago`;
@@ -41,8 +33,4 @@ export function bytesText(bytes: number): string {
 
 export function countText(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-function joined([big, bigUnit]: [number, string], [small, smallUnit]: [number, string]): string {
-  return small === 0 ? `${big}${bigUnit}` : `${big}${bigUnit} ${small}${smallUnit}`;
 }

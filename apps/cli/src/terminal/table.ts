@@ -29,11 +29,7 @@ const CUT_MIN = 3;
 /** Lines of an aligned table. Every cell is made harmless here, so no caller can forget it. */
 export function tableLines(columns: Column[], rows: Cell[][], settings: TableSettings): string[] {
   const { paint, indent = "" } = settings;
-  const texts = rows.map((row) => row.map((cell) => plain(typeof cell === "string" ? cell : cell.text)));
-  const natural = columns.map(({ title }, at) =>
-    Math.max(displayWidth(title), ...texts.map((row) => displayWidth(row[at] ?? ""))),
-  );
-  const widths = fitColumns(columns, natural, settings);
+  const { texts, widths } = measure(columns, rows, settings);
   const shown = columns.flatMap((column, at) => (widths[at] === null ? [] : [{ ...column, at }]));
 
   function line(cells: string[], ink: (at: number) => Ink | null): string {
@@ -69,6 +65,22 @@ export function tableLines(columns: Column[], rows: Cell[][], settings: TableSet
     }),
   );
   return columns.some(({ title }) => title !== "") ? [head, ...body] : body;
+}
+
+/** The titles of columns that say something and for which the terminal is too narrow. */
+export function columnsLeftOut(columns: Column[], rows: Cell[][], settings: TableSettings): string[] {
+  const { texts, widths } = measure(columns, rows, settings);
+  return columns.flatMap(({ title }, at) =>
+    widths[at] === null && texts.some((row) => (row[at] ?? "") !== "") ? [title] : [],
+  );
+}
+
+function measure(columns: Column[], rows: Cell[][], settings: TableSettings) {
+  const texts = rows.map((row) => row.map((cell) => plain(typeof cell === "string" ? cell : cell.text)));
+  const natural = columns.map(({ title }, at) =>
+    Math.max(displayWidth(title), ...texts.map((row) => displayWidth(row[at] ?? ""))),
+  );
+  return { texts, widths: fitColumns(columns, natural, settings) };
 }
 
 /** @returns the width of each column; null for those that are left out. */

@@ -79,6 +79,8 @@ export type RuntimeOptions = {
   certificate: string | undefined;
   /** The agent's file, for machines that it is brought to. */
   agentScript: string;
+  /** The agent as a package for npx; null where none was built. */
+  agentPackage: EnrollContext["agentPackage"];
   /** For programs that are started: ssh's proxies, npm. */
   programEnv: Readonly<Record<string, string | undefined>>;
 };
@@ -95,6 +97,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     spkiPin,
     certificate,
     agentScript,
+    agentPackage,
     programEnv,
   } = options;
   const { db, sql } = client;
@@ -172,6 +175,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     events,
     origins: () => origins,
     spkiPin,
+    agentPackage,
     targetChanged: (targetId) => services.refreshTarget(targetId),
     disconnect: hub.disconnect,
   };

@@ -14,6 +14,7 @@ import { createActiveSeat } from "./active-seat.ts";
 import { createDb } from "./db/client.ts";
 import type { Env } from "./env.ts";
 import { routeUpgrade } from "./gateway/upgrade.ts";
+import { openAgentPackage } from "./http/agent-package.ts";
 import { createGate } from "./http/gate.ts";
 import { originsOf, reachableHosts } from "./http/reachable-origins.ts";
 import { serveHttp } from "./http/serve-http.ts";
@@ -59,9 +60,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     undo.push(() => client.close());
     // Next's decoy hears upgrades only in development; it never listens.
     const decoy = new Server();
-    const [pages, masterKey] = await Promise.all([
+    const [pages, masterKey, agentPackage] = await Promise.all([
       openPages({ appDir, isDev: env.NEXUS_DEV, decoy }),
       loadMasterKey({ home: env.NEXUS_HOME, given: env.NEXUS_MASTER_KEY }),
+      openAgentPackage(join(appDir, "dist/agent/nexus-agent.tgz")),
     ]);
     undo.push(() => pages.close());
 
@@ -142,7 +144,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       // Statements that nobody will answer would keep us from ending, and so from coming back, for seconds.
       opened.ended.then(ours.giveUp, ours.giveUp);
       const given = {
-        ...{ env, log, masterKey, version, origins, spkiPin, certificate },
+        ...{ env, log, masterKey, version, origins, spkiPin, certificate, agentPackage },
         ...{ agentScript: join(appDir, "dist/agent/nexus-agent.js"), programEnv: env.programEnv },
       };
       const runtime = await createRuntime({ ...given, client: ours, right }).catch(async (cause: unknown) => {
@@ -165,6 +167,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       const parts = {
         api,
         enroll,
+        agentPackage,
         isReady,
         problems,
         pages: pages.handle,

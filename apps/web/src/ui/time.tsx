@@ -1,6 +1,7 @@
 "use client";
+import { durationText } from "@nexus/shared/duration-text";
 import { useNow } from "./clock.ts";
-import { formatAbsolute, formatDuration, formatRelative } from "./format.ts";
+import { formatAbsolute, formatRelative } from "./format.ts";
 
 /** A moment, relative, with the absolute time on hover. */
 export function Time({ atMs, className }: { atMs: number; className?: string }) {
@@ -19,9 +20,9 @@ export function Time({ atMs, className }: { atMs: number; className?: string }) 
 
 /** How long something took, or has taken so far. */
 export function Duration({ fromMs, toMs }: { fromMs: number; toMs: number | null }) {
-  return toMs === null ? <RunningDuration fromMs={fromMs} /> : <span>{formatDuration(toMs - fromMs)}</span>;
+  return toMs === null ? <RunningDuration fromMs={fromMs} /> : <span>{durationText(toMs - fromMs)}</span>;
 }
 
 function RunningDuration({ fromMs }: { fromMs: number }) {
-  return <span>{formatDuration(useNow() - fromMs)}</span>;
+  return <span>{durationText(useNow() - fromMs)}</span>;
 }

@@ -156,7 +156,10 @@ export const contract = {
       enrollToken: enrollTokenSchema,
       /** Shown once; the server keeps only its public half. */
       secret: z.string(),
+      /** With the published package. */
       command: z.string(),
+      /** With the package that this control plane serves; null where npx would not trust its certificate, or none was built. */
+      fromHere: z.object({ command: z.string(), sha256: z.string() }).nullable(),
     }),
   },
   "enrollTokens.list": { kind: "query", role: "admin", input: none, output: z.array(enrollTokenSchema) },
@@ -298,7 +301,15 @@ export const contract = {
       graceMs: z.int().min(0).max(3_600_000).optional(),
     }),
     output: z.object({
-      results: z.array(z.object({ job: z.string(), ok: z.boolean(), message: z.string() })),
+      results: z.array(
+        z.object({
+          job: z.string(),
+          ok: z.boolean(),
+          message: z.string(),
+          /** An error code, where it was refused. */
+          code: z.string().optional(),
+        }),
+      ),
     }),
   },
 

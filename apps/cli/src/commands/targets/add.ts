@@ -1,4 +1,5 @@
 import type { EnrollToken } from "@nexus/shared/api/schemas";
+import { durationText } from "@nexus/shared/duration-text";
 import { NexusError } from "@nexus/shared/errors";
 import type { Command } from "commander";
 import type { Api } from "../../api/api.ts";
@@ -6,7 +7,6 @@ import { connect } from "../../api/connect.ts";
 import { type Cli, note, print } from "../../cli.ts";
 import { pairs } from "../../jobs/job-options.ts";
 import { addSshOptions } from "../../ssh/ssh-options.ts";
-import { durationText } from "../../terminal/amounts.ts";
 import { DAY_MS, parseCount, parseDurationMs, within } from "../../terminal/parse-amounts.ts";
 import { plain, plainJson } from "../../terminal/plain.ts";
 import { startSpinner } from "../../terminal/spinner.ts";
@@ -71,16 +71,23 @@ export function addTargetsAdd(targets: Command, cli: Cli): void {
 
 async function addTarget(cli: Cli, name: string | undefined, options: AddOptions): Promise<void> {
   const { api } = await connect(cli);
-  const { enrollToken, secret, command } = await api.call("enrollTokens.create", {
+  const { enrollToken, secret, command, fromHere } = await api.call("enrollTokens.create", {
     labels: pairs(options.label ?? [], "--label"),
     ...(name === undefined ? {} : { name }),
     ...(options.uses === undefined ? {} : { usesMax: parseUses(options.uses) }),
     ...(options.ttl === undefined ? {} : { ttlMs: parseTtl(options.ttl) }),
   });
-  if (options.json) print(cli, plainJson({ type: "token", enrollToken, secret, command }));
+  if (options.json) print(cli, plainJson({ type: "token", enrollToken, secret, command, fromHere }));
   else {
     const forMs = enrollToken.expiresAtMs - enrollToken.createdAtMs;
     note(cli, `Run this on the machine, within ${durationText(forMs)}:\n`);
+    if (fromHere) {
+      print(cli, plain(fromHere.command));
+      note(
+        cli,
+        cli.paintErr("dim", `\n(SHA-256 ${fromHere.sha256}) or, where npx has the published package:\n`),
+      );
+    }
     print(cli, plain(command));
     note(cli, "");
   }
@@ -99,6 +106,12 @@ const parseTtl = (text: string) =>
   within(parseDurationMs(text, "--ttl"), "--ttl", { min: 60_000, max: 30 * DAY_MS, show: durationText });
 
 async function waitForTarget(cli: Cli, api: Api, { id }: EnrollToken) {
+  if (!cli.stderr.isTTY) {
+    note(
+      cli,
+      "Waiting for it to connect; Ctrl-C leaves, --no-wait does not wait, and the command still works.",
+    );
+  }
   const spinner = startSpinner(
     cli.stderr,
     "Waiting for the machine (Ctrl-C leaves; the command still works)",

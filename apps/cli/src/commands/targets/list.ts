@@ -4,7 +4,7 @@ import { type Cli, print } from "../../cli.ts";
 import { agoText } from "../../terminal/amounts.ts";
 import { plainJson } from "../../terminal/plain.ts";
 import { withSpinner } from "../../terminal/spinner.ts";
-import { type Cell, tableLines } from "../../terminal/table.ts";
+import { type Cell, columnsLeftOut, tableLines } from "../../terminal/table.ts";
 import { addJsonOption } from "../common-options.ts";
 import { gpuSummary, isUncontained, targetStateCell } from "./target-cells.ts";
 
@@ -44,7 +44,12 @@ export function addTargetsList(targets: Command, cli: Cli): void {
       { title: "LABELS", cutTo: 8, leaveOut: 5 },
       { title: "NOTICE", cutTo: 16, leaveOut: 4, wraps: true },
     ];
-    print(cli, tableLines(columns, rows, { paint: cli.paint, columns: cli.columns }));
+    const settings = { paint: cli.paint, columns: cli.columns };
+    print(cli, tableLines(columns, rows, settings));
+    const leftOut = columnsLeftOut(columns, rows, settings);
+    if (leftOut.length > 0) {
+      print(cli, cli.paint("dim", `too narrow for ${leftOut.join(", ")}: widen it, or add --json`));
+    }
     if (fleet.targets.some(isUncontained)) print(cli, cli.paint("dim", UNCONTAINED));
     if (chosen !== undefined) print(cli, cli.paint("dim", "* where jobs go when you name no target"));
   });

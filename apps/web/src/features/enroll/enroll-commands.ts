@@ -3,11 +3,16 @@ import type { OutputOf } from "@nexus/shared/api/contract";
 
 export type CreatedToken = OutputOf<"enrollTokens.create">;
 
-/** `quick` is the server's own one-liner; `careful` gives the same token through the environment, out of sight of `ps`. */
-export function enrollCommands({ command, secret }: Pick<CreatedToken, "command" | "secret">): {
+/** `quick` is the one-liner that works soonest: with the package of this server, where npx takes it; `careful` gives the same token through the environment, out of sight of `ps`. */
+export function enrollCommands({
+  command,
+  fromHere,
+  secret,
+}: Pick<CreatedToken, "command" | "fromHere" | "secret">): {
   quick: string;
   careful: string;
 } {
-  const without = command.replace(secret, "").replaceAll(/\s+/g, " ").trim();
-  return { quick: command, careful: `NEXUS_ENROLL_TOKEN='${secret}' ${without}` };
+  const best = fromHere?.command ?? command;
+  const without = best.replace(secret, "").replaceAll(/\s+/g, " ").trim();
+  return { quick: best, careful: `NEXUS_ENROLL_TOKEN='${secret}' ${without}` };
 }

@@ -15,6 +15,16 @@ export function RunStep({ created }: { created: CreatedToken }) {
         identity against the token.
       </p>
       <CommandBox command={quick} />
+      {created.fromHere && (
+        <div className="flex flex-col gap-2 text-12 text-content-3">
+          <p>
+            It takes the agent from this server; the package's SHA-256 is{" "}
+            <code className="break-all font-mono">{created.fromHere.sha256}</code>. Where npx has the
+            published package, this does the same:
+          </p>
+          <CommandBox command={created.command} />
+        </div>
+      )}
       {me && isLoopbackOrigin(me.server.url) && (
         <p className="flex items-start gap-2 rounded-md bg-wait-soft px-3 py-2">
           <TriangleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-wait" />

@@ -1,9 +1,9 @@
 import type { Job } from "@nexus/shared/api/schemas";
+import { commandText } from "@nexus/shared/command-text";
 import Link from "next/link";
 import type { ReactNode } from "react";
 import { cx } from "../../ui/cx.ts";
 import type { Column } from "../../ui/data-table/data-table.tsx";
-import { formatCommand } from "../../ui/format.ts";
 import { Status } from "../../ui/status.tsx";
 import { Duration, Time } from "../../ui/time.tsx";
 import { jobNote, jobTitle } from "../status/job-note.ts";
@@ -71,7 +71,7 @@ export function narrowJobRow(job: Job) {
         <Time atMs={job.createdAtMs} className="ml-auto shrink-0 text-12 text-content-3" />
       </span>
       <span className="truncate pl-5.5 text-12 text-content-3">
-        {note || [JOB_STATUS[job.state].label, job.target?.name, job.user.name].filter(Boolean).join(" · ")}
+        {[note || JOB_STATUS[job.state].label, job.target?.name, job.user.name].filter(Boolean).join(" · ")}
       </span>
     </>
   );
@@ -82,7 +82,7 @@ function JobName({ job }: { job: Job }) {
     <span className="flex min-w-0 items-baseline gap-2">
       <Link
         href={`/jobs/${job.id}`}
-        title={`${job.id}\n${formatCommand(job.command)}`}
+        title={`${job.id}\n${commandText(job.command)}`}
         className={cx(
           "truncate hover:underline",
           job.name ? "shrink-0 max-w-full font-medium" : "font-mono text-12",
@@ -91,7 +91,7 @@ function JobName({ job }: { job: Job }) {
         {jobTitle(job)}
       </Link>
       {job.name && (
-        <span className="truncate font-mono text-12 text-content-3">{formatCommand(job.command)}</span>
+        <span className="truncate font-mono text-12 text-content-3">{commandText(job.command)}</span>
       )}
     </span>
   );

@@ -1,5 +1,7 @@
 "use client";
 import type { Job } from "@nexus/shared/api/schemas";
+import { commandText } from "@nexus/shared/command-text";
+import { durationText } from "@nexus/shared/duration-text";
 import { isFinal } from "@nexus/shared/machines/job";
 import { ChevronRight } from "lucide-react";
 import Link from "next/link";
@@ -7,7 +9,7 @@ import { type ReactNode, useState } from "react";
 import { Labels } from "../../ui/badge.tsx";
 import { CommandBox, CopyText } from "../../ui/copy-button.tsx";
 import { cx } from "../../ui/cx.ts";
-import { formatAbsolute, formatCommand, formatDuration, formatMib, plural } from "../../ui/format.ts";
+import { formatAbsolute, formatMib, plural } from "../../ui/format.ts";
 import { Fact, Facts } from "../../ui/panel.tsx";
 import { Duration, Time } from "../../ui/time.tsx";
 import { JobGpuCharts } from "./job-gpu-charts.tsx";
@@ -18,7 +20,7 @@ export function JobDetails({ job, className }: { job: Job; className?: string })
   return (
     <div className={cx("flex flex-col bg-surface-1", className)}>
       <Part title="Command">
-        <CommandBox command={formatCommand(job.command)} />
+        <CommandBox command={commandText(job.command)} />
       </Part>
       {job.gpus > 0 && job.startedAtMs !== null && <JobGpuCharts job={job} />}
       <Part title="Facts">
@@ -86,13 +88,13 @@ function JobFacts({ job }: { job: Job }) {
           <CopyText text={job.cwd} />
         </Fact>
       )}
-      <Fact label="Time limit">{job.timeoutMs === null ? "none" : formatDuration(job.timeoutMs)}</Fact>
+      <Fact label="Time limit">{job.timeoutMs === null ? "none" : durationText(job.timeoutMs)}</Fact>
       <Fact label="Submitted">
         <Time atMs={job.createdAtMs} />
       </Fact>
       {job.startedAtMs !== null && (
         <>
-          <Fact label="Waited">{formatDuration(job.startedAtMs - job.createdAtMs)}</Fact>
+          <Fact label="Waited">{durationText(job.startedAtMs - job.createdAtMs)}</Fact>
           <Fact label={isFinal(job.state) ? "Ran" : "Running for"}>
             <Duration fromMs={job.startedAtMs} toMs={job.endedAtMs} />
           </Fact>

@@ -1,10 +1,11 @@
 "use client";
 import type { Job, JobTimelineEvent } from "@nexus/shared/api/schemas";
+import { durationText } from "@nexus/shared/duration-text";
 import { jobEventWords } from "@nexus/shared/machines/job-event-words";
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { cx } from "../../ui/cx.ts";
-import { formatAbsolute, formatClock, formatDuration } from "../../ui/format.ts";
+import { formatAbsolute, formatClock } from "../../ui/format.ts";
 import { HUE_TEXT } from "../../ui/hue.ts";
 import { Skeleton } from "../../ui/skeleton.tsx";
 import { InlineProblem } from "../../ui/view-state.tsx";
@@ -48,7 +49,7 @@ export function JobTimeline({ job }: { job: Job }) {
                   className="ml-auto shrink-0 text-12 text-content-3"
                 >
                   {before && event.atMs - before.atMs >= 1000
-                    ? `+${formatDuration(event.atMs - before.atMs)} `
+                    ? `+${durationText(event.atMs - before.atMs)} `
                     : ""}
                   {formatClock(event.atMs)}
                 </time>

@@ -1,5 +1,7 @@
 "use client";
 import type { Job } from "@nexus/shared/api/schemas";
+import { commandText } from "@nexus/shared/command-text";
+import { durationText } from "@nexus/shared/duration-text";
 import { Ban, CopyPlus, Ellipsis, Hash, SquareTerminal } from "lucide-react";
 import Link from "next/link";
 import { useRouter } from "next/navigation";
@@ -7,7 +9,6 @@ import { useMemo, useState } from "react";
 import { Button, IconButton } from "../../ui/button.tsx";
 import { ConfirmDialog } from "../../ui/confirm-dialog.tsx";
 import { copyText } from "../../ui/copy-text.ts";
-import { formatCommand, formatDuration } from "../../ui/format.ts";
 import { Menu, MenuItem } from "../../ui/menu.tsx";
 import { Page } from "../../ui/page.tsx";
 import { type Command, useCommands } from "../../ui/palette/commands.ts";
@@ -138,7 +139,7 @@ function JobActions({ job }: { job: Job }) {
         <MenuItem icon={<CopyPlus />} onSelect={() => router.push(resubmit)}>
           Resubmit
         </MenuItem>
-        <MenuItem icon={<SquareTerminal />} onSelect={() => void copyText(formatCommand(job.command))}>
+        <MenuItem icon={<SquareTerminal />} onSelect={() => void copyText(commandText(job.command))}>
           Copy command
         </MenuItem>
         <MenuItem icon={<Hash />} onSelect={() => void copyText(job.id)}>
@@ -152,7 +153,7 @@ function JobActions({ job }: { job: Job }) {
         description={
           job.state === "queued"
             ? "It leaves the line and never starts."
-            : `Its process tree gets TERM, and KILL after ${formatDuration(job.graceMs)}. What it wrote to its log is kept.`
+            : `Its process tree gets TERM, and KILL after ${durationText(job.graceMs)}. What it wrote to its log is kept.`
         }
         action="Cancel the job"
         onConfirm={() => cancel.mutateAsync({ jobs: [job.id] }).then(() => true, toastProblem)}

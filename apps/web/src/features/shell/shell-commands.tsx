@@ -1,4 +1,5 @@
 "use client";
+import { commandText } from "@nexus/shared/command-text";
 import { Keyboard, LogOut, Server, SquareTerminal, SunMoon } from "lucide-react";
 import { useRouter } from "next/navigation";
 import { useMemo } from "react";
@@ -82,7 +83,7 @@ function PaletteFinds() {
     const jobs = (data?.jobs ?? []).map(
       (job): Command => ({
         id: `job-${job.id}`,
-        title: job.name ?? job.command.join(" ").slice(0, 80),
+        title: job.name ?? commandText(job.command).slice(0, 80),
         note: `${JOB_STATUS[job.state].label} · ${job.id}`,
         words: `${job.id} ${job.user.name}`,
         icon: SquareTerminal,

@@ -1,5 +1,7 @@
 /** The one thing to know about a job beside its state: why it waits, or how it ended. Pure. */
+
 import type { Job } from "@nexus/shared/api/schemas";
+import { commandText } from "@nexus/shared/command-text";
 import { explainReason } from "@nexus/shared/scheduler/reason";
 
 export function jobNote(job: Job): string {
@@ -28,5 +30,5 @@ function exitText(job: Job): string | null {
 
 /** What people call a job: its name, or its command. */
 export function jobTitle(job: Pick<Job, "name" | "command">): string {
-  return job.name ?? job.command.join(" ");
+  return job.name ?? commandText(job.command);
 }

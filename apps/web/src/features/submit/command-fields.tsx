@@ -45,7 +45,7 @@ export function CommandFields({ form, errors, onChange }: FieldsProps) {
             <Input
               {...control}
               value={form.cwd}
-              placeholder="the agent's own folder for the job"
+              placeholder="the home of the user that runs the job"
               spellCheck={false}
               autoCapitalize="off"
               onChange={(event) => onChange({ cwd: event.target.value })}

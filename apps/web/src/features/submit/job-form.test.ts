@@ -59,6 +59,10 @@ describe("submit form", () => {
     ["echo \\$HOME", false],
     ["cp a b > log", true],
     [`sh -c 'echo "$GREETING, $0"' reader`, false],
+    [`sh -c "echo a; for i in 1 2; do echo tick $i; done"`, false],
+    ['/bin/bash -e -lc "echo $HOME | wc"', false],
+    [`sh -c "echo $1" x | wc`, true],
+    [`sh train.sh "$HOME"`, true],
     [`echo "it's $HOME"`, true],
     ['echo "\\$HOME"', false],
   ])("%s needs a shell: %s", (command, needs) => {

@@ -1,6 +1,7 @@
 /** The submit form's fields as text, and the job they describe. Pure. */
+
 import { type Job, type JobSpecInput, jobSpecSchema } from "@nexus/shared/api/schemas";
-import { formatCommand } from "../../ui/format.ts";
+import { commandText } from "@nexus/shared/command-text";
 import { formatLabels, parseLabels } from "../../ui/labels-text.ts";
 import { splitCommand } from "./split-command.ts";
 
@@ -102,7 +103,7 @@ export function formOf(job: Job): JobForm {
   const isScript = shell === "sh" && flag === "-c" && script !== undefined && rest.length === 0;
   const labels = formatLabels(job.labels);
   return {
-    command: isScript ? script : formatCommand(job.command),
+    command: isScript ? script : commandText(job.command),
     script: isScript,
     name: job.name ?? "",
     cwd: job.cwd ?? "",
@@ -148,10 +149,13 @@ const FIELD_OF: Record<string, keyof JobForm> = {
   priority: "priority",
 };
 
+/** Who names a shell means its script for that shell, in whichever quotes. */
+const SHELL_SCRIPT = /^(\s*(?:\/\S*\/)?(?:sh|bash|dash|zsh|ksh)\s+(?:-\S+\s+)*?-\w*c\s+)"(?:\\.|[^"\\])*"/;
+
 /** Things that only a shell does: anything outside of quotes, and $variables within double ones. */
 function looksLikeShell(command: string): boolean {
   let doubleQuoted = "";
-  const bare = command.replace(/'[^']*'|"(?:\\.|[^"\\])*"|\\./g, (part) => {
+  const bare = command.replace(SHELL_SCRIPT, "$1").replace(/'[^']*'|"(?:\\.|[^"\\])*"|\\./g, (part) => {
     if (part.startsWith('"')) doubleQuoted += part.replace(/\\./g, "");
     return "";
   });

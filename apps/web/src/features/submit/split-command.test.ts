@@ -1,6 +1,6 @@
+import { commandText } from "@nexus/shared/command-text";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatCommand } from "../../ui/format.ts";
 import { splitCommand } from "./split-command.ts";
 
 describe("a command line as words", () => {
@@ -22,7 +22,7 @@ describe("a command line as words", () => {
   it("reads back every command that the dashboard shows", () => {
     fc.assert(
       fc.property(fc.array(fc.string(), { minLength: 1 }), (argv) => {
-        expect(splitCommand(formatCommand(argv))).toEqual(argv);
+        expect(splitCommand(commandText(argv))).toEqual(argv);
       }),
     );
   });

@@ -170,6 +170,12 @@ describe("who may call what", () => {
     expect(error.data).toEqual({ code: "BAD_REQUEST", nexusCode: "bad_request", httpStatus: 400 });
   });
 
+  it("[A18] a call without the input that it needs says that the input is missing", async () => {
+    const { key } = person("owner");
+    const { error } = await (await api.rawCall("jobs.list", undefined, bearer(key))).json();
+    expect(error.message).toBe("input: is missing");
+  });
+
   it("[A18] an unknown procedure and a broken body are refused as such", async () => {
     const { key } = person("owner");
     const unknown = await api.rawCall("jobs.explode", undefined, bearer(key));

@@ -95,7 +95,7 @@ export function errorData(error: TRPCError): ErrorData {
 export function inputSentence(error: z.ZodError): string {
   const sentences = error.issues.map((issue) => {
     const place = z.core.toDotPath(issue.path);
-    return place === "" ? issue.message : `${place}: ${issue.message}`;
+    return `${place === "" ? "input" : place}: ${issue.message}`;
   });
   const rest = sentences.length - PROBLEMS_SHOWN_MAX;
   return sentences.slice(0, PROBLEMS_SHOWN_MAX).join("; ") + (rest > 0 ? `; and ${rest} more` : "");

@@ -6,11 +6,13 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { sendJson } from "../api/http/send-json.ts";
 import type { Log } from "../logger/create-logger.ts";
+import type { AgentPackage } from "./agent-package.ts";
 import type { RouteHandler } from "./enroll-routes.ts";
 
 export type HttpParts = {
   api: (req: IncomingMessage, res: ServerResponse) => boolean;
   enroll: RouteHandler;
+  agentPackage: Pick<AgentPackage, "handle"> | null;
   pages: (req: IncomingMessage, res: ServerResponse) => Promise<void>;
   /** Whether the database answers and the services run. */
   isReady: () => Promise<boolean>;
@@ -47,6 +49,7 @@ async function answer(parts: HttpParts, req: IncomingMessage, res: ServerRespons
     case "/api/v1/version":
       return sendJson(res, 200, { version: parts.version });
   }
+  if (parts.agentPackage?.handle(req, res)) return;
   if (parts.api(req, res) || (await parts.enroll(req, res))) return;
   if (pathOf(req).startsWith("/api/") || pathOf(req).startsWith("/ws/")) {
     return sendJson(res, 404, { error: { code: "not_found", message: `There is no ${pathOf(req)} here.` } });

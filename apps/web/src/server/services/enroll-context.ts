@@ -14,6 +14,8 @@ export type EnrollContext = {
   origins(): readonly string[];
   /** SHA-256 of our certificate's public key, base64url, when it is self-signed. */
   spkiPin: string | null;
+  /** The agent's package that we serve: where on each of our addresses, and its checksum. */
+  agentPackage: { path: string; sha256: string } | null;
   /** A target was enrolled or changed its state: whoever caches it reads it again. */
   targetChanged(targetId: number): Promise<void>;
   disconnect(targetId: number, why: CloseName): void;

@@ -63,7 +63,19 @@ export async function createEnrollToken(
     enrollToken: await getEnrollToken(ctx, principal, publicId),
     secret,
     command: `npx nexus-agent enroll ${secret}`,
+    fromHere: fromHere(ctx, origin, secret),
   };
+}
+
+/** npx knows nothing of pins: from an address with a certificate of our own it takes nothing. */
+function fromHere(
+  { agentPackage, spkiPin }: EnrollContext,
+  origin: string,
+  secret: string,
+): OutputOf<"enrollTokens.create">["fromHere"] {
+  if (agentPackage === null || (origin.startsWith("https:") && spkiPin !== null)) return null;
+  const { path, sha256 } = agentPackage;
+  return { command: `npx --yes ${origin}${path} enroll ${secret}`, sha256 };
 }
 
 export async function listEnrollTokens(ctx: EnrollContext, principal: Principal): Promise<EnrollToken[]> {

@@ -1,7 +1,8 @@
 "use client";
+import { durationText } from "@nexus/shared/duration-text";
 import { Button } from "../button.tsx";
 import { useNow } from "../clock.ts";
-import { formatBytes, formatCount, formatDuration } from "../format.ts";
+import { formatBytes, formatCount } from "../format.ts";
 import type { LogFeedState } from "./log-feed.ts";
 
 /** The line under a log: how much there is, how much of it is here, and what is wrong. */
@@ -34,7 +35,7 @@ function Trouble({ error, retryAtMs, onRetry }: { error: unknown; retryAtMs: num
     <span role="alert" className="flex min-w-0 flex-1 items-center gap-2 text-bad">
       <span className="truncate">
         Could not read the log: {error instanceof Error ? error.message : String(error)}. Next try in{" "}
-        {formatDuration(leftMs)}.
+        {durationText(leftMs)}.
       </span>
       <Button size="small" variant="ghost" className="ml-auto h-5" onClick={onRetry}>
         Now

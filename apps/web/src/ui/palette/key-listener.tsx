@@ -8,8 +8,10 @@ export function KeyListener() {
   useEffect(() => {
     let pending: Pending = null;
     function onKeyDown(event: KeyboardEvent): void {
-      if (event.defaultPrevented || event.isComposing) return;
       const mod = event.metaKey || event.ctrlKey;
+      // A checkbox refuses every Enter, so that it does not submit its form; it has no use for one with Ctrl or ⌘.
+      const isRefusedEnter = mod && event.key === "Enter" && isCheckbox(event.target);
+      if ((event.defaultPrevented && !isRefusedEnter) || event.isComposing) return;
       if (!mod && (isTyping(event.target) || document.querySelector(OVERLAY))) return;
       const commands = currentCommands().filter((command) => command.keys && !command.disabledReason);
       const press = { key: event.key, mod, alt: event.altKey, atMs: event.timeStamp };
@@ -31,6 +33,10 @@ export function KeyListener() {
 }
 
 const OVERLAY = '[role="dialog"],[role="menu"],[role="listbox"][data-state="open"]';
+
+function isCheckbox(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.role === "checkbox";
+}
 
 function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;

@@ -63,7 +63,7 @@ export function Primitives({ views }: { views: string[] }) {
               {MOODS.map((mood) => (
                 <Link
                   key={mood}
-                  href={`/dev/gallery?show=${view}&mood=${mood}`}
+                  href={{ query: { show: view, mood } }}
                   className="text-accent hover:underline"
                 >
                   {mood}

@@ -104,6 +104,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
     events,
     origins: () => [url],
     spkiPin: null,
+    agentPackage: null,
     targetChanged: (targetId) => services.refreshTarget(targetId),
     disconnect: () => undefined,
   });

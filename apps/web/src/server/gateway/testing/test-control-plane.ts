@@ -62,6 +62,7 @@ export async function startTestControlPlane(options: TestControlPlaneOptions = {
     },
     origins: () => origins,
     spkiPin: options.tls?.spkiPin ?? null,
+    agentPackage: null,
     targetChanged: async () => undefined,
     disconnect: (targetId: number, why: CloseName) => gateway?.hub.disconnect(targetId, why),
   };

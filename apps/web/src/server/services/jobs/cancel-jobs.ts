@@ -1,4 +1,5 @@
 import type { OutputOf } from "@nexus/shared/api/contract";
+import type { ErrorCode } from "@nexus/shared/errors";
 import { isFinal, jobCan } from "@nexus/shared/machines/job";
 import { roleAllows } from "@nexus/shared/roles";
 import { cancelJobs as cancelRows } from "../../db/queries/cancel-jobs.ts";
@@ -35,8 +36,8 @@ export async function cancelJobs(
   return {
     results: input.jobs.map((job) => {
       const refusal = refusals.get(job) ?? null;
-      if (refusal !== null) return { job, ok: false, message: refusal };
-      return changed.get(job) ?? { job, ok: false, message: "it ended just before" };
+      if (refusal !== null) return { job, ok: false, ...refusal };
+      return changed.get(job) ?? { job, ok: false, code: "invalid_state", message: "it ended just before" };
     }),
   };
 
@@ -69,11 +70,14 @@ export async function cancelJobs(
   }
 }
 
-function refusalOf(row: JobRow | undefined, principal: Principal): string | null {
-  if (!row) return "there is no such job";
+function refusalOf(
+  row: JobRow | undefined,
+  principal: Principal,
+): { code: ErrorCode; message: string } | null {
+  if (!row) return { code: "not_found", message: "there is no such job" };
   if (row.userId !== principal.userId && !roleAllows(principal.role, "admin")) {
-    return `it is ${row.userName}'s; only they and admins may end it`;
+    return { code: "forbidden", message: `it is ${row.userName}'s; only they and admins may end it` };
   }
   const can = jobCan.cancel(row.state);
-  return can === true ? null : can;
+  return can === true ? null : { code: "invalid_state", message: can };
 }

@@ -1,3 +1,5 @@
+import { jobSpecSchema } from "@nexus/shared/api/schemas";
+import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import {
   simulatedGpus,
@@ -214,6 +216,21 @@ describe("from submit to end", () => {
   });
 });
 
+describe("the line", () => {
+  test("[J3] jobs of one submission wait in the order in which they were given, however many", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 2, max: 24 }), async (count) => {
+        const specs = Array.from({ length: count }, () => jobSpecSchema.parse({ command: ["a"], gpus: 3 }));
+        const { jobs } = await t.services.submitJobs(t.alice, { jobs: specs, immediate: false });
+        const line = await t.services.listJobs(t.alice, { limit: 100, order: "line" });
+        expect(line.jobs.map(({ id }) => id)).toEqual(jobs.map(({ id }) => id));
+        await t.services.cancelJobs(t.alice, { jobs: jobs.map(({ id }) => id) });
+      }),
+      { numRuns: 8 },
+    );
+  });
+});
+
 describe("cancel", () => {
   test("[J10] a queued job ends at once and never starts", async () => {
     const holder = await t.submit({ command: ["a"], gpus: 2 });
@@ -247,7 +264,10 @@ describe("cancel", () => {
   test("[J12] members end their own jobs, admins anyone's, and nobody one that is over", async () => {
     const id = await t.submit({ command: ["a"] });
     const refused = await t.services.cancelJobs(t.bob, { jobs: [id, "j_0000000000"] });
-    expect(refused.results.map((one) => one.ok)).toEqual([false, false]);
+    expect(refused.results.map(({ ok, code }) => [ok, code])).toEqual([
+      [false, "forbidden"],
+      [false, "not_found"],
+    ]);
     const bobs = await t.submit({ command: ["a"] }, { principal: t.bob });
     expect((await t.services.cancelJobs(t.alice, { jobs: [bobs] })).results[0]?.ok).toBe(true);
     await node.exited(await node.startOf(id));

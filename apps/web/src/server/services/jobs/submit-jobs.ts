@@ -34,10 +34,12 @@ export async function submitJobs(
   { principal, input }: { principal: Principal; input: ParsedInput<"jobs.submit"> },
 ): Promise<{ jobs: Job[] }> {
   const drafts: Draft[] = [];
+  // Of jobs of one moment the smaller id is ahead, so that an array waits in the order in which it was given.
+  const ids = input.jobs.map(() => newId("job", ctx.randomBytes)).sort();
   for (const [position, spec] of input.jobs.entries()) {
     const queue = await queues.byName(principal.teamId, spec.queue);
     const submitKey = input.submitKey === undefined ? null : `${input.submitKey}:${position}`;
-    drafts.push(draftOf(ctx, world, { principal, spec, queue, submitKey }));
+    drafts.push(draftOf(ctx, world, { principal, spec, queue, submitKey, publicId: ids[position] }));
   }
   const submission = {
     jobs: drafts.map((draft) => draft.given),
@@ -82,7 +84,13 @@ export async function previewJob(
 function draftOf(
   ctx: ServiceContext,
   world: World,
-  given: { principal: Principal; spec: JobSpec; queue: QueueRow; submitKey: string | null },
+  given: {
+    principal: Principal;
+    spec: JobSpec;
+    queue: QueueRow;
+    submitKey: string | null;
+    publicId?: string | undefined;
+  },
 ): Draft {
   const { principal, spec, queue, submitKey } = given;
   const queueId = queue.id;
@@ -97,7 +105,7 @@ function draftOf(
   }
   const { command, env, graceMs, labels, priority } = spec;
   const job: NewJob = {
-    publicId: newId("job", ctx.randomBytes),
+    publicId: given.publicId ?? newId("job", ctx.randomBytes),
     ...{ teamId, queueId, userId, userName, submitKey, command, env, graceMs, labels, priority, gpus },
     name: spec.name ?? null,
     cwd: spec.cwd ?? null,

@@ -324,19 +324,23 @@ export function createSchedulerLoop(ctx: ServiceContext, world: World, lane: Wri
 }
 
 function refusalOf(reason: WaitingReason): NexusError {
-  const detail = `It cannot start now: ${explainReason(reason)}.`;
+  const why = explainReason(reason);
+  const now = `It cannot start now: ${why}.`;
   switch (reason.code) {
     case "no_targets":
     case "no_match":
     case "queue_selector":
+      return new NexusError("unsatisfiable", { detail: now });
     case "impossible":
-      return new NexusError("unsatisfiable", { detail });
+      return new NexusError("unsatisfiable", { detail: `No machine of the fleet can run it: it ${why}.` });
     case "queue_limit":
-      return new NexusError(reason.need > reason.limit ? "unsatisfiable" : "target_busy", { detail });
+      return reason.need > reason.limit
+        ? new NexusError("unsatisfiable", { detail: `It can never start in this queue: ${why}.` })
+        : new NexusError("target_busy", { detail: now });
     case "offline":
-      return new NexusError("target_offline", { detail });
+      return new NexusError("target_offline", { detail: now });
     default:
-      return new NexusError("target_busy", { detail });
+      return new NexusError("target_busy", { detail: now });
   }
 }
 

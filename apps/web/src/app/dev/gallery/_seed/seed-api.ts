@@ -150,7 +150,7 @@ export function createSeedApi(mood: Mood): Api {
       };
       tokens.unshift(enrollToken);
       const secret = "nxe1_https.nexus-lab-example_9uX3kq0r1dNfO7mY2vB5wT8zE4aC6hJ1_s7Qe5Rk2Lw8";
-      return { enrollToken, secret, command: `npx nexus-agent enroll ${secret}` };
+      return { enrollToken, secret, command: `npx nexus-agent enroll ${secret}`, fromHere: null };
     },
     "ssh.start": () => ({ id: seedSshRun(Date.now()).id }),
     "apiKeys.create": ({ name, role = null }) => ({
