@@ -1,5 +1,5 @@
 /**
- * `node tools/bootstrap.mjs up|test|check|bench|chaos|sim [arguments]`: what the commands of the README begin with, on a machine that has
+ * `node tools/bootstrap.mjs up|test|check|bench|chaos|sim|fuzz [arguments]`: what the commands of the README begin with, on a machine that has
  * only Node 18 or newer and npm. It sees to a fit Node and to the dependencies, then runs the command.
  */
 import { homedir } from "node:os";
@@ -8,7 +8,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { ensureDependencies } from "./bootstrap/ensure-dependencies.mjs";
 import { runOnFitNode } from "./bootstrap/ensure-node.mjs";
 
-const COMMANDS = ["up", "test", "check", "bench", "chaos", "sim"];
+const COMMANDS = ["up", "test", "check", "bench", "chaos", "sim", "fuzz"];
 const EXIT_USAGE = 64;
 
 const root = fileURLToPath(new URL("..", import.meta.url));

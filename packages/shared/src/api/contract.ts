@@ -48,6 +48,9 @@ type Procedure = {
 const none = z.void();
 const id = z.string().min(1).max(80);
 const ok = z.object({ ok: z.literal(true) });
+/** A moment that the database can hold: up to the year 9999. */
+const momentMs = z.number().min(0).max(253_402_300_799_999);
+const KEY_LIFE_MS_MAX = 100 * 366 * 86_400_000;
 
 const jobFilterSchema = z.object({
   states: z.array(z.enum(JOB_STATES)).optional(),
@@ -133,7 +136,7 @@ export const contract = {
   "targets.samples": {
     kind: "query",
     role: "viewer",
-    input: z.object({ target: id, sinceMs: z.number(), untilMs: z.number().optional() }),
+    input: z.object({ target: id, sinceMs: momentMs, untilMs: momentMs.optional() }),
     output: z.object({ points: z.array(gpuPointSchema) }),
   },
 
@@ -378,7 +381,7 @@ export const contract = {
       name: z.string().min(1).max(80),
       /** At most the caller's own; without it the key may do whatever its owner may. */
       role: z.enum(ROLES).optional(),
-      expiresInMs: z.int().min(60_000).optional(),
+      expiresInMs: z.int().min(60_000).max(KEY_LIFE_MS_MAX).optional(),
     }),
     output: z.object({ apiKey: apiKeySchema, secret: z.string() }),
   },
@@ -387,7 +390,7 @@ export const contract = {
   "audit.list": {
     kind: "query",
     role: "admin",
-    input: z.object({ limit: z.int().min(1).max(500).default(100), beforeMs: z.number().optional() }),
+    input: z.object({ limit: z.int().min(1).max(500).default(100), beforeMs: momentMs.optional() }),
     output: z.array(auditEventSchema),
   },
 } as const satisfies Record<string, Procedure>;

@@ -74,7 +74,7 @@ export const jobSpecSchema = z.object({
   /** Default: 1 where a matching target has GPUs, 0 on a fleet without any. */
   gpus: z.int().min(0).max(GPUS_PER_JOB_MAX).optional(),
   /** Memory that each GPU must have free, MiB. Jobs that name it may share a GPU. */
-  gpuMemoryMib: z.int().positive().optional(),
+  gpuMemoryMib: z.int().positive().max(1_000_000_000).optional(),
   /** Part of the GPU's name, case-insensitive: "h100". */
   gpuModel: z.string().min(1).max(80).optional(),
   timeoutMs: z

@@ -24,6 +24,8 @@ export type ResolvedHost = { settings: HostSettings; problems: ConfigProblem[] }
 
 const INCLUDE_DEPTH_MAX = 16;
 const DEFAULT_PORT = 22;
+/** OpenSSH's own limit of identity files. */
+const COLLECTED_MAX = 100;
 /** The first value counts for all keywords but these, which collect theirs. */
 const COLLECTING = new Set(["identityfile", "certificatefile"]);
 const WHOLE_LINE = new Set(["proxycommand"]);
@@ -67,7 +69,7 @@ type Place = { isActive: boolean; depth: number };
 function readSource(reading: Reading, source: ConfigSource, place: Place): void {
   const { lines, problems } = readConfigLines(source.text);
   const where = source.name;
-  reading.problems.push(...problems.map((problem) => ({ where, ...problem })));
+  for (const problem of problems) reading.problems.push({ where, ...problem });
   let isActive = place.isActive;
   for (const line of lines) {
     const problem = (message: string) => reading.problems.push({ where, line: line.line, message });
@@ -99,7 +101,10 @@ function keep(values: Map<string, string[]>, line: ConfigLine): void {
       : line.words.slice(0, 1);
   const known = values.get(keyword);
   if (COLLECTING.has(keyword)) {
-    if (!known?.includes(value[0] ?? "")) values.set(keyword, [...(known ?? []), ...value]);
+    if (known?.includes(value[0] ?? "")) return;
+    if ((known?.length ?? 0) >= COLLECTED_MAX)
+      throw new SshError("config_invalid", `more than ${COLLECTED_MAX} times ${keyword}`);
+    values.set(keyword, [...(known ?? []), ...value]);
     return;
   }
   // Of ProxyJump and ProxyCommand the first one of either counts.

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { matchesPatternList } from "../match-pattern.ts";
 import { SshError } from "../ssh-error.ts";
-import { formatPublicKey, hasKey, isSameKey, type PublicKey, parsePublicKey } from "./public-key.ts";
+import { formatPublicKey, type PublicKey, parsePublicKey } from "./public-key.ts";
 
 /** The file format of sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". Lines that cannot be read are named, never guessed at. */
 export type KnownHosts = { entries: KnownHostsEntry[]; problems: KnownHostsProblem[] };
@@ -84,14 +84,19 @@ function parseLine(content: string, line: number): KnownHostsEntry | string {
   return { marker, hosts, key, line };
 }
 
+/** Each key once; by name and not by comparison, as a file may hold many thousands. */
 function collect(known: KnownHosts, name: string): KnownOfHost {
-  const found: KnownOfHost = { keys: [], revoked: [], authorities: [] };
-  const lists = { plain: found.keys, revoked: found.revoked, authority: found.authorities };
+  const found = { plain: new Map<string, PublicKey>(), revoked: new Map(), authority: new Map() };
   for (const entry of known.entries) {
-    const list = lists[entry.marker];
-    if (!hasKey(list, entry.key) && namesHost(entry.hosts, name)) list.push(entry.key);
+    const { type, base64 } = entry.key;
+    if (namesHost(entry.hosts, name)) found[entry.marker].set(`${type} ${base64}`, entry.key);
   }
-  return { ...found, keys: found.keys.filter((key) => !found.revoked.some((one) => isSameKey(one, key))) };
+  for (const revoked of found.revoked.keys()) found.plain.delete(revoked);
+  return {
+    keys: [...found.plain.values()],
+    revoked: [...found.revoked.values()],
+    authorities: [...found.authority.values()],
+  };
 }
 
 function namesHost(hosts: string, name: string): boolean {

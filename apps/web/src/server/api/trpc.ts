@@ -14,6 +14,7 @@ import {
 } from "@trpc/server";
 import type * as z from "zod";
 import type { Caller } from "../services/access/authenticator.ts";
+import { isCleanText } from "../services/clean-text.ts";
 import type { Principal } from "../services/ports.ts";
 import type { ParsedInput } from "../services/services.ts";
 import type { ApiContext } from "./context.ts";
@@ -81,7 +82,7 @@ export function procedure(name: ProcedureName, handle: (call: never) => unknown)
         leave();
       }
     })
-    .input(inputSchema);
+    .input(inputSchema.superRefine(refuseUnstorable));
   const never = new AbortController().signal;
   const open = (ctx: CallerContext, input: unknown, signal: AbortSignal) =>
     handle({ input, principal: ctx.caller.principal, ctx, signal } as never);
@@ -110,6 +111,23 @@ export function procedure(name: ProcedureName, handle: (call: never) => unknown)
 type Line = { kind: string; role: Role; input: z.ZodType; output: z.ZodType };
 type CallerContext = ApiContext & { caller: Caller };
 type Resolving = { ctx: CallerContext; input: unknown; signal?: AbortSignal | undefined };
+
+/** Text that Postgres does not store, wherever in the input it stands: refused by name rather than failing in the midst of a call. */
+function refuseUnstorable(value: unknown, issues: z.RefinementCtx, path: PropertyKey[] = []): void {
+  if (typeof value === "string") {
+    if (!isCleanText(value))
+      issues.addIssue({
+        code: "custom",
+        path,
+        message: "has a NUL or half a character, which cannot be stored",
+      });
+  } else if (typeof value === "object" && value !== null) {
+    for (const [key, inner] of Object.entries(value)) {
+      refuseUnstorable(key, issues, path);
+      refuseUnstorable(inner, issues, [...path, Array.isArray(value) ? Number(key) : key]);
+    }
+  }
+}
 
 function refuseBelow({ principal }: Caller, needed: Role): void {
   if (roleAllows(principal.role, needed)) return;

@@ -59,9 +59,10 @@ export function createEnrollRoutes(options: EnrollRoutesOptions): RouteHandler {
   };
 
   return async (request, response) => {
-    const url = new URL(request.url ?? "/", "http://host.invalid");
-    const route = routes[`${request.method} ${url.pathname}`];
-    if (route === undefined) return false;
+    // A path that is no path (`//`) is none of ours.
+    const url = URL.parse(request.url ?? "/", "http://host.invalid");
+    const route = url === null ? undefined : routes[`${request.method} ${url.pathname}`];
+    if (url === null || route === undefined) return false;
     try {
       const retryAfterMs = limit.take(addressOf(request), nowMs());
       if (retryAfterMs > 0) throw new NexusError("rate_limited", { retryAfterMs });

@@ -199,6 +199,17 @@ export async function startTestApi(options: TestApiOptions = {}) {
       );
       return rows.flatMap((lines) => lines.map(({ line }) => line)).join("\n");
     },
+    /** All rows of all tables, a line each with its table's name, but for the columns named. */
+    async rows(without: Record<string, string[]>): Promise<string[]> {
+      const tables = await database.sql`select tablename as name from pg_tables where schemaname = 'public'`;
+      const lines = await Promise.all(
+        tables.map(
+          ({ name }) =>
+            database.sql`select ${name} || ' ' || (to_jsonb(t) - ${without[name] ?? []}::text[])::text as line from ${database.sql(name)} t`,
+        ),
+      );
+      return lines.flatMap((some) => some.map(({ line }) => line));
+    },
     async close(): Promise<void> {
       uiSockets.close();
       server.closeAllConnections();

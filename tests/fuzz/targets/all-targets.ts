@@ -1,0 +1,27 @@
+import type { FuzzTarget } from "../engine/fuzz-target.ts";
+import { attemptRecordTarget, gpuSettingTarget, logMaskTarget, nvidiaSmiTarget } from "./agent-files.ts";
+import { apiTarget, httpTarget } from "./api.ts";
+import { lineSearchTarget, logViewTarget, smallTextTarget, terminalTarget } from "./log-text.ts";
+import { inventoryTarget, knownHostsTarget, sshConfigTarget } from "./ssh-files.ts";
+import { enrollTokenTarget, frameTarget, messageTarget } from "./wire.ts";
+
+/** Functions that read what others wrote. */
+export const PARSERS: FuzzTarget[] = [
+  frameTarget,
+  messageTarget,
+  enrollTokenTarget,
+  knownHostsTarget,
+  sshConfigTarget,
+  inventoryTarget,
+  attemptRecordTarget,
+  nvidiaSmiTarget,
+  gpuSettingTarget,
+  logMaskTarget,
+  logViewTarget,
+  terminalTarget,
+  lineSearchTarget,
+  smallTextTarget,
+];
+
+/** The API over a real Postgres. */
+export const SERVICES: FuzzTarget[] = [apiTarget, httpTarget];
