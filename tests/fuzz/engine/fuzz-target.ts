@@ -37,7 +37,7 @@ export class BrokenPromise extends Error {
 const MIB = 1024 * 1024;
 
 /** A text or frame of at most a MiB is read within a second and a quarter of a GiB, or it is refused. */
-export const PARSER_LIMITS: InputLimits = { timeMs: 1_000, heapBytes: 256 * MIB };
+const PARSER_LIMITS: InputLimits = { timeMs: 1_000, heapBytes: 256 * MIB };
 /** Over sockets and Postgres, on a machine that others use too. */
 export const SERVICE_LIMITS: InputLimits = { timeMs: 2_000, heapBytes: 256 * MIB };
 

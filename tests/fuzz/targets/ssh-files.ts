@@ -1,8 +1,8 @@
-import { parseDestination } from "../../../packages/ssh/src/config/host-settings.ts";
-import { readInventory } from "../../../packages/ssh/src/config/read-inventory.ts";
-import { resolveHost } from "../../../packages/ssh/src/config/resolve-host.ts";
-import { knownOfHost, parseKnownHosts } from "../../../packages/ssh/src/host-keys/known-hosts.ts";
-import { SshError } from "../../../packages/ssh/src/ssh-error.ts";
+import { parseDestination } from "@nexus/ssh/config/host-settings";
+import { readInventory } from "@nexus/ssh/config/read-inventory";
+import { resolveHost } from "@nexus/ssh/config/resolve-host";
+import { knownOfHost, parseKnownHosts } from "@nexus/ssh/host-keys/known-hosts";
+import { SshError } from "@nexus/ssh/ssh-error";
 import { BrokenPromise, parserTarget } from "../engine/fuzz-target.ts";
 
 const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1q0Qx3c0jvVn3nJc1m2k3l4n5o6p7q8r9s0t1u2v3w";
