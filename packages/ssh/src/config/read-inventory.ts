@@ -41,7 +41,9 @@ const VARIABLES = new Set([
 
 /** `[section]` lines and `ansible_…` words are of an inventory; anything else is one machine a line. */
 export function guessFormat(text: string): InventoryFormat {
-  return /^\s*\[[^\]:]+(:\w+)?\]\s*$/m.test(text) || /\bansible_\w+\s*=/.test(text) ? "ansible" : "list";
+  // Line by line: an expression over the whole text would look again from each of a million blank lines.
+  const isSection = (line: string) => /^\[[^\]:]+(:\w+)?\]$/.test(line.trim());
+  return /\bansible_\w+\s*=/.test(text) || text.split("\n").some(isSection) ? "ansible" : "list";
 }
 
 /** Machines of a list or of an Ansible inventory (INI). Lines that cannot be understood are named and left out. */
@@ -167,9 +169,11 @@ function fromVariables(alias: string, variables: Variables): InventoryHost {
 }
 
 function readVariable(text: string): { name: string; value: string } {
-  const [, name, value] = /^\s*([A-Za-z_]\w*)\s*=\s*(.*?)\s*$/s.exec(text) ?? [];
-  if (name === undefined || value === undefined)
+  const at = text.indexOf("=");
+  const name = text.slice(0, Math.max(0, at)).trim();
+  if (!/^[A-Za-z_]\w*$/.test(name))
     throw new SshError("config_invalid", `${JSON.stringify(text)} is no name=value`);
+  const value = text.slice(at + 1).trim();
   return { name, value: value.replace(/^(["'])(.*)\1$/s, "$2") };
 }
 
