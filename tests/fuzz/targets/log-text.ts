@@ -126,7 +126,9 @@ function found(bytes: Uint8Array, step: number): string {
     { pattern: "e", isFixed: true, ignoresCase: true, contextLines: 1, linesMax: 100, isTextWanted: true },
     { offset: 0, line: 0 },
   );
-  const lines = [];
-  for (let at = 0; at < bytes.length; at += step) lines.push(...search.push(bytes.subarray(at, at + step)));
-  return JSON.stringify([...lines, ...search.end(), search.matches()]);
+  const portions = [];
+  for (let at = 0; at < bytes.length; at += step)
+    portions.push(...search.push(bytes.subarray(at, at + step)));
+  portions.push(...search.end());
+  return JSON.stringify([portions.flat(), search.matches()]);
 }

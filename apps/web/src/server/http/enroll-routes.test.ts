@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { NexusError } from "@nexus/shared/errors";
 import { ENROLL_BODY_BYTES_MAX } from "@nexus/shared/protocol/enroll-messages";
@@ -47,6 +47,14 @@ describe("enrolment over HTTP", () => {
     });
     expect((await fetch(`${url}/api/enroll/else`)).status).toBe(404);
     expect((await fetch(`${url}/api/enroll/challenge?token='&nonce=x`)).status).toBe(400);
+  });
+
+  it("[E15] a path that no URL can have is left to others", async () => {
+    const asked = request(await serve(), { path: "//" });
+    asked.end();
+    const [response] = (await once(asked, "response")) as [IncomingMessage];
+    response.resume();
+    expect(response.statusCode).toBe(404);
   });
 
   it("[E15] a body that is too large or no JSON is refused, and a failure of ours tells nothing of the inside", async () => {
