@@ -1,4 +1,4 @@
-import { request } from "node:http";
+import { METHODS, request } from "node:http";
 import { contract, type ProcedureName } from "@nexus/shared/api/contract";
 import { BrokenPromise, type FuzzTarget, type OpenTarget, SERVICE_LIMITS } from "../engine/fuzz-target.ts";
 import type { Json } from "../engine/mutate-json.ts";
@@ -139,7 +139,8 @@ async function feedHttp(house: ApiHouse, given: Json): Promise<void> {
   // A minute for each, or all would be told to come again later.
   house.api.clock.aheadMs += 61_000;
   const order = {
-    method: typeof method === "string" ? method : "GET",
+    // What is no method is no HTTP: Node answers it before any code of ours.
+    method: typeof method === "string" && METHODS.includes(method) ? method : "GET",
     path: named(typeof path === "string" ? path : "/", house) as string,
     headers: headersOf(named(headers ?? null, house)),
     body: named(typeof body === "string" ? body : JSON.stringify(body ?? ""), house) as string,
@@ -188,7 +189,14 @@ function send(
         upgrade: _upgrade,
         ...rest
       } = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
-      const asked = request(house.api.origin, { method, path, headers: rest, agent: false });
+      // Without its length the body of a GET would be read as the next request.
+      const length = { "content-length": Buffer.byteLength(body) };
+      const asked = request(house.api.origin, {
+        method,
+        path,
+        headers: body === "" ? rest : { ...rest, ...length },
+        agent: false,
+      });
       asked.on("response", (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
