@@ -83,3 +83,20 @@ test("[H44] a large file is read in little time: nested groups, doubles and thei
   const many = readInventory(Array.from({ length: 1002 }, (_, at) => `[g${at}]\nh${at}`).join("\n"));
   expect(many.problems[0]).toEqual({ line: 2001, message: "more than 1000 groups" });
 }, 60_000);
+
+test("[W70] of a text that is no list of machines a thousand lines are named, and the rest is left out", () => {
+  const { hosts, problems } = readInventory("a b c\n".repeat(100_000));
+  expect(hosts).toEqual([]);
+  expect(problems).toHaveLength(1001);
+  expect(problems.at(-1)).toEqual({
+    line: 1001,
+    message: "this is no list of machines: the rest is left out",
+  });
+});
+
+test("[W70] blank lines and long values are read in one pass", () => {
+  expect(readInventory("\n".repeat(1_000_000))).toEqual({ hosts: [], problems: [] });
+  const value = `a${" ".repeat(500_000)}b`;
+  const { hosts } = readInventory(`[a]\nh\n[a:vars]\nansible_user=${value}\n`);
+  expect(hosts.map(({ user }) => user)).toEqual([value]);
+});

@@ -22,6 +22,8 @@ export type Inventory = { hosts: InventoryHost[]; problems: { line: number; mess
 const RANGE_MAX = 10_000;
 const HOSTS_MAX = 10_000;
 const GROUPS_MAX = 1_000;
+/** Of lines that cannot be understood so many are named: each costs more than a line that can. */
+const PROBLEMS_MAX = 1_000;
 /** A file may name one machine many times, in ranges too. */
 const NAMINGS_MAX = 100_000;
 /** The variables that are acted on; others are not kept. */
@@ -205,15 +207,20 @@ function splitWords(content: string): string[] {
 }
 
 function eachLine(text: string, inventory: Inventory, take: (content: string) => void): void {
-  text.split(/\r?\n/).forEach((raw, index) => {
+  for (const [index, raw] of text.split(/\r?\n/).entries()) {
     const content = raw.replace(/(^|\s)[#;].*$/, "").trim();
-    if (content === "") return;
+    if (content === "") continue;
+    const line = index + 1;
+    if (inventory.problems.length >= PROBLEMS_MAX) {
+      inventory.problems.push({ line, message: "this is no list of machines: the rest is left out" });
+      return;
+    }
     try {
       take(content);
     } catch (error) {
-      inventory.problems.push({ line: index + 1, message: messageOf(error) });
+      inventory.problems.push({ line, message: messageOf(error) });
     }
-  });
+  }
 }
 
 function noteGroup(groups: Set<string>, name: string): void {
