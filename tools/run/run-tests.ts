@@ -7,7 +7,7 @@ import { runCommand } from "./run-command.ts";
 import { addTotals, NOTHING, type Totals, totalsOfPlaywright, totalsOfVitest } from "./totals.ts";
 
 const BUILD_TIMEOUT_MS = 6 * 60_000;
-const VITEST_TIMEOUT_MS = 12 * 60_000;
+const VITEST_TIMEOUT_MS = 25 * 60_000;
 const PLAYWRIGHT_TIMEOUT_MS = 10 * 60_000;
 
 /**

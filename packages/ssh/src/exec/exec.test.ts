@@ -1,7 +1,9 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { findProgram } from "../testing/find-program.ts";
 import { METACHARACTERS } from "../testing/metacharacters.ts";
 import { connectTo, trusting } from "../testing/test-session.ts";
 import { startTestSshd, type TestSshd, whyNoTerminals } from "../testing/test-sshd.ts";
@@ -24,6 +26,13 @@ async function appears(file: string): Promise<string> {
       return readFileSync(file, "utf8").trim();
     await new Promise((resolve) => setImmediate(resolve));
   }
+}
+
+/** As sshd does with the login shell. */
+function runIn([program = "", ...args]: string[], command: string) {
+  const { env } = process;
+  const { shell: _shell, version: _version, ...plain } = env;
+  return spawnSync(program, [...args, "-c", command], { encoding: "utf8", env: plain });
 }
 
 function isAlive(pid: number): boolean {
@@ -176,9 +185,24 @@ describe("[H13] metacharacters", () => {
     for (const nasty of METACHARACTERS) {
       const command = remoteCommand({ argv: ["echo", nasty], mark: "m" });
       expect(command).toMatch(
-        /^exec (env NEXUS_EXEC_ID=m echo [A-Za-z0-9_.:/+,-][\w.:/=@%+,-]*|sh -c 'eval "\$\(printf %b "\$1"\)"' sh '[A-Za-z0-9_./ \\-]*')$/,
+        /^(test -z "\$shell" && test -z "\$version" && eval 'NEXUS_EXEC_ID=m exec echo (?<word>[A-Za-z0-9_.:/+,-][\w.:/=@%+,-]*)'; exec env NEXUS_EXEC_ID=m echo \k<word>|exec sh -c 'eval "\$\(printf %b "\$1"\)"' sh '[A-Za-z0-9_./ \\-]*')$/,
       );
     }
+  });
+
+  test.each(
+    ["sh", "dash", "bash", "zsh", "ksh", "mksh", "busybox", "fish", "tcsh", "csh"].filter((name) =>
+      findProgram([name]),
+    ),
+  )("[H13] %s as login shell gives plain and other words on, and the mark", (name) => {
+    const shell = name === "busybox" ? ["busybox", "sh"] : [name];
+    for (const word of ["plain", "it's $HOME"]) {
+      const argv = ["sh", "-c", 'echo "$NEXUS_EXEC_ID $0"', word];
+      const plain = ["printenv", "NEXUS_EXEC_ID"];
+      expect(runIn(shell, remoteCommand({ argv, mark: "m" })).stdout).toBe(`m ${word}\n`);
+      expect(runIn(shell, remoteCommand({ argv: plain, mark: "m" })).stdout).toBe("m\n");
+    }
+    expect(runIn(shell, remoteCommand({ argv: ["no-such-program"], mark: "m" })).status).toBe(127);
   });
 
   test("[H13] names of variables, NUL bytes and endless commands are refused", () => {

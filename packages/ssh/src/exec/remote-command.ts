@@ -40,14 +40,31 @@ export function remoteCommand({ argv, cwd, env = {}, mark }: RemoteCommand): str
     }
   }
   const variables = Object.entries({ ...env, [MARK_VARIABLE]: mark });
-  const words = ["env", ...variables.map(([name, value]) => `${name}=${value}`), program, ...rest];
+  const assignments = variables.map(([name, value]) => `${name}=${value}`);
   const isPlain =
-    cwd === undefined && PLAIN_PROGRAM.test(program) && words.every((word) => PLAIN_WORD.test(word));
-  const command = isPlain ? `exec ${words.join(" ")}` : encodedCommand({ argv, cwd, variables });
+    cwd === undefined &&
+    PLAIN_PROGRAM.test(program) &&
+    [...assignments, ...rest].every((word) => PLAIN_WORD.test(word));
+  const command = isPlain
+    ? plainCommand(assignments, argv.join(" "))
+    : encodedCommand({ argv, cwd, variables });
   if (Buffer.byteLength(command) > COMMAND_BYTES_MAX) {
     throw new SshError("config_invalid", "The command is longer than a shell takes: send it on stdin.");
   }
   return command;
+}
+
+/**
+ * `env` is one more exec on the way, a seventh of what a short command takes. A POSIX shell needs none; csh and fish, which
+ * tell themselves by `$shell` and `$version`, would not give the variable on. Tried with sh, dash, bash, zsh, ksh, mksh, yash,
+ * busybox, fish, csh and tcsh. Only for the mark: a name of the caller's may be one that the shell keeps for itself.
+ */
+function plainCommand(assignments: string[], line: string): string {
+  const [mark = "", ...others] = assignments;
+  const throughEnv = `exec env ${assignments.join(" ")} ${line}`;
+  return others.length > 0
+    ? throughEnv
+    : `test -z "$shell" && test -z "$version" && eval '${mark} exec ${line}'; ${throughEnv}`;
 }
 
 type Parts = { argv: readonly string[]; cwd: string | undefined; variables: [string, string][] };
