@@ -40,10 +40,23 @@ describe("npm run up", () => {
     await rm(home, { recursive: true, force: true });
   });
 
-  it("[W14] a second one on the same home says who holds it", async () => {
+  it("[W14] a second one on the same home says who holds it, and its new link signs in once", async () => {
     const second = start();
-    expect(await second.exit()).not.toBe(0);
-    expect(second.stderr + second.stdout).toMatch(/Nexus is up already: process \d+ holds this home/);
+    expect(await second.exit()).toBe(75);
+    expect(second.stdout).toMatch(/Nexus is up already: process \d+ holds this home/);
+    const url = `http://127.0.0.1:${port}`;
+    const link = /#link=(\S+)/.exec(second.stdout)?.[1];
+    expect(second.stdout).toContain(`  Sign in     ${url}/sign-in#link=${link}\n`);
+    expect(up.stdout).not.toContain(link);
+    const open = () =>
+      fetch(`${url}/api/auth/link`, {
+        method: "POST",
+        headers: { "content-type": "application/json", origin: url },
+        body: JSON.stringify({ link }),
+      });
+    const opened = await open();
+    expect([opened.status, opened.headers.getSetCookie().length > 0]).toEqual([200, true]);
+    expect((await open()).status).toBe(401);
   });
 
   it("[W14] a job goes on through an orderly stop and through kill -9 of everything, and its log is whole", async () => {

@@ -1,6 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -61,14 +70,39 @@ test("[O29] Ctrl-C, also sent twice, stops the agent, then the control plane, an
   expect(up.output()).toContain("Stopping; running jobs go on.");
 });
 
-test("[O30] a second `up` on the same home is told who holds it and changes nothing", async () => {
+test("[O30] a second `up` on the same home is told who holds it, gets a new way in, and changes nothing", async () => {
   const first = await start();
+  const holder = `Nexus is up already: process ${first.child.pid} holds this home since 20`;
   const second = launch();
   expect(await once(second.child, "exit")).toEqual([75, null]);
-  expect(second.output()).toMatch(
-    new RegExp(`^Nexus is up already: process ${first.child.pid} holds this home since 20.*Z\\.\n$`),
+  const { url } = JSON.parse(readFileSync(join(home, "run", "up.json"), "utf8"));
+  expect(second.output()).toMatch(new RegExp(`^${holder}.*Z\\.\n\n`));
+  expect(second.output()).toContain(`\n  Dashboard   ${url}\n  Sign in     ${url}/sign-in/new\n`);
+
+  writeFileSync(join(home, "no-link"), "");
+  const third = launch();
+  expect(await once(third.child, "exit")).toEqual([75, null]);
+  expect(third.output()).toMatch(
+    new RegExp(`^${holder}.*Z\\.\nThere is no new sign-in link: the command says why\n$`),
   );
   expect(events()).toHaveLength(3);
+});
+
+test("[O30] a second `up` gets no link while the first still starts, nor into what another user started", async () => {
+  const first = await start();
+  const path = join(home, "run", "up.json");
+  const foreign = `${path}.foreign`;
+  renameSync(path, foreign);
+  const early = launch();
+  expect(await once(early.child, "exit")).toEqual([75, null]);
+  expect(early.output()).toMatch(/Z\.\nIt still starts; its own terminal shows the sign-in link\.\n$/);
+  // Only root can give a file away.
+  if (process.getuid?.() !== 0) return;
+  renameSync(foreign, path);
+  chownSync(path, 12_345, 12_345);
+  const other = launch();
+  expect(await once(other.child, "exit")).toEqual([75, null]);
+  expect(other.output()).toMatch(new RegExp(`^Nexus is up already: process ${first.child.pid} .*Z\\.\n$`));
 });
 
 test("[O31] when `up` is killed all that it started stops, and the next `up` starts at once", async () => {
@@ -114,7 +148,8 @@ test("[O33] a control plane that does not start says why, and nothing is left ru
 test("[O33] a home that an earlier control plane still holds is waited for", async () => {
   writeFileSync(join(home, "refusal"), "75");
   const up = launch();
-  await vi.waitFor(() => expect(existsSync(join(home, "logs", "control-plane.log"))).toBe(true));
+  const hasStarted = () => expect(existsSync(join(home, "logs", "control-plane.log"))).toBe(true);
+  await vi.waitFor(hasStarted, 10_000);
   rmSync(join(home, "refusal"));
   await up.ready;
 });

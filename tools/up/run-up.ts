@@ -8,6 +8,7 @@ import { build } from "./build.ts";
 import { SERVER_STOP_MS, startControlPlane } from "./control-plane.ts";
 import { type Kept, keepRunning } from "./keep-running.ts";
 import { startLocalAgent } from "./local-agent.ts";
+import { newWayIn } from "./new-way-in.ts";
 import type { Teller } from "./say.ts";
 import type { Settings } from "./settings.ts";
 import type { Program } from "./start-program.ts";
@@ -32,7 +33,9 @@ export type UpOptions = {
 export async function runUp(options: UpOptions): Promise<void> {
   const { settings, teller, wish } = options;
   const startedAtMs = performance.now();
-  const lock = takeUpLock(join(settings.home, "run"));
+  const lock = await takeUpLock(join(settings.home, "run"), () =>
+    newWayIn({ ...settings, script: join(options.root, options.scripts.server) }),
+  );
   const kept: Kept[] = [watchDisk(settings.home, teller.line)];
   try {
     if (!options.isBuilt) await teller.step("building", build(options.root));

@@ -12,7 +12,8 @@ export type UpLock = { release(): void };
 
 const SQLITE_BUSY = 5;
 
-export function takeUpLock(runDir: string): UpLock {
+/** @param wayIn what to say beside to who comes second. */
+export async function takeUpLock(runDir: string, wayIn: () => Promise<string>): Promise<UpLock> {
   mkdirSync(runDir, { recursive: true, mode: 0o700 });
   const path = join(runDir, "up.lock");
   const namePath = `${path}.json`;
@@ -24,7 +25,8 @@ export function takeUpLock(runDir: string): UpLock {
   } catch (cause) {
     handle.close();
     if (!(cause instanceof Error && "errcode" in cause && cause.errcode === SQLITE_BUSY)) throw cause;
-    throw new NexusError("conflict", { detail: `Nexus is up already: ${whoHolds(namePath)}.`, cause });
+    const detail = `Nexus is up already: ${whoHolds(namePath)}.\n${await wayIn()}`.trimEnd();
+    throw new NexusError("conflict", { detail, cause });
   }
   writeFileSync(namePath, JSON.stringify({ pid: process.pid, since: new Date().toISOString() }), {
     mode: 0o600,

@@ -17,9 +17,7 @@ export function welcome({
   return `
 Nexus is up (${(tookMs / 1_000).toFixed(1)} s).
 
-  Dashboard   ${up.url}
-  Sign in     ${up.signInLink}
-              (works once)
+${signInLines(up.url, up.signInLink)}
 
 Try next, in a second shell in this folder:
 
@@ -30,6 +28,12 @@ Try next, in a second shell in this folder:
 Data and logs are in ${settings.home}. Ctrl-C stops Nexus; running jobs go on.
 Jobs on this machine run as ${userInfo().username}${isRoot ? ", who can read everything here: share it only with people you trust, or run Nexus as another user" : " and can read what that user can, Nexus's own files too"}.
 `;
+}
+
+export function signInLines(url: string, link: string): string {
+  return `  Dashboard   ${url}
+  Sign in     ${link}
+              (works once)`;
 }
 
 function quote(text: string): string {

@@ -18,6 +18,11 @@ const COMMON = `
 
 const SERVER = `${COMMON}
   const home = process.env.NEXUS_HOME;
+  if (process.argv[2] === "sign-in-link") {
+    if (existsSync(home + "/no-link")) { console.error("the command says why"); process.exit(69); }
+    console.log(process.env.NEXUS_PUBLIC_URL + "/sign-in/new");
+    process.exit(0);
+  }
   if (existsSync(home + "/refusal")) {
     console.log("the control plane says why");
     process.exit(Number(readFileSync(home + "/refusal", "utf8")));

@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { NexusError } from "@nexus/shared/errors";
-import { createDb } from "../db/client.ts";
+import { createDb, type DatabaseAddress } from "../db/client.ts";
+import { findRunningPostgres } from "../db/embedded/find-running-postgres.ts";
 import { checkMigrated } from "../db/migrate.ts";
 import type { Env } from "../env.ts";
+import { refuseForgottenDatabase } from "../home-database.ts";
 import { originsOf, reachableHosts } from "../http/reachable-origins.ts";
 import type { Log } from "../logger/create-logger.ts";
 import { operatorSignInLink } from "../services/access/operator-sign-in-link.ts";
@@ -16,12 +18,7 @@ export async function runSignInLink(options: {
   email: string | undefined;
 }): Promise<void> {
   const { env, appDir, email } = options;
-  if (env.DATABASE_URL === undefined) {
-    throw new NexusError("bad_request", {
-      detail: "sign-in-link needs DATABASE_URL. A server that `npm run up` started prints its link itself.",
-    });
-  }
-  const address = { url: env.DATABASE_URL };
+  const address = await addressOf(env);
   await checkMigrated({ address, folder: join(appDir, "drizzle") });
   const client = createDb(address);
   try {
@@ -38,4 +35,15 @@ export async function runSignInLink(options: {
   } finally {
     await client.close();
   }
+}
+
+/** The embedded Postgres is its control plane's: it is used while it runs, and not started for this. */
+async function addressOf({ DATABASE_URL: url, NEXUS_HOME: home }: Env): Promise<DatabaseAddress> {
+  if (url !== undefined) return { url };
+  await refuseForgottenDatabase(home);
+  const running = findRunningPostgres(home);
+  if (running) return running;
+  throw new NexusError("unavailable", {
+    detail: `No control plane is ready in ${home}. Start it with \`npm run up\`, which prints a link; of one on a Postgres elsewhere give its DATABASE_URL, of one in another home its NEXUS_HOME.`,
+  });
 }

@@ -34,8 +34,12 @@ function refusalOf(address: DatabaseAddress, cause: unknown): NexusError | null 
   }
   if (!REFUSED.test(code)) return null;
   const isSetting = code.startsWith("28") || code === "3D000";
-  const detail = `Postgres at ${place} refuses us: ${message}.${isSetting ? " Correct DATABASE_URL." : ""}`;
+  const detail = `Postgres at ${place} refuses us: ${message}.${isSetting ? ` ${adviceFor(address)}` : ""}`;
   return new NexusError(isSetting ? "bad_request" : "unavailable", { detail, cause });
+}
+
+function adviceFor(address: DatabaseAddress): string {
+  return "url" in address ? "Correct DATABASE_URL." : "Run this as the user that Nexus runs as there.";
 }
 
 /** Where, without the password. */

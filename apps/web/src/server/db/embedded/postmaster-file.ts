@@ -2,7 +2,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** What a running Postgres writes about itself into its data folder. */
-export type PostmasterFile = { pid: number; status: string };
+export type PostmasterFile = {
+  pid: number;
+  status: string;
+  /** As it was told: relative to the data folder, or absolute. */
+  socketDir: string;
+};
 
 /** Null when there is none, or it is not written to its end yet. */
 export function readPostmasterFile(dataDir: string): PostmasterFile | null {
@@ -10,7 +15,8 @@ export function readPostmasterFile(dataDir: string): PostmasterFile | null {
   if (text === null) return null;
   const lines = text.split("\n");
   const pid = Number.parseInt(lines[0] ?? "", 10);
-  return Number.isInteger(pid) && pid > 0 ? { pid, status: (lines[7] ?? "").trim() } : null;
+  if (!Number.isInteger(pid) || pid <= 0) return null;
+  return { pid, status: (lines[7] ?? "").trim(), socketDir: (lines[4] ?? "").trim() };
 }
 
 /** The program and arguments it was last started with, as `postmaster.opts` has them. */
