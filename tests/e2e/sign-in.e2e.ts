@@ -16,17 +16,32 @@ test("[W20] a one-time link signs in, and its secret leaves the address and the 
   expect(entries.join(" ")).not.toContain(secret);
 });
 
-test("[W20] a link that was used says so, and leads to the form", async ({ page, nexus, browser }) => {
+test("[W20] a link that was used, changed or cut says so, and leads to the form and to a new link", async ({
+  page,
+  nexus,
+  browser,
+}) => {
   const { link } = await invite(nexus, "used", "member");
   const first = await browser.newPage();
   await first.goto(link);
   await expect(first.getByRole("heading", { name: "Fleet" })).toBeVisible();
   await first.context().close();
 
-  await page.goto(link);
-  await expect(page.getByRole("alert").filter({ hasText: "was used before or has expired" })).toBeVisible();
-  await expect(page.getByLabel("E-mail")).toBeVisible();
-  await expect(page).toHaveURL("/sign-in");
+  for (const dead of [link, `${link}.`, `${nexus.url}/sign-in#link=`]) {
+    await page.goto("about:blank");
+    await page.goto(dead);
+    const alert = page.getByRole("alert").filter({ hasText: "was used before or has expired" });
+    await expect(alert).toContainText("How to get a new one stands below.");
+    await expect(alert).not.toContainText("unauthenticated");
+    await expect(page.getByText("Ask an admin of your team for one.")).toBeVisible();
+    await expect(page.getByText("npm run up")).toBeVisible();
+    await expect(page.getByLabel("E-mail")).toBeVisible();
+    await expect(page).toHaveURL("/sign-in");
+  }
+  await page.goto("/sign-in");
+  await expect(page.getByText("npm run up")).toBeHidden();
+  await page.getByText("No password?").click();
+  await expect(page.getByText("npm run up")).toBeVisible();
 });
 
 test("[W21] who is signed out is sent to sign in, and from there to where they wanted to go", async ({

@@ -49,15 +49,15 @@ export function ErrorState({ problem, onRetry }: { problem: Problem; onRetry?: (
   );
 }
 
-/** One line of trouble within a form. */
-export function InlineProblem({ problem }: { problem: Problem }) {
+/** One line of trouble within a form. Its code is left out where the sentence says all that it could. */
+export function InlineProblem({ problem, hidesCode = false }: { problem: Problem; hidesCode?: boolean }) {
   return (
     <div role="alert" className="flex items-start gap-2 rounded-md bg-bad-soft px-3 py-2 text-13">
       <CircleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-bad" />
       <p className="min-w-0">
         <span className="font-medium">{problem.title}</span>{" "}
         <span className="text-content-2">{problem.next}</span>{" "}
-        <span className="font-mono text-12 text-content-3">{problem.code}</span>
+        {!hidesCode && <span className="font-mono text-12 text-content-3">{problem.code}</span>}
       </p>
     </div>
   );

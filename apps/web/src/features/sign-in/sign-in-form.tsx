@@ -62,7 +62,7 @@ export function SignInForm({ onSignedIn }: { onSignedIn: () => void }) {
           />
         )}
       </Field>
-      {problem && <InlineProblem problem={problem} />}
+      {problem && <InlineProblem problem={problem} hidesCode={problem.code === "unauthenticated"} />}
       <Button type="submit" variant="primary" busy={busy} className="h-9! w-full narrow:h-11!">
         Sign in
       </Button>

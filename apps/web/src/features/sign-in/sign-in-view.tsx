@@ -8,11 +8,11 @@ import { LoaderCircle } from "lucide-react";
 import { useRouter } from "next/navigation";
 import { useEffect, useRef, useState } from "react";
 import { Button } from "../../ui/button.tsx";
-import { CommandBox } from "../../ui/copy-button.tsx";
 import { Logo } from "../../ui/logo.tsx";
 import { ErrorState, InlineProblem, type Problem } from "../../ui/view-state.tsx";
 import { useApi } from "../api/api-context.tsx";
 import { problemOf } from "../api/problem.ts";
+import { LinkCommands, NewLink } from "./new-link.tsx";
 import { nextPath } from "./next-path.ts";
 import { SignInForm } from "./sign-in-form.tsx";
 
@@ -23,6 +23,7 @@ export function SignInView() {
   const router = useRouter();
   const [phase, setPhase] = useState<Phase>("asking");
   const [problem, setProblem] = useState<Problem | null>(null);
+  const [isLinkDead, setLinkDead] = useState(false);
   const begun = useRef(false);
 
   function enter(): void {
@@ -31,15 +32,18 @@ export function SignInView() {
 
   async function begin(): Promise<void> {
     const link = takeLink();
-    setPhase(link ? "redeeming" : "asking");
+    setPhase(link === null ? "asking" : "redeeming");
     try {
-      if (link) {
+      if (link !== null) {
         await api.auth.openLink(link);
         enter();
         return;
       }
     } catch (error) {
-      setProblem(problemOf(error));
+      const failed = problemOf(error);
+      const isDead = failed.code === "unauthenticated";
+      setLinkDead(isDead);
+      setProblem(isDead ? { ...failed, next: "How to get a new one stands below." } : failed);
     }
     try {
       const { hasOwner, signedIn } = await api.auth.state();
@@ -68,7 +72,7 @@ export function SignInView() {
         </div>
         {problem && phase !== "unreachable" && (
           <div className="mb-4">
-            <InlineProblem problem={problem} />
+            <InlineProblem problem={problem} hidesCode={isLinkDead} />
           </div>
         )}
         {(phase === "asking" || phase === "redeeming") && (
@@ -77,7 +81,12 @@ export function SignInView() {
             {phase === "redeeming" ? "Signing you in…" : "Asking the control plane…"}
           </p>
         )}
-        {phase === "form" && <SignInForm onSignedIn={enter} />}
+        {phase === "form" && (
+          <>
+            <SignInForm onSignedIn={enter} />
+            <NewLink isOpen={isLinkDead} />
+          </>
+        )}
         {phase === "no-owner" && <NoOwner onRetry={() => void begin()} />}
         {phase === "unreachable" && problem && <ErrorState problem={problem} onRetry={() => void begin()} />}
       </div>
@@ -93,10 +102,7 @@ function NoOwner({ onRetry }: { onRetry: () => void }) {
         It shows no form to become one, since anybody could. Who has a shell on the server makes a one-time
         link there.
       </p>
-      <p className="text-12 text-content-3">Started by npm: the link is printed at each start.</p>
-      <CommandBox command="npm run up" />
-      <p className="text-12 text-content-3">Started by docker compose:</p>
-      <CommandBox command="docker compose exec web node apps/web/dist/server.js sign-in-link" />
+      <LinkCommands />
       <Button onClick={onRetry} className="self-start">
         Look again
       </Button>

@@ -36,7 +36,8 @@ const TRIES_PER_ADDRESS_MAX = 20;
 const TRIES_PER_EMAIL_MAX = 10;
 
 const signInSchema = z.object({ email: z.email().max(320), password: z.string().min(1).max(1000) });
-const linkSchema = z.object({ link: z.string().min(1).max(200) });
+/** A link that lost its end, or took on the text around it, is a link that does not work; it is not told what it must look like. */
+const linkSchema = z.object({ link: z.string().max(1000) });
 const passwordSchema = z.object({
   newPassword: z.string().max(1000),
   currentPassword: z.string().max(1000).optional(),

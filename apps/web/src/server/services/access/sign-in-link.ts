@@ -33,6 +33,6 @@ export async function redeemSignInLink(ctx: AccessContext, secret: string): Prom
   const userId = await takeSignInLink(ctx.db, secretHash(secret), new Date(ctx.clock.nowMs()));
   if (userId !== null) return userId;
   throw new NexusError("unauthenticated", {
-    detail: "This link was used before or has expired. Ask an admin for a new one.",
+    detail: "This link was used before or has expired, or it was not copied whole.",
   });
 }
