@@ -92,8 +92,8 @@ async function isReady(url: string, port: number): Promise<boolean> {
   );
 }
 
-function notStarted({ logPath }: Program, { code, signal, lastLines }: Ended): NexusError {
+function notStarted({ logPath }: Program, { code, signal, lastWords }: Ended): NexusError {
   return new NexusError(code === ERROR_TABLE.conflict.exit ? "conflict" : "unavailable", {
-    detail: `The control plane did not start (${signal ?? `exit code ${code}`}):\n${lastLines}\n\nAll it said is in ${logPath}.`,
+    detail: `The control plane did not start (${signal ?? `exit code ${code}`})${lastWords && `:\n${lastWords}`}\n\nAll it said is in ${logPath}.`,
   });
 }

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { basename, delimiter, dirname, join } from "node:path";
 import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
 import type { UpFile } from "@nexus/shared/up-file";
+import { endedText } from "./ended-text.ts";
 import { type Kept, keepRunning } from "./keep-running.ts";
 import { createReinstallToken } from "./reinstall-token.ts";
 
@@ -37,15 +38,13 @@ export async function startLocalAgent(options: LocalAgentOptions): Promise<Kept>
   const enrollToken = isLost ? await createReinstallToken(home, up.url, LOCAL_TARGET) : up.enrollToken;
   if (enrollToken !== undefined) await enroll([script, "enroll", "-", "--yes", ...asRoot], env, enrollToken);
   const logPath = join(home, "logs", "agent.log");
+  const program = { name: "agent", argv: [script, "run", ...asRoot], env, logPath };
   return keepRunning({
-    program: { name: "agent", argv: [script, "run", ...asRoot], env, logPath },
+    program,
     finalCodes: FINAL_CODES,
     stopMs: STOP_MS,
-    onEnded({ code, signal, lastLines }, againMs) {
-      const then = againMs === null ? "it stays down" : `again in ${againMs / 1_000} s`;
-      say(
-        `The agent of this machine ended (${signal ?? `exit code ${code}`}), ${then}:\n${lastLines}\nSee ${logPath}.`,
-      );
+    onEnded(ended, againMs) {
+      say(endedText("The agent of this machine", program, { ended, againMs }));
     },
   });
 }

@@ -117,17 +117,22 @@ test("[O31] when `up` is killed all that it started stops, and the next `up` sta
 });
 
 test.each([
-  ["agent", 2, "The agent of this machine ended"],
-  ["server", 0, "The control plane ended"],
-])("[O32] a killed %s is started again, and the person is told", async (name, event, message) => {
-  const up = await start();
-  process.kill(Number(events()[event]?.split(" ")[1]), "SIGKILL");
-  await vi.waitFor(
-    () => expect(events().filter((line) => line.startsWith(`${name} `))).toHaveLength(2),
-    10_000,
-  );
-  expect(up.output()).toContain(`${message} (SIGKILL), again in 0.5 s`);
-});
+  { name: "agent", event: 2, message: "The agent of this machine ended", log: "agent.log" },
+  { name: "server", event: 0, message: "The control plane ended", log: "control-plane.log" },
+])(
+  "[O32] a killed $name is started again, and the person is told in a sentence",
+  async ({ name, event, message, log }) => {
+    const up = await start();
+    process.kill(Number(events()[event]?.split(" ")[1]), "SIGKILL");
+    await vi.waitFor(
+      () => expect(events().filter((line) => line.startsWith(`${name} `))).toHaveLength(2),
+      10_000,
+    );
+    const sentence = `${message} (SIGKILL), again in 0.5 s. Its log is ${join(home, "logs", log)}.\n`;
+    expect(up.output()).toContain(sentence);
+    expect(up.output()).not.toContain("an old line");
+  },
+);
 
 test("[O32] an agent for which starting again is no use stays down, and its last lines are shown", async () => {
   writeFileSync(join(home, "final"), "");
@@ -141,7 +146,7 @@ test("[O33] a control plane that does not start says why, and nothing is left ru
   writeFileSync(join(home, "refusal"), "70");
   const up = launch();
   expect(await once(up.child, "exit")).toEqual([69, null]);
-  expect(up.output()).toContain("did not start (exit code 70):\nthe control plane says why");
+  expect(up.output()).toContain("did not start (exit code 70):\nthe control plane says why\n");
   expect(existsSync(join(home, "run", "up.lock.json"))).toBe(false);
 });
 

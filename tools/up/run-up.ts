@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { build } from "./build.ts";
 import { SERVER_STOP_MS, startControlPlane } from "./control-plane.ts";
+import { endedText } from "./ended-text.ts";
 import { type Kept, keepRunning } from "./keep-running.ts";
 import { startLocalAgent } from "./local-agent.ts";
 import { newWayIn } from "./new-way-in.ts";
@@ -89,11 +90,8 @@ function keepControlPlane(
     ...(first ? { first } : {}),
     finalCodes: [],
     stopMs: SERVER_STOP_MS,
-    onEnded({ code, signal, lastLines }, againMs) {
-      const how = signal ?? `exit code ${code}`;
-      teller.line(
-        `The control plane ended (${how}), again in ${(againMs ?? 0) / 1_000} s:\n${lastLines}\nSee ${program.logPath}.`,
-      );
+    onEnded(ended, againMs) {
+      teller.line(endedText("The control plane", program, { ended, againMs }));
     },
   });
 }

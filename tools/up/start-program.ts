@@ -12,11 +12,18 @@ export type Program = {
 };
 
 export type Running = { pid: number; ended: Promise<Ended>; signal(name: NodeJS.Signals): void };
-export type Ended = { code: number | null; signal: NodeJS.Signals | null; lastLines: string };
+export type Ended = {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  /** Why, as it said itself; empty where a signal ended it, since it had no say. */
+  lastWords: string;
+};
 
 const TIE = new URL("tie-to-parent.mjs", import.meta.url).href;
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
-const LAST_LINES = 15;
+const WORDS_LINES_MAX = 15;
+/** What the control plane and the agent write while they run, as opposed to what they say when they give up. */
+const LOG_RECORD = /^(\{"level":|\d{4}-\d\d-\d\dT\S+Z )/;
 
 /** In a session of its own: Ctrl-C in the terminal reaches only us, and we stop things in order. */
 export function startProgram({ argv, env, logPath }: Program): Running {
@@ -27,15 +34,15 @@ export function startProgram({ argv, env, logPath }: Program): Running {
   closeSync(log);
   return {
     pid: child.pid ?? 0,
-    ended: whenEnded(child, () => tail(logPath, logFrom)),
+    ended: whenEnded(child, () => lastWords(readFileSync(logPath).subarray(logFrom).toString())),
     signal: (name) => void child.kill(name),
   };
 }
 
-function whenEnded(child: ChildProcess, lastLines: () => string): Promise<Ended> {
+function whenEnded(child: ChildProcess, words: () => string): Promise<Ended> {
   return new Promise((resolve) => {
-    child.once("error", (cause) => resolve({ code: null, signal: null, lastLines: cause.message }));
-    child.once("exit", (code, signal) => resolve({ code, signal, lastLines: lastLines() }));
+    child.once("error", (cause) => resolve({ code: null, signal: null, lastWords: cause.message }));
+    child.once("exit", (code, signal) => resolve({ code, signal, lastWords: code === null ? "" : words() }));
   });
 }
 
@@ -48,6 +55,9 @@ function openLog(path: string): number {
   return 0;
 }
 
-function tail(path: string, offset: number): string {
-  return readFileSync(path).subarray(offset).toString().trimEnd().split("\n").slice(-LAST_LINES).join("\n");
+/** What stands behind the last record of the log, or that record where nothing does. */
+function lastWords(text: string): string {
+  const lines = text.trimEnd().split("\n").slice(-WORDS_LINES_MAX);
+  const record = lines.findLastIndex((line) => LOG_RECORD.test(line));
+  return lines.slice(record === lines.length - 1 ? record : record + 1).join("\n");
 }

@@ -23,6 +23,7 @@ const SERVER = `${COMMON}
     console.log(process.env.NEXUS_PUBLIC_URL + "/sign-in/new");
     process.exit(0);
   }
+  console.log('{"level":"info","msg":"an old line"}');
   if (existsSync(home + "/refusal")) {
     console.log("the control plane says why");
     process.exit(Number(readFileSync(home + "/refusal", "utf8")));
@@ -53,6 +54,7 @@ const AGENT = `${COMMON}
   } else {
     const env = ["NEXUS_HOME", "DATABASE_URL", "npm_execpath", "GREETING"].map((name) => process.env[name] ?? "");
     note(home, "agent " + process.pid + " env [" + env + "] path " + process.env.PATH);
+    console.log("2026-11-30T22:37:10.514Z an old line");
     if (existsSync(home + "/final")) { console.log("the agent says why"); process.exit(78); }
     untilStopped(home, "agent");
   }
