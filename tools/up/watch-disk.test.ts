@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,4 +24,30 @@ test("[O63] a home without room is told once, and once when it has room again", 
   await vi.waitFor(() => expect(said[1]).toBe(`The control plane's disk (${home}) has room again.`));
   await watch.stop();
   expect(said).toHaveLength(2);
+});
+
+const mayMount = process.platform === "linux" && process.getuid?.() === 0;
+
+// tidy-allow skip: only root may mount the small disk that is filled here; CI runs as root
+test.skipIf(!mayMount)("[O63] a home whose disk gets low is told before it is full, once", async () => {
+  const home = join(dir, "home");
+  const run = (command: string, ...args: string[]) => expect(spawnSync(command, args).status).toBe(0);
+  mkdirSync(home);
+  run("mount", "-t", "tmpfs", "-o", "size=700m", "nexus-test", home);
+  const said: string[] = [];
+  const watch = watchDisk(home, (text) => said.push(text), 5);
+  try {
+    expect(said).toEqual([]);
+    run("fallocate", "-l", "400M", join(home, "filler"));
+    await vi.waitFor(() => expect(said).toHaveLength(1), 10_000);
+    expect(said[0]).toBe(
+      `The control plane's disk (${home}) is low: 300 MiB free. Free space there before it is full.`,
+    );
+    rmSync(join(home, "filler"));
+    run("fallocate", "-l", "700M", join(home, "filler"));
+    await vi.waitFor(() => expect(said.at(-1)).toMatch(/ is full; free space there\.$/), 10_000);
+  } finally {
+    await watch.stop();
+    run("umount", "-l", home);
+  }
 });

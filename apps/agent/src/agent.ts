@@ -6,6 +6,7 @@
  * is left alone. Closing it leaves jobs running.
  */
 import { NexusError } from "@nexus/shared/errors";
+import { lowDiskText } from "@nexus/shared/low-disk";
 import type {
   AttemptExit,
   AttemptInventory,
@@ -102,12 +103,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         },
       }),
     send: (message) => link.send(message),
-    onDiskLow: (freeMib) =>
-      notices.add(
-        "warning",
-        "disk_low",
-        `Only ${freeMib} MiB are free on the disk of ${home}: logs may stop.`,
-      ),
+    onDiskLow(room) {
+      notices.add("warning", "disk_low", lowDiskText(room));
+      options.onTrouble(`${lowDiskText(room)} (${home})`);
+    },
   });
   const link = createServerLink({
     home,

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,16 +10,20 @@ import { readHostFacts } from "./host/facts.ts";
 import { createHostSampler } from "./host/sample.ts";
 import { createTelemetry, type Telemetry } from "./telemetry.ts";
 
+const mayMount = process.platform === "linux" && process.getuid?.() === 0;
+
 let folder: string;
 let driver: GpuDriver;
 let telemetry: Telemetry;
 let sent: AgentMessage[];
 let onSent: () => void;
 let cpuModel: string;
+let low: number[];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "nexus-telemetry-"));
   sent = [];
+  low = [];
   cpuModel = "before";
   driver = await createGpuDriver({
     setting: "sim:2x80GiB",
@@ -37,7 +42,7 @@ beforeEach(async () => {
       onSent();
       return true;
     },
-    onDiskLow: () => undefined,
+    onDiskLow: ({ freeMib }) => low.push(freeMib),
   });
 });
 afterEach(async () => {
@@ -78,5 +83,23 @@ describe("telemetry", () => {
     await next("telemetry");
     await next("telemetry");
     expect(sent.some(({ type }) => type === "facts")).toBe(false);
+  });
+
+  // tidy-allow skip: only root may mount the small disk that is filled here; CI runs as root
+  it.skipIf(!mayMount)("[P49] a disk that gets low is told once, with its size in each sample", async () => {
+    const run = (command: string, ...args: string[]) => expect(spawnSync(command, args).status).toBe(0);
+    onSent = () => undefined;
+    run("mount", "-t", "tmpfs", "-o", "size=700m", "nexus-test", folder);
+    try {
+      await next("telemetry");
+      expect((await next("telemetry")).host.diskTotalMib).toBe(700);
+      expect(low).toEqual([]);
+      run("fallocate", "-l", "400M", join(folder, "filler"));
+      while (low.length === 0) await next("telemetry");
+      await next("telemetry");
+      expect(low).toEqual([300]);
+    } finally {
+      run("umount", "-l", folder);
+    }
   });
 });

@@ -2,6 +2,7 @@
  * What the node measures, at the pace of its GPU driver, or every few seconds without one. Owns: the timer, the facts that were
  * told last. Samples are for now: what cannot be sent at once is dropped.
  */
+import { type DiskRoom, isDiskLow } from "@nexus/shared/low-disk";
 import type { AgentMessage, GpuFacts, HostFacts } from "@nexus/shared/protocol/messages";
 import type { GpuDriver } from "./gpu/driver.ts";
 import type { HostSampler } from "./host/sample.ts";
@@ -11,7 +12,7 @@ export type TelemetryOptions = {
   sampler: HostSampler;
   readFacts(): Promise<HostFacts>;
   send(message: AgentMessage): boolean;
-  onDiskLow(freeMib: number): void;
+  onDiskLow(room: DiskRoom): void;
 };
 
 export type Telemetry = {
@@ -21,14 +22,12 @@ export type Telemetry = {
 
 /** Without GPUs nothing changes fast enough to be worth more. */
 const HOST_EVERY_MS = 5_000;
-/** Less than this, and logs and exit records are in danger. */
-const DISK_LOW_MIB = 512;
 
 export function createTelemetry(options: TelemetryOptions): Telemetry {
   const { driver, sampler, send } = options;
   let told = "";
   let isSampling = false;
-  let isDiskLow = false;
+  let isLow = false;
   const timer = driver.kind === "none" ? setInterval(() => void sample(), HOST_EVERY_MS) : null;
   const unsubscribe = driver.onSample(() => void sample());
 
@@ -45,7 +44,7 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
       const snapshot = driver.sample();
       const host = await sampler.sample();
       send({ type: "telemetry", sampledAgoMs: snapshot?.ageMs ?? 0, gpus: snapshot?.gpus ?? [], host });
-      tellDisk(host.diskFreeMib);
+      tellDisk({ freeMib: host.diskFreeMib, totalMib: host.diskTotalMib ?? null });
       await tellChanges();
     } finally {
       isSampling = false;
@@ -53,10 +52,11 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
   }
 
   /** Once, and again only after there was room again. */
-  function tellDisk(freeMib: number | null): void {
-    const isLow = freeMib !== null && freeMib < DISK_LOW_MIB;
-    if (isLow && !isDiskLow) options.onDiskLow(freeMib);
-    isDiskLow = isLow;
+  function tellDisk({ freeMib, totalMib }: { freeMib: number | null; totalMib: number | null }): void {
+    if (freeMib === null) return;
+    const wasLow = isLow;
+    isLow = isDiskLow({ freeMib, totalMib }, wasLow);
+    if (isLow && !wasLow) options.onDiskLow({ freeMib, totalMib });
   }
 
   async function tellChanges(): Promise<void> {

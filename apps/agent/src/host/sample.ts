@@ -25,10 +25,10 @@ export function createHostSampler(options: HostSamplerOptions): HostSampler {
 
   return {
     async sample() {
-      const [stat, meminfo, diskFreeMib] = await Promise.all([
+      const [stat, meminfo, disk] = await Promise.all([
         text(`${procRoot}/stat`),
         text(`${procRoot}/meminfo`),
-        readDiskFreeMib(options.diskPath),
+        readDisk(options.diskPath),
       ]);
       const now = stat === null ? osTicks() : parseCpuTicks(stat);
       const cpuPct = last === null || now === null ? null : cpuPctBetween(last, now);
@@ -40,7 +40,8 @@ export function createHostSampler(options: HostSamplerOptions): HostSampler {
         load1: Math.round((loadavg()[0] ?? 0) * 100) / 100,
         memoryUsedMib: availableMib === null ? null : Math.max(0, totalMib - availableMib),
         memoryTotalMib: totalMib,
-        diskFreeMib,
+        diskFreeMib: disk?.freeMib ?? null,
+        diskTotalMib: disk?.totalMib ?? null,
       };
     },
   };
@@ -95,9 +96,12 @@ function osTicks(): CpuTicks {
   return ticks;
 }
 
-async function readDiskFreeMib(path: string): Promise<number | null> {
+async function readDisk(path: string): Promise<{ freeMib: number; totalMib: number } | null> {
   return statfs(path).then(
-    ({ bavail, bsize }) => bytesToMib(bavail * bsize),
+    ({ bavail, blocks, bsize }) => ({
+      freeMib: bytesToMib(bavail * bsize),
+      totalMib: bytesToMib(blocks * bsize),
+    }),
     () => null,
   );
 }

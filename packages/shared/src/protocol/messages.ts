@@ -71,6 +71,8 @@ export const hostSampleSchema = z.object({
   memoryUsedMib: memoryMib,
   memoryTotalMib: memoryMib,
   diskFreeMib: memoryMib,
+  /** Not every agent tells it. */
+  diskTotalMib: z.optional(memoryMib),
 });
 export type HostSample = z.infer<typeof hostSampleSchema>;
 

@@ -20,6 +20,7 @@ import type { WriteLane } from "../write-lane.ts";
 import type { AgentLog } from "./agent-log.ts";
 import { agoMs } from "./ago.ts";
 import { syncNode } from "./node-sync.ts";
+import { noteDisk } from "./note-disk.ts";
 import type { Report, Reports } from "./reports.ts";
 import { shortenLog } from "./shorten-log.ts";
 
@@ -33,8 +34,6 @@ export type AgentPortParts = {
   wake: () => void;
 };
 
-/** Twice what its agent calls low. */
-const DISK_WELL_MIB = 1024;
 const PID_MAX = 2 ** 31 - 1;
 
 export function createAgentPort(ctx: ServiceContext, parts: AgentPortParts): AgentPort {
@@ -103,8 +102,7 @@ export function createAgentPort(ctx: ServiceContext, parts: AgentPortParts): Age
       if (!target) return;
       const sampledAtMs = agoMs(clock.nowMs(), message.sampledAgoMs);
       target.host = message.host;
-      if (target.notice?.code === "disk_low" && (message.host.diskFreeMib ?? 0) >= DISK_WELL_MIB)
-        target.notice = null;
+      noteDisk(target, message.host, clock.nowMs());
       for (const sample of message.gpus) {
         const gpu = target.gpus.get(sample.uuid);
         if (gpu) world.fleet.putSample(gpu, sample, sampledAtMs);

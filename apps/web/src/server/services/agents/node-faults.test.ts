@@ -48,6 +48,25 @@ const whyOf = async (id: string) => {
 };
 const why = `node gpu1 refuses starts: ${FULL.message}`;
 
+test("[P49] a target says that its disk is low, also to a control plane that just began, until there is room", async () => {
+  const of = (diskFreeMib: number) => node.sample([], 0, { diskFreeMib, diskTotalMib: 200 * 1024 });
+  of(11_000);
+  expect(noticeOf("gpu1")).toBeNull();
+  // Nothing but the sample says it: the agent told its own person before this server began.
+  of(9_000);
+  expect(noticeOf("gpu1")).toMatchObject({
+    level: "warning",
+    code: "disk_low",
+    message: expect.stringContaining("The disk of its home is low: 8.8 GiB of 200.0 GiB free."),
+  });
+  of(8_000);
+  expect(noticeOf("gpu1")?.message).toContain("7.8 GiB of 200.0 GiB");
+  of(11_000);
+  expect(noticeOf("gpu1")?.message).toContain("10.7 GiB");
+  of(14_000);
+  expect(noticeOf("gpu1")).toBeNull();
+});
+
 test("[J47] [S23] a start that the node's fault refused is no failure: the job waits, says why, and starts when the node is well", async () => {
   const id = await t.submit({ command: ["a"] });
   const first = await node.startOf(id);

@@ -66,7 +66,7 @@ export type TestNode = {
   exited(start: Pick<JobStart, "attempt" | "fence">, over?: Partial<AttemptExit>): Promise<ServerMessage[]>;
   log(start: Pick<JobStart, "attempt" | "fence">, offset: number, text: string): Promise<ServerMessage[]>;
   faults(faults: NodeFault[]): void;
-  sample(samples: GpuSample[], agoMs?: number): void;
+  sample(samples: GpuSample[], agoMs?: number, disk?: { diskFreeMib: number; diskTotalMib?: number }): void;
 };
 
 const TEST_FACTS: HostFacts = {
@@ -274,8 +274,8 @@ export async function startTestServices(
       faults(faults) {
         test.services.agentPort.faults(node.session, { type: "faults", faults });
       },
-      sample(samples, agoMs = 0) {
-        const host = { cpuPct: 1, load1: 0, memoryUsedMib: 1, memoryTotalMib: 2, diskFreeMib: 3 };
+      sample(samples, agoMs = 0, disk = { diskFreeMib: 300_000 }) {
+        const host = { cpuPct: 1, load1: 0, memoryUsedMib: 1, memoryTotalMib: 2, ...disk };
         test.services.agentPort.telemetry(node.session, {
           type: "telemetry",
           sampledAgoMs: agoMs,
