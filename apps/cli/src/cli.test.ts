@@ -532,6 +532,30 @@ describe("for scripts", () => {
     expect(error.message).toContain(sentence);
   });
 
+  it("[N16] `add` warns of a job that no target can ever run, which it queued all the same", async () => {
+    const sentence = "needs 99 GPUs; the largest match, gpu1, has 8";
+    server.answers["jobs.submit"] = ({ jobs }) => ({
+      jobs: jobs.map((_, at) => standInJob({ id: `j_${at}`, state: "queued", target: null })),
+    });
+    server.answers["jobs.preview"] = () => ({
+      ...{ startsNow: false, target: null, gpus: 99, sentence, canEverRun: false },
+    });
+    const warning = `no target can run it as the fleet is now: ${sentence}. To wait no longer: nexus kill j_0`;
+    const args = ["add", "-g", "99", "--", "true"];
+    expect(await nexus(args)).toMatchObject({ code: 0, stdout: "j_0\n", stderr: `nexus: ${warning}\n` });
+    const asJson = await nexus(["add", "-g", "99", "--json", "--", "true"]);
+    expect(JSON.parse(asJson.stdout).jobs).toHaveLength(1);
+    expect(JSON.parse(asJson.stderr)).toEqual({ warning });
+    const twice = await nexus(["add", "-g", "99", "-n", "2", "--", "true"]);
+    expect(twice.stderr).toContain("can run them as the fleet is now");
+    expect(server.calls.at(-1)).toMatchObject({ name: "jobs.preview", input: { gpus: 99 } });
+
+    server.answers["jobs.preview"] = () => ({
+      ...{ startsNow: false, target: null, gpus: 8, sentence: "busy", canEverRun: true },
+    });
+    expect(await nexus(args)).toMatchObject({ code: 0, stderr: "" });
+  });
+
   it("[N8] the --json of a job's own command is not ours", async () => {
     server.answers["jobs.submit"] = () => {
       throw new NexusError("not_found", { detail: "There is no queue night." });

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Job } from "@nexus/shared/api/schemas";
 import { explainReason } from "@nexus/shared/scheduler/reason";
 import type { Command } from "commander";
 import { connect } from "../api/connect.ts";
@@ -43,16 +44,16 @@ async function add(cli: Cli, command: string[], options: AddOptions): Promise<vo
   const { jobs } = await withSpinner(cli.stderr, "Adding", api.callAgain("jobs.submit", input)).catch(
     inOptionWords,
   );
-  if (options.json) {
-    print(cli, plainJson({ jobs }, 2));
+  print(cli, options.json ? plainJson({ jobs }, 2) : jobs.map(({ id }) => plain(id)));
+  const [first] = jobs;
+  if (!first) return;
+  // It is in the line whatever comes of this question.
+  const preview = await api.call("jobs.preview", spec).catch(() => null);
+  if (preview?.canEverRun === false) {
+    warn(cli, { sentence: preview.sentence, jobs, isJson: options.json === true });
     return;
   }
-  print(
-    cli,
-    jobs.map(({ id }) => plain(id)),
-  );
-  const [first] = jobs;
-  if (!cli.stderr.isTTY || !first) return;
+  if (options.json || !cli.stderr.isTTY) return;
   const why = first.reason && first.reason.code !== "new" ? `: ${plain(explainReason(first.reason))}` : "";
   note(
     cli,
@@ -61,4 +62,12 @@ async function add(cli: Cli, command: string[], options: AddOptions): Promise<vo
       `${countText(jobs.length, "job")} in queue ${plain(first.queue)}${why}. See them: nexus queue`,
     ),
   );
+}
+
+/** Beside what was asked for: it was queued, and ends with 0. */
+function warn(cli: Cli, given: { sentence: string; jobs: Job[]; isJson: boolean }): void {
+  const { sentence, jobs, isJson } = given;
+  const [it, id] = jobs.length === 1 ? ["it", jobs[0]?.id ?? ""] : ["them", "<id>"];
+  const text = `no target can run ${it} as the fleet is now: ${sentence}. To wait no longer: nexus kill ${id}`;
+  note(cli, isJson ? plainJson({ warning: text }) : cli.paintErr("yellow", plain(`nexus: ${text}`)));
 }

@@ -249,6 +249,8 @@ export const contract = {
       target: z.string().nullable(),
       sentence: z.string(),
       gpus: z.int(),
+      /** False where no target of the fleet could run it, whatever ends or comes back: then only a change of either helps. */
+      canEverRun: z.boolean(),
     }),
   },
   "jobs.get": { kind: "query", role: "viewer", input: z.object({ job: id }), output: jobSchema },

@@ -69,6 +69,21 @@ export type Holder = {
   isLatest: boolean;
 };
 
+/** Whether waiting alone may end it. Without, the fleet, the queue or the job itself must change first. */
+export function mayPass(reason: WaitingReason): boolean {
+  switch (reason.code) {
+    case "no_targets":
+    case "no_match":
+    case "impossible":
+    case "queue_selector":
+      return false;
+    case "queue_limit":
+      return reason.need <= reason.limit;
+    default:
+      return true;
+  }
+}
+
 /** One sentence for people, at most about 160 characters. */
 export function explainReason(reason: WaitingReason): string {
   const { selector } = reason;

@@ -33,6 +33,15 @@ export function Preview({ spec, missing }: { spec: JobSpecInput | null; missing:
   }
   if (isPending || !data) return <Skeleton className="h-20 rounded-lg" />;
   const gpus = data.gpus === 0 ? "without a GPU" : `on ${plural(data.gpus, "GPU")}`;
+  if (!data.canEverRun)
+    return (
+      <Box
+        icon={<TriangleAlert />}
+        hue="text-bad"
+        title={`No target can run it, ${gpus}`}
+        text={`${data.sentence}. It would wait until the fleet or the job changes.`}
+      />
+    );
   return data.startsNow ? (
     <Box
       icon={<CirclePlay />}

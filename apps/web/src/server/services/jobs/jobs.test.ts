@@ -185,12 +185,19 @@ describe("from submit to end", () => {
       target: "gpu1",
       sentence: "starts now on gpu1 with 2 GPUs",
       gpus: 2,
+      canEverRun: true,
     });
     expect(await t.services.previewJob(t.alice, { ...spec, gpus: 4 })).toMatchObject({
       startsNow: false,
       target: null,
+      canEverRun: false,
     });
-    expect(t.services.jobCounts(t.alice.teamId)).toEqual({});
+    await t.submit({ command: ["a"], gpus: 2 });
+    const held = { startsNow: false, canEverRun: true };
+    expect(await t.services.previewJob(t.alice, { ...spec, gpus: 2 })).toMatchObject(held);
+    const labels = { rack: "none" };
+    expect(await t.services.previewJob(t.alice, { ...spec, labels })).toMatchObject({ canEverRun: false });
+    expect(Object.values(t.services.jobCounts(t.alice.teamId))).toEqual([1]);
   });
 
   test("[J9] many submissions at once all start as there is room, each on its own GPU", async () => {

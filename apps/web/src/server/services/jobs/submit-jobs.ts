@@ -4,7 +4,7 @@ import type { Job, JobSpec } from "@nexus/shared/api/schemas";
 import { NexusError } from "@nexus/shared/errors";
 import { newId } from "@nexus/shared/ids";
 import { GPUS_PER_JOB_MAX, HEADER_BYTES_MAX } from "@nexus/shared/protocol/limits";
-import { explainReason } from "@nexus/shared/scheduler/reason";
+import { explainReason, mayPass } from "@nexus/shared/scheduler/reason";
 import { isSelected } from "../../core/scheduler/feasible.ts";
 import { shapeOf } from "../../core/scheduler/snapshot.ts";
 import { findJobsBySubmitKey } from "../../db/queries/find-jobs-by-submit-key.ts";
@@ -75,10 +75,14 @@ export async function previewJob(
   const { live } = draftOf(ctx, world, { principal, spec, queue, submitKey: null });
   const { placement, reason } = loop.preview(live);
   const { gpus } = live.shape;
-  if (!placement) return { startsNow: false, target: null, sentence: explainReason(reason), gpus };
+  if (!placement) {
+    const sentence = explainReason(reason);
+    return { startsNow: false, target: null, sentence, gpus, canEverRun: mayPass(reason) };
+  }
   const target = world.fleet.get(placement.targetId)?.row.name ?? null;
   const count = gpus === 0 ? "without a GPU" : `with ${gpus} GPU${gpus === 1 ? "" : "s"}`;
-  return { startsNow: true, target, sentence: `starts now on ${target} ${count}`, gpus };
+  const sentence = `starts now on ${target} ${count}`;
+  return { startsNow: true, target, sentence, gpus, canEverRun: true };
 }
 
 function draftOf(

@@ -63,6 +63,7 @@ export function createSeedApi(mood: Mood): Api {
       startsNow: (spec.gpus ?? 1) <= 2,
       target: (spec.gpus ?? 1) <= 2 ? "ada" : null,
       gpus: spec.gpus ?? 1,
+      canEverRun: (spec.gpus ?? 1) <= 8,
       sentence:
         (spec.gpus ?? 1) <= 2
           ? "ada has 2 GPUs with 80 GiB free."
