@@ -35,6 +35,13 @@ export const ZONES: Zone[] = [
       "keys and hashes over node:crypto, for the shells of server, agent and CLI: it knows shared code only",
   },
   {
+    name: "shared tunnel",
+    at: ["packages/shared/src/tunnel/"],
+    imports: ["shared"],
+    instead:
+      "tunnels are streams over frames, for the shells of server, agent and CLI: they know shared code only",
+  },
+  {
     name: "shared testing",
     at: ["packages/shared/src/testing/"],
     imports: ["shared", "shared crypto"],
@@ -91,7 +98,7 @@ export const ZONES: Zone[] = [
     name: "web services",
     at: ["apps/web/src/server/services/"],
     imports: [..."shared|shared crypto|web core|web queries|web db|web schema|ssh|ssh config".split("|")],
-    typesOf: ["web logs"],
+    typesOf: ["web logs", "shared tunnel"],
     instead:
       "a service reaches sockets, disks and clocks through services/ports.ts: let server.ts pass the part in",
   },
@@ -105,13 +112,13 @@ export const ZONES: Zone[] = [
   {
     name: "web gateway",
     at: ["apps/web/src/server/gateway/"],
-    imports: ["shared", "shared crypto", "web core", "web services"],
+    imports: ["shared", "shared crypto", "shared tunnel", "web core", "web services"],
     instead: "the gateway carries messages: call a service through services/ports.ts",
   },
   {
     name: "web api",
     at: ["apps/web/src/server/api/"],
-    imports: ["shared", "shared crypto", "web core", "web services"],
+    imports: ["shared", "shared crypto", "shared tunnel", "web core", "web services"],
     typesOf: ["web auth", "web logs"],
     instead: "a procedure checks, calls one service and answers: move the work to a service",
   },
@@ -173,8 +180,14 @@ export const ZONES: Zone[] = [
   {
     name: "agent link",
     at: ["apps/agent/src/link/"],
-    imports: ["shared", "shared crypto", "agent core"],
+    imports: ["shared", "shared crypto", "shared tunnel", "agent core"],
     instead: "the link carries frames: let main.ts join it with jobs and GPUs",
+  },
+  {
+    name: "agent tunnel",
+    at: ["apps/agent/src/tunnel/"],
+    imports: ["shared", "shared tunnel", "agent core"],
+    instead: "tunnels lead to services of the machine: let agent.ts join them with the link",
   },
   {
     name: "agent exec",
@@ -197,14 +210,16 @@ export const ZONES: Zone[] = [
   {
     name: "agent",
     at: ["apps/agent/"],
-    imports: ["shared", "shared crypto", "agent core", "agent link", "agent exec", "agent gpu", "agent host"],
+    imports: [
+      ..."shared|shared crypto|agent core|agent link|agent tunnel|agent exec|agent gpu|agent host".split("|"),
+    ],
     instead: "the agent knows shared code and its own parts; the control plane is reached over the protocol",
   },
 
   {
     name: "cli",
     at: ["apps/cli/"],
-    imports: ["shared", "shared crypto", "ssh config"],
+    imports: ["shared", "shared crypto", "shared tunnel", "ssh config"],
     instead: "the CLI speaks the contract in @nexus/shared/api, not the control plane's own types",
   },
 
@@ -240,8 +255,9 @@ export const OWNED_PACKAGES: OwnedPackage[] = [
   },
   {
     packages: ["ws"],
-    ownedBy: ["apps/web/src/server/gateway/", "apps/agent/src/link/"],
-    instead: "sockets belong to the gateway and to the agent's link: go through their ports",
+    ownedBy: ["apps/web/src/server/gateway/", "apps/agent/src/link/", "apps/cli/src/api/"],
+    instead:
+      "sockets belong to the gateway, to the agent's link and to the CLI's api folder: go through their ports",
   },
   {
     packages: ["postgres", "drizzle-orm"],

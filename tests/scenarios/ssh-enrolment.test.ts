@@ -1,6 +1,9 @@
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createConnection, createServer } from "node:net";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { fingerprintOf } from "@nexus/ssh/host-keys/public-key";
 import { newTestKey } from "@nexus/ssh/testing/test-keys";
 import { startTestSshd, type TestSshd } from "@nexus/ssh/testing/test-sshd";
@@ -232,6 +235,49 @@ describe("enrolment over SSH", () => {
       encoding: "utf8",
     });
     expect(pwned.stdout).toBe("");
+  }, 120_000);
+
+  it("[E53] where the agent is away SSH carries a tunnel and says so, unless the machine's policy limits tunnels", async () => {
+    const machine = await startMachine(nexus);
+    endWith(machine);
+    const print = fingerprintOf(machine.hostKey);
+    const added = await ended(add(machine, "--name", "gpu4", "--accept-host-key", print, "--keep-key"));
+    expect(added).toContain("✓ gpu4 is connected.");
+    const service = createServer((socket) => socket.on("error", () => undefined).end("here")).listen(
+      0,
+      "127.0.0.1",
+    );
+    onTestFinished(() => void service.close());
+    await once(service, "listening");
+    const { port } = service.address() as AddressInfo;
+    async function forwards(...args: string[]): Promise<string> {
+      const command = nexus.cli(["port-forward", "gpu4", `0:${port}`, ...args]);
+      await command.says("leads to");
+      const socket = createConnection(Number(/:(\d+) leads/.exec(command.stdout)?.[1]), "127.0.0.1");
+      expect(await text(socket)).toBe("here");
+      await command.kill("SIGINT");
+      return command.stderr;
+    }
+    expect(await forwards()).toBe("");
+    expect(await forwards("--via", "ssh")).toBe("");
+    const loop = Number(readFileSync(join(machine.home, ".nexus-agent/keep-running.pid"), "utf8"));
+    process.kill(loop, "SIGTERM");
+    await until("gpu4 is away", async () => {
+      return (await nexus.call("targets.get", { target: "gpu4" })).state !== "connected";
+    });
+    expect(await forwards()).toMatch(/^Over SSH: gpu4 is not connected\./);
+    const alone = await ended(nexus.cli(["port-forward", "gpu4", `0:${port}`, "--via", "agent"]));
+    expect(alone).toContain("gpu4 is not connected.");
+    const details = JSON.stringify(await nexus.call("audit.list", {}));
+    for (const way of ["by its agent", "over SSH"])
+      expect(details).toContain(`Port ${port} of gpu4 is reached through the control plane, ${way}.`);
+
+    // What the machine's owner forbids its agent is not done behind its back.
+    writeFileSync(join(machine.home, ".nexus-agent/policy.json"), JSON.stringify({ tunnels: false }));
+    const again = await ended(add(machine, "--name", "gpu4", "--keep-key"));
+    expect(again).toContain("✓ gpu4 is connected.");
+    const refused = await ended(nexus.cli(["port-forward", "gpu4", `0:${port}`, "--via", "ssh"]));
+    expect(refused).toContain("the policy file of gpu4 forbids tunnels");
   }, 120_000);
 });
 

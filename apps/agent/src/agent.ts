@@ -15,18 +15,23 @@ import type {
   NodeFault,
   ServerMessage,
 } from "@nexus/shared/protocol/messages";
+import { tunnelsAllowed } from "./core/node-policy.ts";
 import type { LiveMessage, Problem } from "./core/session.ts";
 import { type AttemptEvent, createSupervisor, type LogGap, type StartAnswer } from "./exec/supervisor.ts";
 import type { GpuDriver } from "./gpu/driver.ts";
 import { readHostFacts } from "./host/facts.ts";
 import { createHostSampler } from "./host/sample.ts";
+import type { DataFrame } from "./link/frame-socket.ts";
 import type { Identity } from "./link/identity-store.ts";
 import { createLogShipper, type LogFile } from "./link/log-shipper.ts";
 import { createServerLink, type LinkState } from "./link/server-link.ts";
+import { takeTurns } from "./link/take-turns.ts";
 import { createNeverRan } from "./never-ran.ts";
 import { createNodeFaults } from "./node-faults.ts";
 import { createNotices } from "./notices.ts";
 import { createTelemetry } from "./telemetry.ts";
+import { createNodeTunnels } from "./tunnel/node-tunnels.ts";
+import { readPolicies } from "./tunnel/read-policies.ts";
 
 export type AgentOptions = {
   home: string;
@@ -89,13 +94,20 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       trouble("log_unreadable", `The log of ${attempt} cannot be read: ${error}`),
     nowMs,
   });
+  const tunnels = createNodeTunnels({
+    node: options.identity.name,
+    readPolicies: () => readPolicies(home),
+    send: (message) => link.send(message),
+    wake: () => link.wake(),
+  });
   const telemetry = createTelemetry({
     driver,
     sampler: createHostSampler({ diskPath: home }),
-    readFacts: () =>
+    readFacts: async () =>
       readHostFacts({
         agentVersion: options.agentVersion,
         containsJobs: supervisor.containsJobs,
+        tunnels: tunnelsAllowed(await readPolicies(home)),
         gpu: {
           gpuDriver: driver.kind,
           gpuDriverVersion: driver.driverVersion(),
@@ -116,7 +128,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     bootId: options.bootId,
     nowMs,
     random: options.random,
-    pullData: () => logs.pull(),
+    pullData: takeTurns<DataFrame>([() => logs.pull(), () => tunnels.pull()]),
     onMessage,
     onState(state) {
       if (state.name === "connected") {
@@ -125,6 +137,9 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         tellGaps(supervisor.logGaps());
       } else {
         logs.detachAll();
+        tunnels.breakAll(
+          new NexusError("unavailable", { detail: "The link to the control plane was lost." }),
+        );
         fresh.clear();
       }
       options.onState(state);
@@ -165,8 +180,14 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   for (const { attempt, gpus } of supervisor.holders()) gpusOf.set(attempt, gpus);
   tellHolders();
   faults.start();
+  for (const file of await readPolicies(home))
+    if ("problem" in file)
+      trouble(
+        "policy_unreadable",
+        `${file.path} cannot be followed, so tunnels are refused: ${file.problem}.`,
+      );
 
-  function onMessage(message: LiveMessage): void {
+  function onMessage(message: LiveMessage, payload: Uint8Array): void {
     switch (message.type) {
       case "sync":
         for (const one of message.attempts) sync(one);
@@ -182,6 +203,13 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         break;
       case "log_ack":
         logs.ack(message.attempt, message);
+        break;
+      case "tunnel_open":
+      case "tunnel_data":
+      case "tunnel_credit":
+      case "tunnel_end":
+      case "tunnel_reset":
+        tunnels.take(message, payload);
         break;
     }
   }

@@ -99,6 +99,11 @@ export const AGENT_MESSAGES: AgentMessage[] = [
   { type: "faults", faults: [{ code: "disk_full", message: "its disk is full: make room" }] },
   { type: "log_gap", attempts: [{ attempt, fence: 1, offset: 5 }] },
   { type: "heartbeat", seq: 1 },
+  { type: "tunnel_opened", tunnel: 3, note: "over SSH" },
+  { type: "tunnel_data", tunnel: 3 },
+  { type: "tunnel_credit", tunnel: 3, bytes: 262_144 },
+  { type: "tunnel_end", tunnel: 3 },
+  { type: "tunnel_reset", tunnel: 3, code: "forbidden", message: "not here" },
 ];
 
 export const SERVER_MESSAGES: ServerMessage[] = [
@@ -126,4 +131,9 @@ export const SERVER_MESSAGES: ServerMessage[] = [
   { type: "forget", attempts: [attempt] },
   { type: "log_ack", attempt, logBytes: 12, rewind: true, again: true },
   { type: "heartbeat", seq: 1 },
+  { type: "tunnel_open", tunnel: 3, host: "localhost", port: 8000 },
+  { type: "tunnel_data", tunnel: 3 },
+  { type: "tunnel_credit", tunnel: 3, bytes: 262_144 },
+  { type: "tunnel_end", tunnel: 3 },
+  { type: "tunnel_reset", tunnel: 3, code: "unavailable", message: "cut" },
 ];

@@ -2,12 +2,14 @@
 import { keyPin, showPin } from "@nexus/shared/crypto/fingerprint";
 import type { Command } from "commander";
 import { type CliContext, say } from "../cli-context.ts";
+import { tunnelsText } from "../core/node-policy.ts";
 import { probeHome } from "../exec/home-health.ts";
 import { readGeneration } from "../link/generation-file.ts";
 import { requireIdentity } from "../link/identity-store.ts";
 import { readStatus } from "../link/status-file.ts";
 import { runningAgent } from "../running-agent.ts";
 import { showText } from "../show-text.ts";
+import { readPolicies } from "../tunnel/read-policies.ts";
 
 export function addStatus(program: Command, context: CliContext): void {
   program
@@ -43,6 +45,7 @@ async function showStatus(context: CliContext, isJson: boolean): Promise<void> {
   say(context, `Control plane  ${origin}`);
   say(context, `  identity     ${node.identity}`);
   say(context, `Home           ${context.home}`);
+  say(context, `Tunnels        ${showText(tunnelsText(await readPolicies(context.home)))}`);
   if (pid === null) {
     say(context, "Agent          not running. Start it: nexus-agent run, or nexus-agent install-service");
     return;

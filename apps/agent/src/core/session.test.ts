@@ -24,6 +24,7 @@ const config: SessionConfig = {
 const challenge: SessionEvent = {
   type: "message",
   message: { type: "challenge", serverNonce: "sn", protocolMin: 1, protocolMax: 1 },
+  payload: new Uint8Array(),
   nowMs: 0,
   agentNonce: "an",
 };
@@ -38,6 +39,7 @@ const closed = (given: Partial<Extract<SessionEvent, { type: "closed" }>> = {}):
 const hear = (message: Extract<SessionEvent, { type: "message" }>["message"]): SessionEvent => ({
   type: "message",
   message,
+  payload: new Uint8Array(),
   nowMs: 0,
   agentNonce: "an",
 });

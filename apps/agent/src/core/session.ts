@@ -67,7 +67,7 @@ export type SessionEvent =
   /** The wait is over. */
   | { type: "wake" }
   | { type: "opened" }
-  | { type: "message"; message: ServerMessage; nowMs: number; agentNonce: string }
+  | { type: "message"; message: ServerMessage; payload: Uint8Array; nowMs: number; agentNonce: string }
   | { type: "bad_frame"; message: string }
   | { type: "saved"; generation: number }
   /** The socket is gone, or never came to be. `random` in 0..1 spreads the return of a fleet. */
@@ -79,7 +79,7 @@ export type SessionEffect =
   | { do: "send"; message: AgentMessage }
   | { do: "save_generation"; generation: number }
   | { do: "send_inventory"; generation: number }
-  | { do: "deliver"; message: LiveMessage }
+  | { do: "deliver"; message: LiveMessage; payload: Uint8Array }
   | { do: "hang_up"; problem: Problem | null }
   | { do: "wake_after"; waitMs: number }
   /** For good. Null: because we were told to stop. */
@@ -189,7 +189,7 @@ function onMessage(
     const next: Session = isSynced
       ? { ...session, phase: { ...phase, name: "live" }, problem: null }
       : session;
-    return { session: next, effects: [{ do: "deliver", message }] };
+    return { session: next, effects: [{ do: "deliver", message, payload: event.payload }] };
   }
   return hangUp(session, {
     code: "protocol_error",

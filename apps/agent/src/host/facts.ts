@@ -20,6 +20,7 @@ export type HostFactsOptions = {
   gpu: Pick<HostFacts, "gpuDriver" | "gpuDriverVersion" | "gpuProblem">;
   /** Whether each job has a cgroup. */
   containsJobs?: boolean;
+  tunnels?: HostFacts["tunnels"];
   roots?: Partial<HostRoots>;
 };
 
@@ -46,6 +47,7 @@ export async function readHostFacts(options: HostFactsOptions): Promise<HostFact
     nodeVersion: process.versions.node,
     ...options.gpu,
     ...(options.containsJobs === undefined ? {} : { containsJobs: options.containsJobs }),
+    ...(options.tunnels === undefined ? {} : { tunnels: options.tunnels }),
   };
 }
 

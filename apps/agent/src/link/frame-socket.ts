@@ -11,6 +11,7 @@ import { FRAME_BYTES_MAX, LOG_CHUNK_BYTES_MAX } from "@nexus/shared/protocol/lim
 import type { AgentMessage, ServerMessage } from "@nexus/shared/protocol/messages";
 import { readServerMessage } from "@nexus/shared/protocol/read-message";
 import { encodeMessage } from "@nexus/shared/protocol/split-message";
+import { createDataPump } from "@nexus/shared/tunnel/data-pump";
 import { WebSocket } from "ws";
 import type { Problem } from "../core/session.ts";
 import { connectionOptions, type ServerAddress } from "./pinned-connection.ts";
@@ -21,7 +22,7 @@ export type DataFrame = { message: AgentMessage; payload: Uint8Array };
 export type FrameSocketOptions = {
   address: ServerAddress;
   onOpen(): void;
-  onMessage(message: ServerMessage): void;
+  onMessage(message: ServerMessage, payload: Uint8Array): void;
   onBadFrame(message: string): void;
   onClosed(end: { problem: Problem; retryAfterMs: number | null }): void;
   /** The next data to send; null when there is none. */
@@ -50,8 +51,6 @@ const CLOSE_GRACE_MS = 2_000;
 export function openFrameSocket(options: FrameSocketOptions): FrameSocket {
   const { address } = options;
   let isOver = false;
-  let isPumping = false;
-  let isWoken = false;
   let problem: Problem | null = null;
   let retryAfterMs: number | null = null;
 
@@ -74,7 +73,7 @@ export function openFrameSocket(options: FrameSocketOptions): FrameSocket {
   ws.on("message", (data, isBinary) => {
     if (isOver) return;
     const read = readServerMessage({ data: data as Buffer, isBinary });
-    if (read.ok) options.onMessage(read.message);
+    if (read.ok) options.onMessage(read.message, read.payload);
     else options.onBadFrame(read.message);
   });
   ws.on("unexpected-response", (request, response) => {
@@ -110,24 +109,20 @@ export function openFrameSocket(options: FrameSocketOptions): FrameSocket {
     options.onClosed({ problem: problem ?? unknown, retryAfterMs });
   }
 
-  async function pump(): Promise<void> {
-    isPumping = true;
-    while (isWoken && !isOver && ws.readyState === WebSocket.OPEN) {
-      isWoken = false;
-      for (;;) {
-        const data = await options.pullData();
-        if (data === null || isOver || ws.readyState !== WebSocket.OPEN) break;
-        const sent = sendFrame(encodeFrame(data.message, data.payload));
-        if (ws.bufferedAmount > LOG_CHUNK_BYTES_MAX) await sent;
-      }
-    }
-    isPumping = false;
-  }
-
-  /** Resolves when the bytes left our memory, or never will. */
-  function sendFrame(frame: Uint8Array): Promise<void> {
-    return new Promise((resolve) => ws.send(frame, { binary: true }, () => resolve()));
-  }
+  const pump = createDataPump({
+    isOpen: () => !isOver && ws.readyState === WebSocket.OPEN,
+    bufferedBytes: () => ws.bufferedAmount,
+    bufferedBytesMax: LOG_CHUNK_BYTES_MAX,
+    async pull() {
+      const data = await options.pullData();
+      return data === null ? null : encodeFrame(data.message, data.payload);
+    },
+    write: (frame) => new Promise((resolve) => ws.send(frame, { binary: true }, () => resolve())),
+    onError(error) {
+      problem ??= toProblem(error, address.origin);
+      ws.terminate();
+    },
+  });
 
   return {
     send(message) {
@@ -136,15 +131,7 @@ export function openFrameSocket(options: FrameSocketOptions): FrameSocket {
       for (const frame of frames) ws.send(frame, { binary: true });
       return frames.length > 0;
     },
-    wake() {
-      isWoken = true;
-      if (isPumping) return;
-      pump().catch((error: unknown) => {
-        isPumping = false;
-        problem ??= toProblem(error, address.origin);
-        ws.terminate();
-      });
-    },
+    wake: () => pump.wake(),
     bytesRead: () => carrier?.bytesRead ?? 0,
     bufferedBytes: () => ws.bufferedAmount,
     close() {

@@ -41,7 +41,7 @@ export type ServerLinkOptions = {
   bootId: string;
   /** The whole truth of the node, taken anew at each connect. */
   takeInventory(): Promise<Inventory>;
-  onMessage(message: LiveMessage): void;
+  onMessage(message: LiveMessage, payload: Uint8Array): void;
   onState(state: LinkState): void;
   pullData(): Promise<DataFrame | null>;
   /** Monotonic. */
@@ -121,7 +121,7 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
         });
         break;
       case "deliver":
-        options.onMessage(effect.message);
+        options.onMessage(effect.message, effect.payload);
         break;
       case "hang_up":
         socket?.close();
@@ -144,9 +144,9 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
       address,
       pullData: options.pullData,
       onOpen: () => apply({ type: "opened" }),
-      onMessage(message) {
+      onMessage(message, payload) {
         heartbeat = heard(heartbeat, nowMs());
-        apply({ type: "message", message, nowMs: nowMs(), agentNonce: newNonce() });
+        apply({ type: "message", message, payload, nowMs: nowMs(), agentNonce: newNonce() });
       },
       onBadFrame: (message) => apply({ type: "bad_frame", message }),
       onClosed({ problem, retryAfterMs }) {

@@ -20,7 +20,7 @@ import { isAnswering } from "./db/queries/is-answering.ts";
 import { type Env, readLogBucket } from "./env.ts";
 import { fullDiskText } from "./full-disk.ts";
 import { type AgentGateway, createAgentGateway } from "./gateway/agent-gateway.ts";
-import { createUiSocketServer } from "./gateway/ui-socket-server.ts";
+import { createPeopleSocketServer } from "./gateway/people-socket-server.ts";
 import { createEnrollRoutes, type RouteHandler } from "./http/enroll-routes.ts";
 import type { Log } from "./logger/create-logger.ts";
 import { createLogSearch } from "./logs/log-search.ts";
@@ -42,6 +42,7 @@ import { DEFAULT_TIMING } from "./services/service-context.ts";
 import { type AgentlessFleet, createAgentlessFleet } from "./services/ssh/agentless/agentless-fleet.ts";
 import { createSshConnector, sshCryptoText } from "./services/ssh/create-ssh-connector.ts";
 import { createSshService } from "./services/ssh/ssh-service.ts";
+import { createTunnelService } from "./services/tunnels/tunnel-service.ts";
 import { writeUpHandoff } from "./services/up-handoff.ts";
 
 /** The target that `npm run up` makes of its own machine. */
@@ -228,7 +229,12 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     onInternalError: (id: string, cause: unknown) =>
       log("error", "a call failed", { id, cause: describe(cause) }),
   };
-  const uiSockets = createUiSockets({ parts, authenticator, origins, sockets: createUiSocketServer() });
+  const tunnels = createTunnelService({
+    ...{ db, clock, findTarget: services.fleet.find, bySsh: ssh.openTunnel },
+    byAgent: (target, to) => live.openTunnel(target, to),
+  });
+  const tunnel = createTunnelRoute({ parts, tunnels, authenticator, sockets: createPeopleSocketServer() });
+  const uiSockets = createUiSockets({ parts, authenticator, origins, sockets: createPeopleSocketServer() });
 
   await services.start().catch(async (cause: unknown) => {
     await logs.close();
@@ -253,7 +259,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
       onInternalError: (cause) => log("error", "enrolment failed", { cause: describe(cause) }),
     }),
     gateway: live,
-    tunnel: createTunnelRoute(parts, authenticator),
+    tunnel,
     uiSockets,
     isReady: () => isAnswering(sql),
     problems: () => services.problems().map(({ code }) => code),
@@ -270,6 +276,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
       }),
     async close() {
       uiSockets.close();
+      tunnel.close();
       await ssh.close();
       await agentless.close();
       await live.close();

@@ -178,7 +178,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       const ui: typeof uiSockets.handleUiUpgrade = (...upgrade) => uiSockets.handleUiUpgrade(...upgrade);
       gate.open({
         request: serveHttp(parts),
-        upgrade: routeUpgrade({ agent: gateway.upgrade, ui, tunnel, decoy }),
+        upgrade: routeUpgrade({ agent: gateway.upgrade, ui, tunnel: tunnel.upgrade, decoy }),
       });
     }
   } catch (cause) {

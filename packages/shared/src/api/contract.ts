@@ -11,6 +11,7 @@
  *   POST /api/v1/jobs/<id>/log/search            what matches, by `log-search.ts`
  *   GET /api/v1/jobs/<id>/log?download=1         the whole as an attachment
  *   GET /healthz, /readyz, /api/v1/version
+ *   GET /ws/tunnel?target=T                      a WebSocket, with a key: connections to services of T, by `tunnel-mux.ts`
  */
 import * as z from "zod";
 import { JOB_STATES } from "../machines/job.ts";

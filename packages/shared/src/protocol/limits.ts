@@ -1,6 +1,8 @@
 /** Every bound of the wire in one place; both ends enforce them. Bytes unless the name says otherwise. */
 export const PROTOCOL_VERSION_MIN = 1;
-export const PROTOCOL_VERSION_MAX = 1;
+export const PROTOCOL_VERSION_MAX = 2;
+/** The first version in which a node carries tunnels. */
+export const PROTOCOL_WITH_TUNNELS = 2;
 
 /** ws `maxPayload`: one frame, header and payload together. */
 export const FRAME_BYTES_MAX = 1024 * 1024;
@@ -10,6 +12,15 @@ export const HEADER_BYTES_MAX = 768 * 1024;
 export const LOG_CHUNK_BYTES_MAX = 256 * 1024;
 /** Log bytes of one attempt in flight without an ack. */
 export const LOG_WINDOW_BYTES = 1024 * 1024;
+/** One frame's bytes of a tunnel: what else waits for the socket waits for no more than these few. */
+export const TUNNEL_CHUNK_BYTES_MAX = 64 * 1024;
+/** Bytes of a tunnel, one way, that its reader has not taken: all that either end ever holds of it. 10 MB/s at 50 ms. */
+export const TUNNEL_WINDOW_BYTES = 512 * 1024;
+/** What each frame costs beside its bytes, so that a window of single bytes is no more memory than one of large pieces. */
+export const TUNNEL_FRAME_COST_BYTES = 256;
+/** Of one node at once, and of one `nexus port-forward`. */
+export const TUNNELS_MAX = 128;
+
 /** A sender stops at this much buffered in its socket. */
 export const SOCKET_BUFFERED_BYTES_MAX = 4 * 1024 * 1024;
 /** Items in one batched message (starts, exits, inventory). */

@@ -4,7 +4,7 @@
  * times travel as ages in ms (`…AgoMs`) measured on the sender's monotonic clock.
  */
 import * as z from "zod/mini";
-import { BATCH_ITEMS_MAX, COMMAND_BYTES_MAX, GPUS_PER_JOB_MAX } from "./limits.ts";
+import { BATCH_ITEMS_MAX, COMMAND_BYTES_MAX, GPUS_PER_JOB_MAX, TUNNEL_WINDOW_BYTES } from "./limits.ts";
 
 /** Fits the database's integer: a node's nonsense must not become ours. */
 const count = z.int().check(z.nonnegative(), z.lte(2_000_000_000));
@@ -22,6 +22,8 @@ const percent = reading(0, 100);
 
 export const LABEL_KEY = /^[a-zA-Z0-9]([a-zA-Z0-9._/-]{0,61}[a-zA-Z0-9])?$/;
 export const LABEL_VALUE = /^[a-zA-Z0-9._-]{0,63}$/;
+/** A name or an address, without brackets. */
+const TUNNEL_HOST = /^[A-Za-z0-9._:%-]{1,253}$/;
 export const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 export const gpuFactsSchema = z.object({
@@ -95,6 +97,8 @@ export const hostFactsSchema = z.object({
   gpuProblem: z.nullable(shortText),
   /** False where no job has a cgroup, so one that tries can leave processes behind. Older agents do not tell. */
   containsJobs: z.optional(z.boolean()),
+  /** What the node's policy file says of tunnels: any port of its own, some, or none. Older agents do not tell. */
+  tunnels: z.catch(z.optional(z.enum(["open", "limited", "forbidden"])), undefined),
 });
 export type HostFacts = z.infer<typeof hostFactsSchema>;
 
@@ -155,6 +159,55 @@ export type JobStart = z.infer<typeof jobStartSchema>;
 
 const batch = <T extends z.core.$ZodType>(item: T) => z.array(item).check(z.maxLength(BATCH_ITEMS_MAX));
 
+/** A number that the end that opens gives, and gives once in a connection. */
+const tunnel = count;
+/** Either way. What names a tunnel that is over is on its way since before, and is for nobody. */
+const tunnelMessages = [
+  /** Payload: the next bytes. */
+  z.object({ type: z.literal("tunnel_data"), tunnel }),
+  /** So much more may be sent; see tunnel-flow.ts. */
+  z.object({
+    type: z.literal("tunnel_credit"),
+    tunnel,
+    bytes: z.int().check(z.gte(1), z.lte(TUNNEL_WINDOW_BYTES)),
+  }),
+  /** No more bytes come this way; the other way goes on. */
+  z.object({ type: z.literal("tunnel_end"), tunnel }),
+  /** It is over both ways, or was never opened. `message` is for people. */
+  z.object({
+    type: z.literal("tunnel_reset"),
+    tunnel,
+    code: z.string().check(z.maxLength(64)),
+    message: shortText,
+  }),
+] as const;
+
+/** From the end that opens tunnels: `nexus port-forward`, and the control plane towards a node. */
+const tunnelAsks = [
+  z.object({
+    type: z.literal("tunnel_open"),
+    tunnel,
+    /** As the far machine sees it; `localhost` is that machine. */
+    host: z.string().check(z.regex(TUNNEL_HOST)),
+    port: z.int().check(z.gte(1), z.lte(65_535)),
+  }),
+  ...tunnelMessages,
+] as const;
+const tunnelAnswers = [
+  z.object({
+    type: z.literal("tunnel_opened"),
+    tunnel,
+    /** What a person should know of the way that it takes. */
+    note: z.optional(z.nullable(shortText)),
+  }),
+  ...tunnelMessages,
+] as const;
+
+export const tunnelAskSchema = z.discriminatedUnion("type", tunnelAsks);
+export const tunnelAnswerSchema = z.discriminatedUnion("type", tunnelAnswers);
+export type TunnelAsk = z.infer<typeof tunnelAskSchema>;
+export type TunnelAnswer = z.infer<typeof tunnelAnswerSchema>;
+
 /** Agent → control plane. */
 export const agentMessageSchema = z.discriminatedUnion("type", [
   z.object({
@@ -213,6 +266,7 @@ export const agentMessageSchema = z.discriminatedUnion("type", [
     attempts: batch(z.object({ attempt: idText, fence: count, offset: amount })),
   }),
   z.object({ type: z.literal("heartbeat"), seq: amount }),
+  ...tunnelAnswers,
 ]);
 export type AgentMessage = z.infer<typeof agentMessageSchema>;
 
@@ -272,6 +326,8 @@ export const serverMessageSchema = z.discriminatedUnion("type", [
     again: z.optional(z.boolean()),
   }),
   z.object({ type: z.literal("heartbeat"), seq: amount }),
+  /** From protocol 2 on. */
+  ...tunnelAsks,
 ]);
 export type ServerMessage = z.infer<typeof serverMessageSchema>;
 

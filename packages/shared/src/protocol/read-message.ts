@@ -1,7 +1,7 @@
 import { NexusError } from "../errors.ts";
 import { decodeFrame } from "./frame.ts";
-import type { AgentMessage, ServerMessage } from "./messages.ts";
-import { agentMessageSchema, serverMessageSchema } from "./messages.ts";
+import type { AgentMessage, ServerMessage, TunnelAnswer, TunnelAsk } from "./messages.ts";
+import { agentMessageSchema, serverMessageSchema, tunnelAnswerSchema, tunnelAskSchema } from "./messages.ts";
 
 export type ReadMessage<T> =
   | { ok: true; message: T; payload: Uint8Array }
@@ -26,7 +26,18 @@ export const readAgentMessage = (raw: RawMessage): ReadMessage<AgentMessage> =>
 export const readServerMessage = (raw: RawMessage): ReadMessage<ServerMessage> =>
   readMessage(serverMessageSchema, raw, "server");
 
-function readMessage<T>(schema: Schema<T>, raw: RawMessage, sender: "node" | "server"): ReadMessage<T> {
+/** What `nexus port-forward` sends, and what it is answered. */
+export const readTunnelAsk = (raw: RawMessage): ReadMessage<TunnelAsk> =>
+  readMessage(tunnelAskSchema, raw, "client");
+
+export const readTunnelAnswer = (raw: RawMessage): ReadMessage<TunnelAnswer> =>
+  readMessage(tunnelAnswerSchema, raw, "server");
+
+function readMessage<T>(
+  schema: Schema<T>,
+  raw: RawMessage,
+  sender: "node" | "server" | "client",
+): ReadMessage<T> {
   if (!raw.isBinary) {
     return { ok: false, message: `The ${sender} sent a text frame; the link speaks binary frames only.` };
   }

@@ -3,8 +3,8 @@
  * A procedure without a line cannot be written, and a line's role cannot be forgotten.
  */
 import { contract, type InputOf, type OutputOf, type ProcedureName } from "@nexus/shared/api/contract";
-import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
-import { type Role, roleAllows } from "@nexus/shared/roles";
+import { ERROR_TABLE } from "@nexus/shared/errors";
+import type { Role } from "@nexus/shared/roles";
 import {
   type AnyTRPCProcedure,
   initTRPC,
@@ -19,6 +19,7 @@ import type { Principal } from "../services/ports.ts";
 import type { ParsedInput } from "../services/services.ts";
 import type { ApiContext } from "./context.ts";
 import { errorData, toTrpcError } from "./refusal.ts";
+import { requireRole } from "./require-role.ts";
 import { untilRefused } from "./until-refused.ts";
 
 const t = initTRPC.context<ApiContext>().create({
@@ -74,7 +75,7 @@ export function procedure(name: ProcedureName, handle: (call: never) => unknown)
     })
     .use(async ({ ctx, next }) => {
       const caller = await ctx.authenticate();
-      refuseBelow(caller, role);
+      requireRole(caller.principal, role);
       const leave = ctx.limits.calls.enter(caller.principal.userId);
       try {
         return await next({ ctx: { caller } });
@@ -92,7 +93,7 @@ export function procedure(name: ProcedureName, handle: (call: never) => unknown)
       untilRefused({
         enter: () => ctx.limits.streams.enter(ctx.caller.principal.userId),
         open: (ended) => open(ctx, input, ended) as AsyncIterable<unknown>,
-        check: async () => refuseBelow(await ctx.authenticate(), role),
+        check: async () => requireRole((await ctx.authenticate()).principal, role),
         onAccessChange: (listener) =>
           ctx.services.events.on("access", ({ userId }) => {
             if (userId === ctx.caller.principal.userId) listener();
@@ -127,11 +128,4 @@ function refuseUnstorable(value: unknown, issues: z.RefinementCtx, path: Propert
       refuseUnstorable(inner, issues, [...path, Array.isArray(value) ? Number(key) : key]);
     }
   }
-}
-
-function refuseBelow({ principal }: Caller, needed: Role): void {
-  if (roleAllows(principal.role, needed)) return;
-  throw new NexusError("forbidden", {
-    detail: `This needs the role ${needed}; you are ${principal.role} of this team.`,
-  });
 }

@@ -1,71 +1,146 @@
 /**
- * `GET /ws/tunnel?target=T&port=N` with an upgrade: one connection to a port on a target's own loopback, as bytes. Only with a key: a
- * page of somebody else's can make a browser dial, and cookies would go along.
+ * `GET /ws/tunnel?target=T[&via=agent|ssh]` as a WebSocket: connections to services of one target, as many as are asked for on it.
+ * Only with a key: a page of somebody else's can make a browser dial, and cookies would go along. Owns the sockets. Invariants: none
+ * without the role for it; each connection looks up again who asks, and a socket whose person loses the role is closed.
  */
-import type { IncomingMessage } from "node:http";
-import { type Duplex, pipeline } from "node:stream";
+import { type IncomingMessage, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
 import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
-import { roleAllows } from "@nexus/shared/roles";
+import { TUNNELS_MAX } from "@nexus/shared/protocol/limits";
+import { readTunnelAsk } from "@nexus/shared/protocol/read-message";
+import type { TunnelTo, TunnelWay } from "@nexus/shared/tunnel/tunnel-mux";
+import { carryTunnels, type WebSocketLike } from "@nexus/shared/tunnel/tunnel-socket";
 import type { Authenticator } from "../services/access/authenticator.ts";
-import { readCredentials } from "../services/access/credentials.ts";
+import { type Credentials, readCredentials } from "../services/access/credentials.ts";
+import type { TunnelCarrier, TunnelService } from "../services/tunnels/tunnel-service.ts";
 import type { ApiParts } from "./context.ts";
 import { toRefusal } from "./refusal.ts";
+import { requireRole } from "./require-role.ts";
+import { watchAccess } from "./watch-access.ts";
 
-const PORT_MAX = 65_535;
+/** Whoever may run a job on a machine reaches its services anyway. */
+const ROLE = "member";
+const CARRIERS: readonly string[] = ["agent", "ssh"] satisfies TunnelCarrier[];
+const CLOSE_SIGNED_OUT = 4401;
+const CLOSE_RESTART = 1012;
 
-export type TunnelRoute = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+/** A `ws` server made with `noServer`; only the gateway's folder may import the package. */
+type SocketServer = {
+  clients: Iterable<WebSocketLike>;
+  handleUpgrade(
+    req: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    done: (client: WebSocketLike) => void,
+  ): void;
+};
 
-export function createTunnelRoute(parts: ApiParts, authenticator: Authenticator): TunnelRoute {
-  return (request, socket, head) => {
-    open(request).then(
-      (remote) => {
-        if (socket.destroyed) {
-          remote.destroy();
-          return;
-        }
-        socket.write(
-          "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: nexus-tunnel\r\n\r\n",
-        );
-        if (head.length > 0) remote.write(head);
-        pipeline(socket, remote, () => undefined);
-        pipeline(remote, socket, () => undefined);
-      },
-      (cause: unknown) => refuse(socket, cause),
-    );
+type Admitted = {
+  credentials: Credentials;
+  userId: string;
+  target: string;
+  via: TunnelCarrier | null;
+  leave: () => void;
+};
+
+export type TunnelRouteOptions = {
+  parts: ApiParts;
+  tunnels: TunnelService;
+  authenticator: Authenticator;
+  sockets: SocketServer;
+};
+
+export type TunnelRoute = {
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  close(): void;
+};
+
+export function createTunnelRoute(options: TunnelRouteOptions): TunnelRoute {
+  const { parts, tunnels, authenticator, sockets } = options;
+
+  return {
+    upgrade(request, socket, head) {
+      admit(request).then(
+        (admitted) => {
+          if (socket.destroyed) {
+            admitted.leave();
+            return;
+          }
+          socket.once("close", admitted.leave);
+          sockets.handleUpgrade(request, socket, head, (client) => serve(client, admitted));
+        },
+        (cause: unknown) => refuse(socket, toRefusal(cause, parts)),
+      );
+    },
+    close() {
+      for (const client of sockets.clients) client.close(CLOSE_RESTART, "the control plane restarts");
+    },
   };
 
-  async function open({ headers, url = "" }: IncomingMessage): Promise<Duplex> {
-    if (headers.authorization === undefined || headers.origin !== undefined)
+  async function admit({ headers, url = "" }: IncomingMessage): Promise<Admitted> {
+    const credentials = readCredentials(headers);
+    if (credentials?.kind !== "key" || headers.origin !== undefined)
       throw new NexusError("unauthenticated", { detail: "A tunnel needs a key, and is not for browsers." });
-    const { principal } = await authenticator.authenticate(readCredentials(headers));
-    if (!roleAllows(principal.role, "member"))
-      throw new NexusError("forbidden", {
-        detail: `This needs the role member; you are ${principal.role} of this team.`,
+    const { principal } = await authenticator.authenticate(credentials);
+    requireRole(principal, ROLE);
+    if (headers.upgrade?.toLowerCase() !== "websocket") {
+      throw new NexusError("needs_update", {
+        detail: "This control plane carries ports over a WebSocket. Update the nexus command to its version.",
       });
-    const { searchParams } = new URL(url, "http://host");
-    const port = Number(searchParams.get("port"));
-    if (!Number.isInteger(port) || port < 1 || port > PORT_MAX)
-      throw new NexusError("bad_request", { detail: `${searchParams.get("port")} is not a port.` });
-    const leave = parts.limits.streams.enter(principal.userId);
-    try {
-      const remote = await parts.ssh.openTunnel(principal, {
-        target: searchParams.get("target") ?? "",
-        port,
-      });
-      remote.once("close", leave);
-      return remote;
-    } catch (cause) {
-      leave();
-      throw cause;
     }
+    const { searchParams } = new URL(url, "http://host");
+    const via = searchParams.get("via");
+    if (via !== null && !CARRIERS.includes(via))
+      throw new NexusError("bad_request", { detail: `${via} carries nothing: agent or ssh.` });
+    return {
+      credentials,
+      userId: principal.userId,
+      target: searchParams.get("target") ?? "",
+      via: via as TunnelCarrier | null,
+      leave: parts.limits.streams.enter(principal.userId),
+    };
   }
 
-  function refuse(socket: Duplex, cause: unknown): void {
-    const { code, message } = toRefusal(cause, parts);
-    const status = ERROR_TABLE[code].http;
-    const body = JSON.stringify({ error: { code, message } });
-    socket.end(
-      `HTTP/1.1 ${status} Refused\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-    );
+  function serve(client: WebSocketLike, admitted: Admitted): void {
+    const { credentials, userId } = admitted;
+    const stop = watchAccess(parts.services.events, authenticator, {
+      ...{ credentials, userId, role: ROLE },
+      onLost: () => client.close(CLOSE_SIGNED_OUT, "you may do this no longer"),
+    });
+    client.on("close", stop);
+    carryTunnels(client, {
+      read: readTunnelAsk,
+      connect: (to) => connect(admitted, to),
+      tunnelsMax: TUNNELS_MAX,
+      limitText: () =>
+        `This command has ${TUNNELS_MAX} connections open at once, which is the most. Close some, or begin a second one.`,
+      endText: (code) => `The connection of whoever opened it ended (${code}).`,
+    });
   }
+
+  async function connect({ credentials, target, via }: Admitted, to: TunnelTo): Promise<TunnelWay> {
+    try {
+      const { principal } = await authenticator.authenticate(credentials);
+      requireRole(principal, ROLE);
+      const leave = parts.limits.tunnels.enter(principal.userId);
+      try {
+        const way = await tunnels.open(principal, { target, to, via });
+        way.stream.once("close", leave);
+        return way;
+      } catch (cause) {
+        leave();
+        throw cause;
+      }
+    } catch (cause) {
+      throw toRefusal(cause, parts);
+    }
+  }
+}
+
+function refuse(socket: Duplex, { code, message }: NexusError): void {
+  const { http } = ERROR_TABLE[code];
+  const body = JSON.stringify({ error: { code, message } });
+  socket.end(
+    `HTTP/1.1 ${http} ${STATUS_CODES[http] ?? "Refused"}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
 }

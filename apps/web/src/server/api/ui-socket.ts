@@ -15,10 +15,10 @@ import { isConfidential } from "./http/is-confidential.ts";
 import { isOwnOrigin } from "./http/origin.ts";
 import { toRefusal } from "./refusal.ts";
 import { appRouter } from "./router.ts";
+import { watchAccess } from "./watch-access.ts";
 
 const PING_MS = 30_000;
 const PONG_WAIT_MS = 10_000;
-const RECHECK_MS = 15_000;
 const UNREAD_BYTES_MAX = 1024 * 1024;
 const LOOK_AGAIN_MS = 100;
 /** RFC 6455: a private code; the client signs in again instead of dialling again. */
@@ -71,7 +71,11 @@ export function createUiSockets(options: UiSocketsOptions): UiSockets {
           }
           socket.once("close", admitted.leave);
           sockets.handleUpgrade(req, socket, head, (client: Client) => {
-            const stop = watchAccess(admitted, () => client.close(CLOSE_SIGNED_OUT, "signed out"));
+            const stop = watchAccess(parts.services.events, authenticator, {
+              ...admitted,
+              role: "viewer",
+              onLost: () => client.close(CLOSE_SIGNED_OUT, "signed out"),
+            });
             client.once("close", stop);
             holdBack(client);
             connect(client, req);
@@ -95,23 +99,6 @@ export function createUiSockets(options: UiSocketsOptions): UiSockets {
     const { principal } = await authenticator.authenticate(credentials);
     const { userId } = principal;
     return { credentials, userId, leave: parts.limits.streams.enter(userId) };
-  }
-
-  function watchAccess({ credentials, userId }: Admitted, onLost: () => void): () => void {
-    const recheck = () => {
-      authenticator.authenticate(credentials).catch((cause: unknown) => {
-        // Only a refusal ends the socket; a database that is away does not sign people out.
-        if (cause instanceof NexusError) onLost();
-      });
-    };
-    const unlisten = parts.services.events.on("access", (event) => {
-      if (event.userId === userId) recheck();
-    });
-    const timer = setInterval(recheck, RECHECK_MS);
-    return () => {
-      unlisten();
-      clearInterval(timer);
-    };
   }
 }
 

@@ -91,6 +91,76 @@ async function firstOf(socket: TestSocket) {
   return first;
 }
 
+async function speaking2(identity: TestIdentity): Promise<TestSocket> {
+  const socket = await dial();
+  await socket.connect(identity, { protocolMax: 2, protocol: 2 });
+  await socket.next("sync");
+  return socket;
+}
+
+describe("tunnels to a node", () => {
+  const to = { host: "localhost", port: 8000 };
+
+  it("[P54] a node that speaks protocol 1 works as ever, and is asked for no tunnel: its agent needs an update", async () => {
+    const identity = await enrolled();
+    const socket = await connected(identity);
+    await socket.next("sync");
+    const refused = plane.openTunnel(identity.nodeId, to);
+    await expect(refused).rejects.toMatchObject({
+      code: "needs_update",
+      message: expect.stringMatching(/speaks protocol 1, they need 2\. Update it there: npx nexus-agent/),
+    });
+    sendExit(socket, "a_protocol1");
+    await plane.port.seen("exited", ({ args }) => JSON.stringify(args).includes("a_protocol1"));
+    expect(socket.received.filter(({ type }) => type.startsWith("tunnel_"))).toEqual([]);
+    await expect(plane.openTunnel("t_nobody", to)).rejects.toMatchObject({ code: "target_offline" });
+  });
+
+  it("[P55] what a node says of tunnels that are over, or never were, changes nothing; its own words refuse one", async () => {
+    const identity = await enrolled();
+    const socket = await speaking2(identity);
+    for (const type of ["tunnel_opened", "tunnel_data", "tunnel_end"] as const)
+      socket.send({ type, tunnel: 7 });
+    socket.send({ type: "tunnel_credit", tunnel: 7, bytes: 1 });
+    socket.send({ type: "tunnel_reset", tunnel: 7, code: "internal", message: "?" });
+    const opening = plane.openTunnel(identity.nodeId, to);
+    const asked = await socket.next("tunnel_open");
+    expect(asked).toMatchObject({ ...to, tunnel: 0 });
+    socket.send({ type: "tunnel_reset", tunnel: 0, code: "forbidden", message: "Not here." });
+    await expect(opening).rejects.toMatchObject({ code: "forbidden", message: "Not here." });
+    expect(plane.hub.isConnected(await targetIdOf(identity))).toBe(true);
+  });
+
+  it("[P51] towards a node that gives no credit a window leaves and no more, and control leaves all the same", async () => {
+    const identity = await enrolled();
+    const socket = await speaking2(identity);
+    const opening = plane.openTunnel(identity.nodeId, to);
+    socket.send({ type: "tunnel_opened", tunnel: (await socket.next("tunnel_open")).tunnel });
+    const stream = await opening;
+    stream.on("error", () => undefined);
+    while (stream.write(Buffer.alloc(64 * 1024)));
+    for (let sent = 0; sent < 40; sent += 1) stream.write(Buffer.alloc(64 * 1024));
+    const dataCount = () => socket.received.filter(({ type }) => type === "tunnel_data").length;
+    await expect.poll(dataCount, { timeout: 10_000 }).toBe(8);
+    plane.hub.send(await targetIdOf(identity), { type: "forget", attempts: ["a_after_data"] });
+    await socket.next("forget");
+    expect(dataCount()).toBe(8);
+    const broken = new Promise((resolve) => stream.once("error", resolve));
+    socket.ws.terminate();
+    expect(await broken).toMatchObject({
+      code: "target_offline",
+      message: expect.stringContaining("was lost"),
+    });
+  });
+
+  it("[P12] a piece of a tunnel that is larger than a piece may be ends the session", async () => {
+    const socket = await speaking2(await enrolled());
+    socket.send({ type: "tunnel_data", tunnel: 0 }, new Uint8Array(64 * 1024 + 1));
+    expect((await socket.next("refuse")).message).toContain("tunnel_data");
+    expect((await socket.closed).code).toBe(CLOSE.protocolError.code);
+  });
+});
+
 describe("handshake", () => {
   it("[P6] both ends prove who they are, and the generation is confirmed by the inventory", async () => {
     const identity = await enrolled();

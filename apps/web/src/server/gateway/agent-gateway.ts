@@ -1,5 +1,7 @@
 /** The agents' side of the control plane: admits handshakes at a bounded rate, serves their sockets, owns the hub. */
+import type { Duplex } from "node:stream";
 import { FRAME_BYTES_MAX } from "@nexus/shared/protocol/limits";
+import type { TunnelTo } from "@nexus/shared/tunnel/tunnel-mux";
 import { WebSocketServer } from "ws";
 import type { NodeSessions } from "../services/node-session.ts";
 import type { AgentPort, Hub, RandomBytes } from "../services/ports.ts";
@@ -15,6 +17,8 @@ const ADMISSION: AdmissionLimits = { perSecond: 50, burst: 100 };
 export type AgentGateway = {
   readonly hub: Hub;
   readonly upgrade: UpgradeHandler;
+  /** A connection to a service of a node, carried by its agent. @throws NexusError `target_offline`, `needs_update`, or the node's own. */
+  openTunnel(target: string, to: TunnelTo): Promise<Duplex>;
   close(): Promise<void>;
 };
 
@@ -44,6 +48,7 @@ export function createAgentGateway(options: AgentGatewayOptions): AgentGateway {
 
   return {
     hub,
+    openTunnel: (target, to) => hub.openTunnel(target, to),
     upgrade(request, socket, head) {
       const entry = admit(bucket, nowMs(), admission);
       bucket = entry.state;

@@ -17,6 +17,7 @@ import {
   LOG_CHUNK_BYTES_MAX,
   PROTOCOL_VERSION_MAX,
   PROTOCOL_VERSION_MIN,
+  TUNNEL_CHUNK_BYTES_MAX,
 } from "@nexus/shared/protocol/limits";
 import type { AgentMessage, MessageOf, ServerMessage } from "@nexus/shared/protocol/messages";
 
@@ -113,7 +114,7 @@ export function stepSession(state: SessionState, event: SessionEvent): SessionSt
 }
 
 function onMessage(state: SessionState, message: AgentMessage, payload: Uint8Array): SessionStep {
-  if (message.type === "log" ? payload.length > LOG_CHUNK_BYTES_MAX : payload.length > 0) {
+  if (payload.length > payloadBytesMax(message.type)) {
     return protocolError(`a "${message.type}" message with ${payload.length} bytes of payload`);
   }
   if (state.phase === "challenged" && message.type === "hello") {
@@ -128,6 +129,11 @@ function onMessage(state: SessionState, message: AgentMessage, payload: Uint8Arr
     return { state, effects: message.type === "heartbeat" ? [] : [{ do: "deliver", message, payload }] };
   }
   return protocolError(`a "${message.type}" message while the session is "${state.phase}"`);
+}
+
+function payloadBytesMax(type: AgentMessage["type"]): number {
+  if (type === "log") return LOG_CHUNK_BYTES_MAX;
+  return type === "tunnel_data" ? TUNNEL_CHUNK_BYTES_MAX : 0;
 }
 
 function onInventory(

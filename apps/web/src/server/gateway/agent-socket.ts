@@ -13,9 +13,10 @@ import { newId } from "@nexus/shared/ids";
 import { CLOSE, type CloseName } from "@nexus/shared/protocol/close-codes";
 import { beginHeartbeat, heard, look } from "@nexus/shared/protocol/heartbeat";
 import { BATCH_ITEMS_MAX, SOCKET_BUFFERED_BYTES_MAX } from "@nexus/shared/protocol/limits";
-import type { AgentMessage, MessageOf, ServerMessage } from "@nexus/shared/protocol/messages";
+import type { AgentMessage, MessageOf, ServerMessage, TunnelAnswer } from "@nexus/shared/protocol/messages";
 import { readAgentMessage } from "@nexus/shared/protocol/read-message";
 import { encodeMessage } from "@nexus/shared/protocol/split-message";
+import { isTunnelMessage } from "@nexus/shared/tunnel/tunnel-mux";
 import type { WebSocket } from "ws";
 import type { HelloNonces, NodeSessions } from "../services/node-session.ts";
 import type { AgentPort, NodeSession, RandomBytes } from "../services/ports.ts";
@@ -30,6 +31,7 @@ import {
   stepSession,
 } from "./agent-session.ts";
 import type { GatewayLog, LiveSession } from "./live-session.ts";
+import { createNodeTunnels } from "./node-tunnels.ts";
 import { mergeAnswers } from "./outbox.ts";
 import { createWorkLane } from "./work-lane.ts";
 
@@ -67,7 +69,7 @@ type Reports = {
 };
 type ControlWork =
   | { kind: "sync"; generation: number; parts: readonly InventoryPart[] }
-  | { kind: "message"; message: Exclude<LiveMessage, { type: "log" | "started" | "exited" }> }
+  | { kind: "message"; message: Exclude<LiveMessage, TunnelAnswer | { type: "log" | "started" | "exited" }> }
   | Reports;
 
 function newReports(): Reports {
@@ -78,6 +80,7 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
   const { socket, port, sessions, log, nowMs } = options;
   let state: SessionState;
   let node: NodeSession | null = null;
+  let protocol = 0;
   let nonces: HelloNonces | null = null;
   let isReady = false;
   let isConnected = false;
@@ -111,6 +114,15 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
     sizeMax: LOG_BYTES_MAX,
     work: async (frame) => answer(await port.log(known(), frame.message, frame.bytes)),
     onProgress: readOn,
+    onError,
+  });
+
+  const tunnels = createNodeTunnels({
+    socket,
+    isReady: () => isReady,
+    protocol: () => protocol,
+    targetName: () => known().targetName,
+    send: write,
     onError,
   });
 
@@ -174,6 +186,10 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
       logs.push({ message, bytes: payload });
       return;
     }
+    if (isTunnelMessage(message)) {
+      tunnels.take(message, payload);
+      return;
+    }
     if (message.type !== "started" && message.type !== "exited") {
       openReports = null;
       control.push({ kind: "message", message });
@@ -216,7 +232,8 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
       });
       return;
     }
-    const { protocol, generation, signature } = verdict;
+    const { generation, signature } = verdict;
+    protocol = verdict.protocol;
     heartbeat = beginHeartbeat(nowMs());
     apply({ type: "welcomed", protocol, generation, signature, heartbeatMs: options.heartbeatMs() });
   }
@@ -306,6 +323,7 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
 
   function hangUp(close: CloseName): void {
     isReady = false;
+    tunnels.breakAll(CLOSE[close].reason);
     control.stop();
     logs.stop();
     socket.resume();
@@ -350,6 +368,7 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
     if (deadline !== null) clearTimeout(deadline);
     control.stop();
     logs.stop();
+    tunnels.breakAll(why);
     for (const waiter of heardWaiters) waiter();
     try {
       await Promise.all([control.idle(), logs.idle()]);
@@ -379,6 +398,7 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
       flush();
       return true;
     },
+    openTunnel: (to) => tunnels.open(to),
     end(why, retryAfterMs) {
       const signed = why === "revoked" && nonces !== null ? sessions.refusal("node_revoked", nonces) : null;
       apply({ type: "refused", refusal: signed ?? plainRefusal(why, retryAfterMs ?? null) });

@@ -3,9 +3,12 @@
  * Invariants: at most one session a target; a new one takes the place of an old one only after that was found silent and
  * its end was told to the services. It refuses a second connection while the first answers: two copies of one identity.
  */
+import type { Duplex } from "node:stream";
+import { NexusError } from "@nexus/shared/errors";
 import type { CloseName } from "@nexus/shared/protocol/close-codes";
 import { HEARTBEAT_MS } from "@nexus/shared/protocol/limits";
 import type { ServerMessage } from "@nexus/shared/protocol/messages";
+import type { TunnelTo } from "@nexus/shared/tunnel/tunnel-mux";
 import type { NodeSessions } from "../services/node-session.ts";
 import type { Hub } from "../services/ports.ts";
 import type { GatewayLog, LiveSession } from "./live-session.ts";
@@ -23,6 +26,8 @@ export type AgentHub = Hub & {
   /** The holder of the identity should know that a copy of it was turned away. */
   cloneSeen(targetId: number, message: string): void;
   heartbeatMs(): number;
+  /** @param target its public id */
+  openTunnel(target: string, to: TunnelTo): Promise<Duplex>;
   /** Says goodbye to all, spread over time, and waits until the services have heard of each end. */
   close(): Promise<void>;
 };
@@ -98,6 +103,12 @@ export function createHub(options: HubOptions): AgentHub {
       byTarget.get(targetId)?.notice({ type: "notice", level: "error", code: "clone_seen", message });
     },
     heartbeatMs,
+    async openTunnel(target, to) {
+      const session = [...byTarget.values()].find(({ node }) => node.targetPublicId === target);
+      if (!session?.isReady())
+        throw new NexusError("target_offline", { detail: "Its agent is not connected." });
+      return await session.openTunnel(to);
+    },
     send: (targetId: number, message: ServerMessage) => byTarget.get(targetId)?.send(message) ?? false,
     isConnected: (targetId) => byTarget.get(targetId)?.isReady() ?? false,
     disconnect: (targetId: number, why: CloseName) => byTarget.get(targetId)?.end(why),

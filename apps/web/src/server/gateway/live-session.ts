@@ -1,5 +1,7 @@
+import type { Duplex } from "node:stream";
 import type { CloseName } from "@nexus/shared/protocol/close-codes";
 import type { AgentMessage, MessageOf, ServerMessage } from "@nexus/shared/protocol/messages";
+import type { TunnelTo } from "@nexus/shared/tunnel/tunnel-mux";
 import type { NodeSession } from "../services/ports.ts";
 
 /** A node's socket after its hello was found true, as the hub holds it. */
@@ -10,6 +12,8 @@ export type LiveSession = {
   isReady(): boolean;
   /** False when it is not ready, or so much waits in its socket that it must be stuck. */
   send(message: ServerMessage): boolean;
+  /** A connection to a service of the node. @throws NexusError as the node refused it, or when its agent cannot. */
+  openTunnel(to: TunnelTo): Promise<Duplex>;
   end(why: CloseName, retryAfterMs?: number): void;
   /** Whether the node answers a heartbeat in time. */
   probe(timeoutMs: number): Promise<boolean>;

@@ -12,7 +12,7 @@ import { createAgentKit } from "../../agent-kit/create-agent-kit.ts";
 import { createAccounts } from "../../auth/create-accounts.ts";
 import { DEFAULT_POLICY } from "../../core/scheduler/snapshot.ts";
 import { createTestDatabase } from "../../db/testing/test-database.ts";
-import { createUiSocketServer } from "../../gateway/ui-socket-server.ts";
+import { createPeopleSocketServer } from "../../gateway/people-socket-server.ts";
 import { createLogSearch, type LogSearchOptions } from "../../logs/log-search.ts";
 import { createLogTimes } from "../../logs/log-times.ts";
 import { createSegmentLogStore } from "../../logs/segment-log-store.ts";
@@ -142,7 +142,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
     parts,
     authenticator,
     origins: [url],
-    sockets: createUiSocketServer(),
+    sockets: createPeopleSocketServer(),
   });
   const note = (req: IncomingMessage) => urls.push(req.url ?? "");
   server.on("request", (req, res) => {
@@ -175,6 +175,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
 
   return {
     ctx,
+    parts,
     logs,
     services,
     clock,

@@ -150,6 +150,10 @@ export async function startTestControlPlane(options: TestControlPlaneOptions = {
       if (gateway === null) throw new Error("the gateway is down");
       return gateway.hub;
     },
+    get openTunnel() {
+      if (gateway === null) throw new Error("the gateway is down");
+      return gateway.openTunnel;
+    },
     async token(input: Partial<ParsedInput<"enrollTokens.create">> = {}) {
       return await enrollment.createEnrollToken(principal, {
         labels: {},

@@ -86,7 +86,7 @@ export type TestSocket = {
   send(message: AgentMessage, payload?: Uint8Array): void;
   closed: Promise<{ code: number; reason: string }>;
   /** Answers challenge, writes the generation down, confirms it. */
-  connect(identity: TestIdentity): Promise<void>;
+  connect(identity: TestIdentity, change?: HelloChange): Promise<void>;
   hello(identity: TestIdentity, change?: HelloChange): Promise<Hello>;
 };
 
@@ -166,8 +166,8 @@ export async function openTestSocket(origin: string, answersBeats = true): Promi
       socket.send(hello);
       return hello;
     },
-    async connect(identity) {
-      await socket.hello(identity);
+    async connect(identity, change) {
+      await socket.hello(identity, change);
       const { generation } = await socket.next("welcome");
       identity.generation = generation;
       socket.send({ type: "inventory", generation, facts: TEST_FACTS, gpus: [], attempts: [], last: true });

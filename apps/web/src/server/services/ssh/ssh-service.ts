@@ -29,8 +29,6 @@ import { openTargetKey } from "./target-key.ts";
 import { uninstallMachine } from "./uninstall-machine.ts";
 
 const RUNS_MAX = 20;
-/** Past that many ways they are told in the audit once more. */
-const TOLD_TUNNELS_MAX = 10_000;
 const NO_CREDENTIALS = sshStartSchema.parse({ act: "uninstall" });
 const ENDED_KEEP_MS = 60 * 60_000;
 /** A connection that does not end keeps nobody from stopping. */
@@ -44,8 +42,6 @@ export function createSshService(ctx: SshContext) {
   const runs = new Map<string, SshRun>();
   const working = new Set<Promise<void>>();
   const pool = createPool({ connector: ctx.connector, nowMs: ctx.clock.nowMs });
-  /** Ways that were opened since the start, each told to the audit once. */
-  const toldTunnels = new Set<string>();
   const unlisten = ctx.events.on("access", ({ teamId, userId }) => {
     for (const run of runs.values()) {
       const { principal } = run;
@@ -262,34 +258,19 @@ export function createSshService(ctx: SshContext) {
       }));
       return { hosts, problems: found.problems };
     },
-    /** A connection to a port on the target's own loopback, by the key that is kept for it. */
+    /** A connection to a port on the target's own loopback, by the key that is kept for it; null when there is none. */
     async openTunnel(
       principal: Principal,
       { target, port }: { target: string; port: number },
-    ): Promise<Duplex> {
-      const { reach, target: found } = await machineOf(principal, NO_CREDENTIALS, {
-        target,
-        known: NO_KNOWN_HOSTS,
-      });
-      if ((reach.credentials.keys ?? []).length === 0) {
-        throw new NexusError("invalid_state", {
-          detail: `There is no key that leads to ${found?.name ?? target} over SSH. Make one: nexus targets add user@host --keep-key`,
-        });
-      }
-      const to = { host: "127.0.0.1", port };
-      const stream = await pool.forwardOut(sshTargetOf(ctx, principal, reach), to);
-      const way = `${principal.userId} ${found?.id} ${port}`;
-      if (!toldTunnels.has(way)) {
-        if (toldTunnels.size >= TOLD_TUNNELS_MAX) toldTunnels.clear();
-        toldTunnels.add(way);
-        await recordAudit(ctx.db, principal, {
-          action: "target.port_forwarded",
-          subject: found?.id ?? target,
-          detail: `Port ${port} of ${found?.name} is reached through the control plane.`,
-          atMs: ctx.clock.nowMs(),
-        });
-      }
-      return stream;
+    ): Promise<Duplex | null> {
+      const machine = await machineOf(principal, NO_CREDENTIALS, { target, known: NO_KNOWN_HOSTS }).catch(
+        (cause: unknown) => {
+          if (cause instanceof NexusError && cause.code === "invalid_state") return null;
+          throw cause;
+        },
+      );
+      if ((machine?.reach.credentials.keys ?? []).length === 0 || machine === null) return null;
+      return await pool.forwardOut(sshTargetOf(ctx, principal, machine.reach), { host: "127.0.0.1", port });
     },
     hostKeys: (principal: Principal) => listHostKeys(ctx, principal),
     replaceHostKey: (principal: Principal, input: ParsedInput<"ssh.replaceHostKey">) =>

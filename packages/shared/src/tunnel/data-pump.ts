@@ -1,0 +1,51 @@
+/**
+ * Sends data over a socket only while little of it waits there, so that control messages, which leave at once, stand behind
+ * no more than that. Owns nothing but whether it runs. Invariant: at most one `pull` at a time; a `wake` is never lost.
+ */
+export type DataPumpOptions = {
+  isOpen(): boolean;
+  /** Bytes that wait in our own memory for the socket. */
+  bufferedBytes(): number;
+  /** Above this it waits until what it sent last has left. */
+  bufferedBytesMax: number;
+  /** The next frame to send; null when there is none. */
+  pull(): Promise<Uint8Array | null> | Uint8Array | null;
+  /** Resolves when the bytes left our memory, or never will. */
+  write(frame: Uint8Array): Promise<void>;
+  onError(error: unknown): void;
+};
+
+export type DataPump = {
+  /** There may be data to pull. */
+  wake(): void;
+};
+
+export function createDataPump(options: DataPumpOptions): DataPump {
+  let isPumping = false;
+  let isWoken = false;
+
+  async function pump(): Promise<void> {
+    while (isWoken && options.isOpen()) {
+      isWoken = false;
+      for (;;) {
+        const frame = await options.pull();
+        if (frame === null || !options.isOpen()) break;
+        const sent = options.write(frame);
+        if (options.bufferedBytes() > options.bufferedBytesMax) await sent;
+      }
+    }
+  }
+
+  return {
+    wake() {
+      isWoken = true;
+      if (isPumping) return;
+      isPumping = true;
+      pump()
+        .catch(options.onError)
+        .finally(() => {
+          isPumping = false;
+        });
+    },
+  };
+}
