@@ -1,4 +1,13 @@
-import { closeSync, openSync, rmSync, symlinkSync, writeFileSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { explainReason } from "@nexus/shared/scheduler/reason";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -100,6 +109,41 @@ describe.skipIf(!canMount())("a disk that is full", () => {
     );
     expect((await cli("logs", id)).stderr).toBe("");
     expect(await (await nexus.fetch("/readyz")).json()).toEqual({ ready: true, problems: [] });
+  }, 90_000);
+});
+
+// tidy-allow skip: mounts disks, for which a machine must let its user be root
+describe.skipIf(!canMount())("a control plane whose home's disk is full", () => {
+  it("[O63] ends when its Postgres does and does not start, naming the disk, and starts once there is room", async () => {
+    // A new database takes 70 MiB.
+    const disk = mountDisk("size=160m");
+    // Postgres runs as a user without rights where this is root.
+    chmodSync(disk.path, 0o711);
+    const home = join(disk.path, "home");
+    const full = `The control plane's disk (${home}) is full; free space there.\n`;
+    const nexus = await Nexus.start({}, home);
+    try {
+      const filler = join(disk.path, "filler");
+      fill(filler);
+      const { server } = nexus;
+      const [pid] = readFileSync(join(home, "postgres/data/postmaster.pid"), "utf8").split("\n");
+      process.kill(Number(pid), "SIGKILL");
+      expect(await server.exit()).toBe(74);
+      expect(server.stderr).toBe(`The embedded Postgres ended by itself. ${full}`);
+
+      await expect(nexus.startServer()).rejects.toThrow("ended with 74");
+      expect(nexus.server.stderr).toBe(full);
+
+      rmSync(filler);
+      await nexus.startServer();
+      expect((await nexus.fetch("/readyz")).status).toBe(200);
+    } finally {
+      await nexus.dispose();
+      await until("the disk is free", async () => {
+        disk.unmount();
+        return true;
+      });
+    }
   }, 90_000);
 });
 

@@ -57,7 +57,8 @@ function openLog(path: string): number {
 
 /** What stands behind the last record of the log, or that record where nothing does. */
 function lastWords(text: string): string {
-  const lines = text.trimEnd().split("\n").slice(-WORDS_LINES_MAX);
+  const lines = text.trimEnd().split("\n");
   const record = lines.findLastIndex((line) => LOG_RECORD.test(line));
-  return lines.slice(record === lines.length - 1 ? record : record + 1).join("\n");
+  const from = record === lines.length - 1 ? record : record + 1;
+  return lines.slice(from, from + WORDS_LINES_MAX).join("\n");
 }

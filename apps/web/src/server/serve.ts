@@ -13,6 +13,7 @@ import { NexusError } from "@nexus/shared/errors";
 import { createActiveSeat } from "./active-seat.ts";
 import { createDb } from "./db/client.ts";
 import type { Env } from "./env.ts";
+import { fullDiskRefusal, fullDiskText } from "./full-disk.ts";
 import { routeUpgrade } from "./gateway/upgrade.ts";
 import { openAgentPackage } from "./http/agent-package.ts";
 import { createGate } from "./http/gate.ts";
@@ -98,9 +99,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     };
     const broken = Promise.withResolvers<unknown>();
     void opened.ended.then(() => {
-      const detail =
-        "The embedded Postgres ended by itself; its last words are in NEXUS_HOME/postgres. Start Nexus again.";
-      broken.resolve(new NexusError("unavailable", { detail }));
+      const full = fullDiskText(env.NEXUS_HOME);
+      const why = full ?? "Its last words are in NEXUS_HOME/postgres. Start Nexus again.";
+      const detail = `The embedded Postgres ended by itself. ${why}`;
+      broken.resolve(new NexusError(full === null ? "unavailable" : "disk_full", { detail }));
     });
     const life = liveTermByTerm().catch((cause: unknown) => {
       settled.reject(cause);
@@ -183,7 +185,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     }
   } catch (cause) {
     await stop();
-    throw cause;
+    throw fullDiskRefusal(env.NEXUS_HOME, cause) ?? cause;
   }
 }
 

@@ -38,7 +38,7 @@ export function Preview({ spec, missing }: { spec: JobSpecInput | null; missing:
       <Box
         icon={<TriangleAlert />}
         hue="text-bad"
-        title={`No target can run it, ${gpus}`}
+        title="No target can run it"
         text={`${data.sentence}. It would wait until the fleet or the job changes.`}
       />
     );

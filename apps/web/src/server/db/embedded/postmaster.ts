@@ -128,7 +128,7 @@ async function untilReady(child: ChildProcess, ended: Promise<void>, watch: Watc
     if (file && file.pid === child.pid && file.status === "ready") return;
     if (hasEnded) {
       await ended;
-      throw new Error(`Postgres did not start: ${readFrom(logPath, watch.logFrom) || "it said nothing"}`);
+      throw new Error(`Postgres did not start: ${lastWords(logPath, watch.logFrom)}. See ${logPath}`);
     }
     if (Date.now() - toldAtMs > 1_000) {
       toldAtMs = Date.now();
@@ -201,8 +201,10 @@ function rotateLog(path: string): number {
   return 0;
 }
 
-function readFrom(path: string, offset: number): string {
-  return readFileSync(path).subarray(offset).toString().trim();
+/** Why it gave up, of all that it logs about its start. */
+function lastWords(path: string, offset: number): string {
+  const said = readFileSync(path).subarray(offset).toString().trim();
+  return /(?:FATAL|PANIC): +(.+)/.exec(said)?.[1] ?? (said || "it said nothing");
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {
