@@ -75,3 +75,14 @@ test("[L32] the secret may be in a file; one that is not there, or empty, is tol
   expect(readLogBucket(env)?.secretAccessKey).toBe("from-a-file");
   rmSync(folder, { recursive: true });
 });
+
+test("[O46] a DATABASE_URL that is none is refused with the form it needs, and is not shown", () => {
+  for (const url of ["mysql://me:hunter2@db/nexus", "hunter2", "postgres://me:hunter2%zz@db/nexus"]) {
+    const problems = problemsOf({ DATABASE_URL: url });
+    expect(problems).toMatch(
+      /\n {2}DATABASE_URL: give postgres:\/\/user:password@host:port\/database, with /,
+    );
+    expect(problems).not.toContain("hunter2");
+  }
+  expect(problemsOf({ DATABASE_URL: "postgres://me:a%25b@db:5433/nexus" })).toBe("");
+});

@@ -10,6 +10,9 @@ const flag = z.enum(["0", "1"]).transform((text) => text === "1");
 
 const S3_PLACE = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([\w.-]+(?:\/[\w.-]+)*))?\/?$/;
 
+const DATABASE_URL_FORM =
+  "give postgres://user:password@host:port/database, with %25 for %, %40 for @, %2F for / and %23 for # in user and password";
+
 const envSchema = z.object({
   /** Job logs, the master key and, without DATABASE_URL, the embedded Postgres. */
   NEXUS_HOME: z.string().default(join(homedir(), ".nexus")),
@@ -24,7 +27,10 @@ const envSchema = z.object({
   /** `self-signed`: serve https with a certificate of our own, which agents pin. */
   NEXUS_TLS: z.enum(["off", "self-signed"]).default("off"),
   /** Any Postgres from 14 on. Without it an embedded one runs under NEXUS_HOME. */
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, error: DATABASE_URL_FORM })
+    .refine(isDecodable, DATABASE_URL_FORM)
+    .optional(),
   /** 32 bytes in base64; else kept in NEXUS_HOME/master.key. A standby needs the same. */
   NEXUS_MASTER_KEY: z.string().optional(),
   /** Days that samples of GPUs are kept for charts. */
@@ -101,6 +107,16 @@ function missingOf(present: Record<string, string | undefined>): string[] {
       "  NEXUS_S3_SECRET_ACCESS_KEY: NEXUS_LOG_STORE needs it, or NEXUS_S3_SECRET_ACCESS_KEY_FILE, and one of them alone",
     );
   return problems;
+}
+
+/** The driver decodes each part, and a lone % stops it. */
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** No user, password, path or query that would be lost or shown. */

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findServerPrograms, startTcpPostgres } from "./testing/test-tcp-postgres.ts";
 import { withConnection } from "./with-connection.ts";
@@ -24,6 +24,21 @@ test("[O46] a database that is not there is told with its place and without its 
     code: "unavailable",
     message: `No Postgres answers at 127.0.0.1:${port}/nexus (ECONNREFUSED). Start it, or correct DATABASE_URL.`,
   });
+});
+
+test("[O46] what listens there and says nothing is given up", async () => {
+  const callers: Socket[] = [];
+  const silent = createServer((socket) => void callers.push(socket)).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const { port } = silent.address() as AddressInfo;
+  const url = `postgres://me:hunter2@127.0.0.1:${port}/nexus`;
+  await expect(withConnection({ url }, async () => null, 20)).rejects.toMatchObject({
+    code: "unavailable",
+    message: `What listens at 127.0.0.1:${port}/nexus does not answer as a Postgres. Look at it, or correct DATABASE_URL.`,
+  });
+  for (const caller of callers) caller.destroy();
+  silent.close();
+  await once(silent, "close");
 });
 
 test("[O46] a database and a user that do not exist are told as Postgres says it", async () => {

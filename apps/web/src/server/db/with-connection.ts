@@ -9,19 +9,39 @@ const UNREACHABLE =
 /** Class 28: who are you; 3D000: no such database; 53300: no place left; 57P03: it starts or stops. */
 const REFUSED = /^(28...|3D000|53300|57P03)$/;
 
+/** The driver's own limit ends with the handshake of TCP: what listens there may be no Postgres, and never answer. */
+const FIRST_ANSWER_MS = 15_000;
+
 /** One connection for a piece of work before there is a pool. A database that cannot be reached is told in a sentence. */
 export async function withConnection<T>(
   address: DatabaseAddress,
   use: (sql: postgres.Sql) => Promise<T>,
+  firstAnswerMs = FIRST_ANSWER_MS,
 ): Promise<T> {
   const sql = connect(address, { max: 1, connection: { application_name: "nexus-start" } });
   try {
+    await withinMs(firstAnswerMs, sql`select 1`, () => silenceOf(address));
     return await use(sql);
   } catch (cause) {
     throw refusalOf(address, cause) ?? cause;
   } finally {
     await sql.end({ timeout: 1 });
   }
+}
+
+async function withinMs<T>(limitMs: number, work: PromiseLike<T>, late: () => Error): Promise<T> {
+  const deadline = Promise.withResolvers<never>();
+  const timer = setTimeout(() => deadline.reject(late()), limitMs);
+  try {
+    return await Promise.race([work, deadline.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function silenceOf(address: DatabaseAddress): NexusError {
+  const detail = `What listens at ${placeOf(address)} does not answer as a Postgres. Look at it, or correct DATABASE_URL.`;
+  return new NexusError("unavailable", { detail });
 }
 
 function refusalOf(address: DatabaseAddress, cause: unknown): NexusError | null {
