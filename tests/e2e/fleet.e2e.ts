@@ -67,6 +67,39 @@ test("[W28] a machine whose agent is killed turns unreachable on the screen, and
   await nexus.ended(job.id);
 });
 
+test("[W48] the page of a job whose node is silent puts it back in the line, and says what that means", async ({
+  page,
+  world,
+}) => {
+  const { nexus, lab } = world;
+  await page.goto("/submit");
+  await page.getByLabel("Command", { exact: true }).fill("sleep 1000");
+  await page.getByLabel("Start it again").fill("3");
+  await page.getByLabel("After a silence of").fill("12h");
+  await expect(page.getByText("may still run there, so two may overlap")).toBeVisible();
+  await page.getByRole("button", { name: "Submit", exact: true }).click();
+  await expect(page).toHaveURL(/\/jobs\/j_/);
+  const id = new URL(page.url()).pathname.split("/").at(-1) ?? "";
+  await nexus.inState(id, "running");
+  await expect(page.getByText("again, up to 3 times, when its node is silent for 12h")).toBeVisible();
+  const again = page.getByRole("button", { name: "Queue again" });
+  await expect(again).toHaveCount(0);
+  await lab.kill("SIGKILL");
+  await again.click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog).toContainText("lab is silent, and what it began there may still run");
+  await dialog.getByRole("button", { name: "Give that up and queue it again" }).click();
+  await expect(page.getByText("Queued", { exact: true }).first()).toBeVisible();
+  await expect(page.getByText(/Put back into the line: gave up try 1 on lab/)).toBeVisible();
+
+  lab.start();
+  // Nobody else could take it meanwhile, so that what ran goes on.
+  expect(await nexus.inState(id, "running")).toMatchObject({ attemptNumber: 1 });
+  await expect(page.getByText(/Heard of again: its node is back before it was started anew/)).toBeVisible();
+  await nexus.call("jobs.cancel", { jobs: [id] });
+  await nexus.ended(id);
+});
+
 test("[W43] a fleet of 200 machines with 8 GPUs each is live with few of them in the page, and nothing moves", async ({
   page,
   nexus,

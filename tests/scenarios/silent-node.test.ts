@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { JobTimelineEvent } from "@nexus/shared/api/schemas";
+import type { Job, JobTimelineEvent } from "@nexus/shared/api/schemas";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Nexus, type NexusAgent } from "../harness/nexus.ts";
 import { until } from "../harness/until.ts";
@@ -65,9 +65,76 @@ describe("a node that falls silent", () => {
     expect(times).toEqual([...times].sort((a, b) => a - b));
   }, 90_000);
 
+  it("[W48] has its job started elsewhere by the job's own rule, and ends its own once it is back", async () => {
+    const gone = await nexus.addAgent({ name: "gone", labels: { at: "shed" } });
+    const go = join(gone.home, "go");
+    const starts = join(gone.home, "starts");
+    const script = `echo $$ >>${starts}; echo begun; until [ -e ${go} ]; do sleep 0.1; done; echo done`;
+    const add = ["add", "--json", "-g", "0", "-l", "at=shed", "--retry-lost", "2", "--lost-after", "10s"];
+    const { jobs } = JSON.parse(await said([...add, "--", "sh", "-c", script])) as { jobs: Job[] };
+    const id = jobs[0]?.id ?? "";
+    await until("it has begun", async () => (await nexus.job(id)).logBytes > 0);
+    expect(await said(["get", id])).toContain("again, up to 2 times, when its node is silent for 10s");
+    const follower = nexus.cli(["logs", "-f", id]);
+    await gone.kill("SIGKILL");
+    await nexus.inState(id, "unreachable", 30_000);
+    await nexus.addAgent({ name: "other", labels: { at: "shed" } });
+
+    await until(
+      "it runs elsewhere",
+      async () => {
+        const { state, target, logBytes } = await nexus.job(id);
+        return state === "running" && target?.name === "other" && logBytes > 0;
+      },
+      60_000,
+    );
+    const pids = (await readFile(starts, "utf8")).trim().split("\n").map(Number);
+    expect(pids).toHaveLength(2);
+    expect(pids.map(isAlive)).toEqual([true, true]);
+
+    gone.start();
+    await until("the first try is ended", async () => !isAlive(pids[0] ?? 0), 30_000);
+    expect(await nexus.job(id)).toMatchObject({
+      state: "running",
+      target: { name: "other" },
+      attemptNumber: 2,
+      retry: { used: 1 },
+    });
+    expect(isAlive(pids[1] ?? 0)).toBe(true);
+    await writeFile(go, "");
+    expect(await nexus.ended(id)).toMatchObject({ state: "succeeded", attemptNumber: 2 });
+    expect((await nexus.log(id)).toString()).toBe("begun\ndone\n");
+    expect(await said(["logs", id, "--try", "1"])).toBe("begun\n");
+    expect(await follower.exit()).toBe(0);
+    expect(follower.stdout).toBe("begun\nbegun\ndone\n");
+    expect(follower.stderr).toContain("was started again; its log begins anew");
+
+    const { events } = JSON.parse(await said(["get", id, "--json"])) as { events: JobTimelineEvent[] };
+    const user = jobs[0]?.user.name;
+    expect(events.map(({ type, state, actor }) => `${type} ${state} by ${actor}`)).toEqual([
+      `submitted queued by ${user}`,
+      "place assigned by scheduler",
+      "start running by gone",
+      "silence unreachable by control plane",
+      "requeue queued by control plane",
+      "place assigned by scheduler",
+      "start running by other",
+      "noted running by gone",
+      "succeed succeeded by other",
+    ]);
+  }, 120_000);
+
   async function said(args: string[]): Promise<string> {
     const cli = nexus.cli(args);
     expect(await cli.exit(), cli.stderr).toBe(0);
     return cli.stdout;
   }
 });
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

@@ -86,6 +86,13 @@ export const MUTANTS: Mutant[] = [
     replace: "void logBytes;",
   },
   {
+    name: "given-up-without-a-rule",
+    file: `${SERVICES}/fleet/fleet-keeper.ts`,
+    find: "const { attempt, retry, retriesUsed, cancel } = job;",
+    replace:
+      "const { attempt, retriesUsed, cancel } = job; const retry = job.retry ?? { attempts: 9, lostAfterMs: 10_000 };",
+  },
+  {
     name: "start-after-stop",
     file: `${AGENT}/agent.ts`,
     find: "const asked = jobs.filter(({ attempt }) => neverRan.get(attempt) === null);",

@@ -40,7 +40,7 @@ async function runMany(): Promise<boolean> {
   const count = wholeNumber("seeds", values.seeds ?? String(SEEDS));
   const bundle = await bundleSimulator("simulator");
   const beganMs = performance.now();
-  const sums = { jobs: 0, runs: 0, events: 0, virtualMs: 0, done: 0 };
+  const sums = { jobs: 0, runs: 0, givenUp: 0, takenUp: 0, events: 0, virtualMs: 0, done: 0 };
   const faults = new Map<string, number>();
   const failed: Outcome[] = [];
   let toldAtMs = beganMs;
@@ -49,7 +49,8 @@ async function runMany(): Promise<boolean> {
     orders: seedsFrom(from, count),
     onOutcome(outcome) {
       sums.done += 1;
-      for (const key of ["jobs", "runs", "events", "virtualMs"] as const) sums[key] += outcome[key];
+      for (const key of ["jobs", "runs", "givenUp", "takenUp", "events", "virtualMs"] as const)
+        sums[key] += outcome[key];
       for (const [name, times] of Object.entries(outcome.faults))
         faults.set(name, (faults.get(name) ?? 0) + times);
       if (outcome.violations.length > 0) {
@@ -69,7 +70,7 @@ async function runMany(): Promise<boolean> {
     `${sums.done} seeds in ${seconds.toFixed(1)} s (${(sums.done / seconds).toFixed(1)} a second), ${failed.length} failed`,
   );
   say(
-    `${sums.jobs} jobs, ${sums.runs} runs, ${sums.events} events, ${Math.round(sums.virtualMs / 3.6e6)} virtual hours`,
+    `${sums.jobs} jobs, ${sums.runs} runs, ${sums.givenUp} given up (${sums.takenUp} taken up again), ${sums.events} events, ${Math.round(sums.virtualMs / 3.6e6)} virtual hours`,
   );
   say(`faults: ${told.join(", ")}`);
   return failed.length === 0;

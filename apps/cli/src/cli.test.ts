@@ -629,6 +629,11 @@ describe("for scripts", () => {
     [["kill", "--grace", "2h"], 64, "--grace: from 0s to 1h"],
     [["targets", "add", "--ttl", "1s"], 64, "--ttl: from 1m to 30d"],
     [["logs", "-n", "1", "--since", "1m"], 64, "not both"],
+    [["logs", "--try", "1", "-f"], 64, "leave out --follow"],
+    [["add", "--lost-after", "10m", "--", "true"], 64, "give --retry-lost <n> too"],
+    [["add", "--retry-lost", "0", "--", "true"], 64, "--retry-lost: from 1 to 100"],
+    [["add", "--retry-lost", "1", "--lost-after", "1s", "--", "true"], 64, "--lost-after: from 10s to 30d"],
+    [["requeue"], 64, "missing required argument"],
   ])("[N9] %j ends with %i and says how it is done", async (args, code, sentence) => {
     const result = await nexus(args as string[]);
     expect(result.code).toBe(code);
@@ -806,5 +811,60 @@ default *     0     3       0       0            open
       stdout: expect.stringMatching(/j_1 {2}moved to queue night, priority 1\n.* j_2 {2}it is over\n$/),
     });
     expect(server.calls.at(-1)?.input).toEqual({ jobs: ["j_1", "j_2"], top: true });
+  });
+});
+
+describe("jobs that are started again", () => {
+  it("[N18] options become the job's own rule", async () => {
+    server.answers["jobs.submit"] = () => ({ jobs: [standInJob({ state: "queued" })] });
+    await nexus(["add", "--retry-lost", "2", "--lost-after", "30m", "--", "./resume.sh"]);
+    await nexus(["add", "--retry-lost", "1", "--", "./resume.sh"]);
+    expect(
+      server.calls
+        .filter(({ name }) => name === "jobs.submit")
+        .map(({ input }) => (input as { jobs: { retry: unknown }[] }).jobs[0]?.retry),
+    ).toEqual([
+      { on: ["lost"], attempts: 2, lostAfterMs: 1_800_000 },
+      { on: ["lost"], attempts: 1 },
+    ]);
+  });
+
+  it("[N18] requeue says of each what came of it, and a script finds the job that waits", async () => {
+    const again = "it is over; added again as j_3";
+    server.answers["jobs.requeue"] = () => ({
+      results: [
+        { job: "j_1", ok: true, queued: "j_1", message: "back in the line" },
+        { job: "j_2", ok: true, queued: "j_3", message: again },
+        {
+          job: "j_4",
+          ok: false,
+          queued: null,
+          code: "invalid_state",
+          message: "it waits in the line already",
+        },
+      ],
+    });
+    const told = await nexus(["requeue", "j_1", "j_2", "j_4"]);
+    expect(told).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(
+        /j_1 {2}back in the line\n.* j_2 {2}it is over; added again as j_3\n.* j_4 {2}it waits/,
+      ),
+    });
+    const [call] = server.calls;
+    expect(call?.input).toMatchObject({ jobs: ["j_1", "j_2", "j_4"], submitKey: expect.any(String) });
+    const { stdout } = await nexus(["requeue", "j_2", "--json"]);
+    expect(JSON.parse(stdout).results[1]).toMatchObject({ queued: "j_3" });
+  });
+
+  it("[N18] get shows the rule, and what to do about a silent node", async () => {
+    const retry = { on: ["lost" as const], attempts: 2, lostAfterMs: 600_000, used: 1 };
+    const unreachableSinceMs = Date.now() - 60_000;
+    server.answers["jobs.get"] = () =>
+      standInJob({ id: "j_1", state: "unreachable", unreachableSinceMs, retry });
+    server.answers["jobs.events"] = () => [];
+    const { stdout } = await nexus(["get", "j_1"]);
+    expect(stdout).toContain("again, up to 2 times, when its node is silent for 10m (1 so far)");
+    expect(stdout).toContain("Not waiting for it: nexus requeue j_1");
   });
 });

@@ -11,6 +11,7 @@ import { addMove } from "./commands/move.ts";
 import { addPortForward } from "./commands/port-forward.ts";
 import { addQueue } from "./commands/queue.ts";
 import { addQueues } from "./commands/queues/queues.ts";
+import { addRequeue } from "./commands/requeue.ts";
 import { addRun } from "./commands/run.ts";
 import { addStatus } from "./commands/status.ts";
 import { addTargets } from "./commands/targets/targets.ts";
@@ -39,6 +40,7 @@ export function createProgram(
   addLogs(program, cli);
   addKill(program, cli);
   addMove(program, cli);
+  addRequeue(program, cli);
   addTargets(program, cli);
   addQueues(program, cli);
   addPortForward(program, cli);

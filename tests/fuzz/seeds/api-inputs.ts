@@ -108,6 +108,7 @@ export function apiInputs({ target, job, queue, user, key }: ApiWords): {
       { jobs: [job], queue, priority: 7 },
       { jobs: [job], top: true },
     ],
+    "jobs.requeue": [{ jobs: [job] }, { jobs: [job], submitKey: "again-12345678" }],
     "members.list": [undefined],
     "members.add": [{ email: "new@example.com", name: "New", role: "viewer" }],
     "members.setRole": [{ userId: user, role: "member" }],

@@ -4,7 +4,10 @@ import type { InsertedJob, NewJob, NewPlace } from "../../../apps/web/src/server
 import type { JobMove } from "../../../apps/web/src/server/db/queries/move-jobs.ts";
 import type { JobPlacement, PlacedJob } from "../../../apps/web/src/server/db/queries/place-jobs.ts";
 import type { ChangedJob, StartedAttempt } from "../../../apps/web/src/server/db/queries/record-started.ts";
+import type { JobRequeue } from "../../../apps/web/src/server/db/queries/requeue-jobs.ts";
+import type { TakenUp } from "../../../apps/web/src/server/db/queries/take-up-attempts.ts";
 import {
+  type AttemptTableRow,
   ConstraintError,
   type EventRow,
   isActiveRow,
@@ -26,7 +29,7 @@ export function insertJobs(tables: Tables, jobs: NewJob[], nowMs: number): Inser
     const key = given.submitKey === null ? null : `${given.teamId} ${given.submitKey}`;
     if (key !== null && keys.has(key)) continue;
     if (key !== null) keys.add(key);
-    const { place, userName: _userName, ...same } = given;
+    const { place, userName: _userName, againOf: _againOf, ...same } = given;
     const attemptId = attemptIds[position] ?? null;
     rows.push({
       given,
@@ -35,6 +38,7 @@ export function insertJobs(tables: Tables, jobs: NewJob[], nowMs: number): Inser
         id,
         state: attemptId === null ? "queued" : "assigned",
         version: 1,
+        retriesUsed: 0,
         cancelRequestedAtMs: null,
         cancelGraceMs: null,
         attemptId,
@@ -64,6 +68,7 @@ export function insertJobs(tables: Tables, jobs: NewJob[], nowMs: number): Inser
       state: "queued",
       actor: given.userName,
       attemptId: null,
+      message: given.againOf === null ? "" : `again, as ${given.againOf} was`,
     });
     if (given.place === null || row.attemptId === null) continue;
     addAttempt(tables, { row, place: given.place, nowMs });
@@ -149,6 +154,9 @@ export function recordStarted(tables: Tables, started: StartedAttempt[]): Change
 export function endAttempts(tables: Tables, ended: EndedAttempt[]): ChangedJob[] {
   const changed: ChangedJob[] = [];
   const over = new Set<number>();
+  const notes: { row: JobTableRow; attempt: AttemptTableRow; end: EndedAttempt }[] = [];
+  // A statement sees its jobs as they were before it.
+  const states = new Map([...tables.liveJobs].map((row) => [row.id, row.state]));
   for (const end of ended) {
     const attempt = tables.attempts.get(end.attemptId);
     if (attempt === undefined || attempt.endedAtMs !== null) continue;
@@ -166,6 +174,7 @@ export function endAttempts(tables: Tables, ended: EndedAttempt[]): ChangedJob[]
       tables.openAttempts.delete(attempt);
     }
     const row = tables.jobs.get(attempt.jobId);
+    if (row !== undefined && end.note !== null) notes.push({ row, attempt, end });
     if (row === undefined || row.attemptId !== attempt.id || !isActiveRow(row)) continue;
     const isQueued = end.state === "queued";
     row.state = end.state;
@@ -199,6 +208,17 @@ export function endAttempts(tables: Tables, ended: EndedAttempt[]): ChangedJob[]
     });
     changed.push({ publicId: row.publicId, version: row.version });
   }
+  for (const { row, attempt, end } of notes) {
+    const { atMs, text } = end.note ?? { atMs: 0, text: "" };
+    event(tables, row, {
+      atMs,
+      type: "noted",
+      actor: end.actor,
+      message: text,
+      attemptId: attempt.id,
+      state: states.get(row.id) ?? row.state,
+    });
+  }
   tables.leases = tables.leases.filter(({ attemptId }) => !over.has(attemptId));
   return changed;
 }
@@ -212,6 +232,49 @@ export function moveJobs(tables: Tables, moves: JobMove[], nowMs: number): Chang
     row.unreachableSinceMs = state === "unreachable" ? nowMs : null;
     settleJob(tables, row);
     if (type !== null) event(tables, row, { atMs: nowMs, type, actor, message });
+    return [{ publicId: row.publicId, version: row.version }];
+  });
+}
+
+export function requeueJobs(tables: Tables, requeues: JobRequeue[], nowMs: number): ChangedJob[] {
+  return requeues.flatMap(({ jobId, version, attemptId, actor, message, isByRule }) => {
+    const row = tables.jobs.get(jobId);
+    if (row?.state !== "unreachable" || row.version !== version || row.attemptId !== attemptId) return [];
+    if (row.cancelRequestedAtMs !== null) return [];
+    Object.assign(row, {
+      state: "queued",
+      version: row.version + 1,
+      attemptId: null,
+      targetId: null,
+      gpuUuids: [],
+      startedAtMs: null,
+      unreachableSinceMs: null,
+      logBytes: 0,
+      retriesUsed: row.retriesUsed + (isByRule ? 1 : 0),
+    } satisfies Partial<JobTableRow>);
+    settleJob(tables, row);
+    event(tables, row, { atMs: nowMs, type: "requeue", actor, message, attemptId });
+    return [{ publicId: row.publicId, version: row.version }];
+  });
+}
+
+export function takeUpAttempts(tables: Tables, taken: TakenUp[], nowMs: number): ChangedJob[] {
+  return taken.flatMap(({ jobId, version, attemptId, gpuUuids, actor, message }) => {
+    const row = tables.jobs.get(jobId);
+    const attempt = tables.attempts.get(attemptId);
+    if (row?.state !== "queued" || row.version !== version || attempt?.jobId !== jobId) return [];
+    if (attempt.fence !== row.attemptNumber || attempt.endedAtMs !== null) return [];
+    Object.assign(row, {
+      state: "running",
+      version: row.version + 1,
+      attemptId,
+      targetId: attempt.targetId,
+      gpuUuids,
+      assignedAtMs: attempt.createdAtMs,
+      startedAtMs: attempt.startedAtMs,
+    } satisfies Partial<JobTableRow>);
+    settleJob(tables, row);
+    event(tables, row, { atMs: nowMs, type: "return", actor, message });
     return [{ publicId: row.publicId, version: row.version }];
   });
 }

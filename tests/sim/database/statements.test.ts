@@ -26,7 +26,9 @@ import { placeJobs } from "../../../apps/web/src/server/db/queries/place-jobs.ts
 import { putGpus } from "../../../apps/web/src/server/db/queries/put-gpus.ts";
 import { recordLogGaps } from "../../../apps/web/src/server/db/queries/record-log-gaps.ts";
 import { recordStarted } from "../../../apps/web/src/server/db/queries/record-started.ts";
+import { requeueJobs } from "../../../apps/web/src/server/db/queries/requeue-jobs.ts";
 import { setTargetStates } from "../../../apps/web/src/server/db/queries/set-target-states.ts";
+import { takeUpAttempts } from "../../../apps/web/src/server/db/queries/take-up-attempts.ts";
 import {
   createTestDatabase,
   type TestDatabase,
@@ -58,7 +60,9 @@ const SQL = {
   putGpus,
   recordLogGaps,
   recordStarted,
+  requeueJobs,
   setTargetStates,
+  takeUpAttempts,
 };
 const DRIZZLE = { confirmGeneration, findNodeKey, offerGeneration };
 
@@ -152,8 +156,14 @@ function modelIds(tables: Tables): Ids {
 
 function namesOf(tables: Tables): Names {
   return {
-    jobs: [...tables.jobs.values()].map(({ publicId, version, state }) => ({ publicId, version, state })),
-    attempts: [...tables.attempts.values()].map(({ publicId, fence }) => ({ publicId, fence })),
+    jobs: [...tables.jobs.values()].map(({ publicId, version, state, attemptId }) => ({
+      ...{ publicId, version, state },
+      attempt: (attemptId === null ? undefined : tables.attempts.get(attemptId)?.publicId) ?? null,
+    })),
+    attempts: [...tables.attempts.values()].map(({ publicId, fence, jobId }) => ({
+      ...{ publicId, fence },
+      job: tables.jobs.get(jobId)?.publicId ?? "",
+    })),
     targets: ["t_1", "t_2"],
     gpus: ["GPU-1", "GPU-2", "GPU-3"],
   };
@@ -242,7 +252,7 @@ function tablesOf(tables: Tables) {
     jobs: [...tables.jobs.values()].map((row) => ({
       ...pick(
         row,
-        "publicId state version submitKey cancelGraceMs attemptNumber gpuUuids exitCode signal message logBytes",
+        "publicId state version submitKey cancelGraceMs retry retriesUsed attemptNumber gpuUuids exitCode signal message logBytes",
       ),
       attempt: attempt(row.attemptId),
       times: [
@@ -282,7 +292,7 @@ async function realTables() {
   return {
     jobs: await sql`
       select j.public_id as "publicId", j.state, j.version, submit_key as "submitKey", cancel_grace_ms as "cancelGraceMs",
-        attempt_number as "attemptNumber", gpu_uuids as "gpuUuids", j.exit_code as "exitCode", j.signal, j.message,
+        retry, retries_used as "retriesUsed", attempt_number as "attemptNumber", gpu_uuids as "gpuUuids", j.exit_code as "exitCode", j.signal, j.message,
         j.log_bytes::float8 as "logBytes", a.public_id as attempt,
         json_build_array(${ms("j.created_at")}, ${ms("assigned_at")}, ${ms("j.started_at")}, ${ms("j.ended_at")},
           ${ms("unreachable_since")}, ${ms("cancel_requested_at")}) as times

@@ -19,6 +19,8 @@ import {
   placeJobs,
   recordLogGaps,
   recordStarted,
+  requeueJobs,
+  takeUpAttempts,
 } from "./job-statements.ts";
 import {
   findAttempts,
@@ -68,6 +70,8 @@ const STATEMENTS: Record<string, Statement> = {
   placeJobs,
   putGpus,
   recordStarted,
+  requeueJobs,
+  takeUpAttempts,
   setTargetFacts,
   setTargetStates,
   // Nothing that is decided depends on what these write.

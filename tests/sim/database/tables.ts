@@ -3,6 +3,7 @@
  * this one; `statements.test.ts` holds them to the real statements on a real Postgres.
  */
 
+import type { RetryRule } from "@nexus/shared/api/schemas";
 import type { JobState } from "@nexus/shared/machines/job";
 import type { TargetState } from "@nexus/shared/machines/target";
 import type { GpuFacts, HostFacts } from "@nexus/shared/protocol/messages";
@@ -24,6 +25,8 @@ export type JobTableRow = {
   gpuModel: string | null;
   timeoutMs: number | null;
   graceMs: number;
+  retry: RetryRule | null;
+  retriesUsed: number;
   wantedTargetId: number | null;
   labels: Record<string, string>;
   priority: number;

@@ -67,17 +67,19 @@ export async function checkEnd(context: EndContext): Promise<void> {
   }
 }
 
-function checkJob(row: JobTableRow, { cancelAsked }: EndContext): void {
+function checkJob(row: JobTableRow, { tables, cancelAsked }: EndContext): void {
   const { violate } = kernel();
   const runs = ground().byJob.get(row.publicId) ?? [];
-  const last = runs.at(-1);
+  const latest = row.attemptId === null ? undefined : tables.attempts.get(row.attemptId)?.publicId;
+  const last = runs.find(({ attempt }) => attempt === latest);
   const told = `${row.publicId} is ${row.state} (${row.exitCode} ${row.signal} ${row.message})`;
   const isHarmed = runs.some(({ wasHarmed }) => wasHarmed);
   if (row.state === "cancelled" && !cancelAsked.has(row.publicId))
     violate("every job is accounted for", `${told}, and nobody wanted that`);
   if (row.state === "timed_out" && row.timeoutMs === null)
     violate("every job is accounted for", `${told}, and had no limit`);
-  if (runs.length > 1)
+  const others = runs.filter((run) => run !== last && !isGivenUp(tables, run.attempt));
+  if (others.length > 0)
     violate("a job runs once", `${row.publicId} ran ${runs.map(({ attempt }) => attempt).join()}`);
   if (row.state === "succeeded" && last?.status !== 0)
     violate("an exit is told truly", `${told}, and ended with ${last?.status}`);
@@ -87,6 +89,14 @@ function checkJob(row: JobTableRow, { cancelAsked }: EndContext): void {
   }
   if (isHarmed || row.state === "cancelled" || row.state === "timed_out") return;
   checkExit(row, last, told);
+}
+
+/** By a person or by its job's own rule; its job may then run once more. */
+export function isGivenUp(tables: Tables, publicId: string): boolean {
+  return tables.events.some(
+    ({ type, attemptId }) =>
+      type === "requeue" && attemptId !== null && tables.attempts.get(attemptId)?.publicId === publicId,
+  );
 }
 
 /** A run that nothing disturbed is told with its own exit. */

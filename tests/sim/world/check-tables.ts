@@ -1,6 +1,6 @@
 /** What must be true of the tables after every commit. */
 import type { JobState } from "@nexus/shared/machines/job";
-import { type AttemptTableRow, isActiveRow, type Tables } from "../database/tables.ts";
+import { type AttemptTableRow, type EventRow, isActiveRow, type Tables } from "../database/tables.ts";
 import { CPU_JOBS_MAX } from "./control-plane.ts";
 import { ground } from "./ground.ts";
 
@@ -14,6 +14,7 @@ export function createTableChecks(tables: Tables): TableChecks {
   const fences = new Map<number, number>();
   const versions = new Map<number, number>();
   const ended = new Set<number>();
+  let eventsSeen = 0;
 
   return {
     check() {
@@ -26,6 +27,8 @@ export function createTableChecks(tables: Tables): TableChecks {
       }
       checkLeases(tables, say);
       checkLimits(tables, say);
+      for (const event of tables.events.slice(eventsSeen)) checkGivenUp(tables, event, say);
+      eventsSeen = tables.events.length;
       for (const row of tables.jobs.values()) {
         const before = finalStates.get(row.id);
         if (before !== undefined && before !== row.state)
@@ -62,6 +65,13 @@ function checkEnded({ publicId, endReason }: AttemptTableRow, say: Say): void {
   const isOver = run.gpus.length > 0 ? run.pids.size === 0 : run.hasEnded;
   if (!isOver && run.machine.isUp)
     say("what is told as over is over", `${publicId} is ${endReason} and runs`);
+}
+
+/** Nothing is given up but by a person, or by the job's own rule as often as that says. */
+function checkGivenUp(tables: Tables, { type, actor, jobId }: EventRow, say: Say): void {
+  const row = type === "requeue" && actor === "control plane" ? tables.jobs.get(jobId) : undefined;
+  if (row !== undefined && row.retriesUsed > (row.retry?.attempts ?? 0))
+    say("what is silent is waited for", `${row.publicId} was given up ${row.retriesUsed} times`);
 }
 
 type Say = (rule: string, what: string) => void;

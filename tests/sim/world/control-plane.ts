@@ -30,6 +30,7 @@ export type ControlPlane = {
   logs: LogStore;
   submit(spec: JobSpecInput, submitKey: string): Promise<string>;
   cancel(job: string): Promise<boolean>;
+  requeue(job: string): Promise<boolean>;
 };
 
 /** Between asking whether the place of the active one is free. */
@@ -127,6 +128,10 @@ export function startControlPlane(machine: Machine, { database, checked, onUp }:
         },
         async cancel(job) {
           const { results } = await services.cancelJobs(ALICE, { jobs: [job] });
+          return results[0]?.ok === true;
+        },
+        async requeue(job) {
+          const { results } = await services.requeueJobs(ALICE, { jobs: [job] });
           return results[0]?.ok === true;
         },
       });

@@ -46,6 +46,8 @@ export type Ground = {
   /** Memory of one simulated GPU. */
   gpuMemoryMib: number;
   onRun: ((run: Run) => void) | null;
+  /** Whether the other was given up, by a person or its job's rule, so that both may run. */
+  mayOverlap: (other: Run) => boolean;
 };
 
 let present: Ground;
@@ -55,7 +57,14 @@ export function ground(): Ground {
 }
 
 export function newGround(gpuMemoryMib: number): Ground {
-  present = { works: new Map(), runs: new Map(), byJob: new Map(), gpuMemoryMib, onRun: null };
+  present = {
+    works: new Map(),
+    runs: new Map(),
+    byJob: new Map(),
+    gpuMemoryMib,
+    onRun: null,
+    mayOverlap: () => false,
+  };
   return present;
 }
 
@@ -80,8 +89,10 @@ export function runBegins(given: Pick<Run, "attempt" | "job" | "work" | "machine
   present.runs.set(attempt, run);
   const ofJob = present.byJob.get(job) ?? [];
   present.byJob.set(job, ofJob);
-  const other = ofJob.find((one) => one.pids.size > 0 && one.machine.isUp);
-  if (other !== undefined)
+  // Of two that run at once either may have been given up: the one that was may begin last.
+  const isGivenUp = present.mayOverlap(run);
+  const other = ofJob.find((one) => one.pids.size > 0 && one.machine.isUp && !present.mayOverlap(one));
+  if (other !== undefined && !isGivenUp)
     kernel().violate("a job runs once at a time", `${attempt} begins while ${other.attempt} of ${job} lives`);
   ofJob.push(run);
   present.onRun?.(run);

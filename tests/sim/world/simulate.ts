@@ -6,7 +6,7 @@ import type { JobSpecInput } from "@nexus/shared/api/schemas";
 import type { LogStore } from "../../../apps/web/src/server/services/ports.ts";
 import { newTables, type Tables } from "../database/tables.ts";
 import { publicKeyOf } from "../stand-ins/ed25519.ts";
-import { checkEnd, isSettled, unsettled } from "./check-end.ts";
+import { checkEnd, isGivenUp, isSettled, unsettled } from "./check-end.ts";
 import { createTableChecks } from "./check-tables.ts";
 import { ALICE, startControlPlane } from "./control-plane.ts";
 import { createDatabase } from "./database.ts";
@@ -34,6 +34,9 @@ export type Outcome = {
   virtualMs: number;
   jobs: number;
   runs: number;
+  /** Attempts that were given up on silent nodes, and those of them that were taken up again. */
+  givenUp: number;
+  takenUp: number;
   faults: Record<string, number>;
 };
 
@@ -114,6 +117,9 @@ export async function simulate(options: SimulateOptions): Promise<Outcome> {
       virtualMs: engine.nowMs,
       jobs: tables.jobs.size,
       runs: ground().runs.size,
+      givenUp: tables.events.filter(({ type }) => type === "requeue").length,
+      takenUp: tables.events.filter(({ type, message }) => type === "return" && message.includes("try"))
+        .length,
       faults: faults.counts,
     };
   } finally {
@@ -167,10 +173,13 @@ function furnish({ tables, nodes }: Universe, agents: number): void {
 
 /** A run must be of an attempt that the control plane has open, and the latest of its job. */
 function watchRuns(tables: Tables): void {
+  ground().mayOverlap = ({ attempt }) => isGivenUp(tables, attempt);
   ground().onRun = ({ attempt: id, job }) => {
     const attempt = [...tables.openAttempts].find(({ publicId }) => publicId === id);
     const row = attempt && tables.jobs.get(attempt.jobId);
-    if (row?.publicId !== job || attempt?.endedAtMs !== null || row.attemptId !== attempt.id)
+    const isWanted = row?.publicId === job && attempt?.endedAtMs === null;
+    // What was given up on a node that is cut off may begin there all the same, until it is heard of again.
+    if (!isWanted || (row.attemptId !== attempt.id && !isGivenUp(tables, id)))
       kernel().violate(
         "no finished job restarts",
         `${id} of ${job} begins, and is not what the job waits for`,
@@ -240,7 +249,11 @@ function createPeople(universe: Universe) {
   const count = random.int(4, 24);
   let begun = 0;
 
+  /** Whether there is a person who does not wait for silent nodes. */
+  const isImpatient = random.chance(0.3);
+
   function begin(): void {
+    if (isImpatient) lookAround();
     for (let at = 0; at < count; at++)
       after(random.int(0, random.pick([3_000, 30_000])), null, () => submit(at));
   }
@@ -290,7 +303,29 @@ function createPeople(universe: Universe) {
     });
   }
 
+  function lookAround(): void {
+    after(random.delayMs(8_000) + 1, null, () => {
+      const silent = [...universe.tables.liveJobs].filter(({ state }) => state === "unreachable");
+      const { controlPlane } = universe;
+      if (silent.length > 0 && controlPlane?.program.isAlive) {
+        const { publicId } = random.pick(silent);
+        note(`requeue ${publicId}`);
+        after(random.delayMs(5), controlPlane.program, () => {
+          controlPlane
+            .requeue(publicId)
+            .catch((error: unknown) => note(`requeue of ${publicId} failed: ${String(error).slice(0, 80)}`));
+        });
+      }
+      if (!universe.isMended) lookAround();
+    });
+  }
+
   return { begin, acknowledged, cancelAsked, isDone: () => begun === count && acknowledged.size === count };
+}
+
+function newRule(): JobSpecInput["retry"] {
+  const { random } = kernel();
+  return { on: ["lost"], attempts: random.int(1, 3), lostAfterMs: random.pick([10_000, 20_000]) };
 }
 
 function newJob(number: number, nodes: NodeIdentity[]): JobSpecInput {
@@ -316,6 +351,7 @@ function newJob(number: number, nodes: NodeIdentity[]): JobSpecInput {
     queue: random.chance(0.25) ? "narrow" : "default",
     ...(gpuMemoryMib === null ? {} : { gpuMemoryMib }),
     ...(random.chance(0.2) ? { timeoutMs: random.pick([1_000, 5_000]) } : {}),
+    ...(random.chance(0.3) ? { retry: newRule() } : {}),
     ...(random.chance(0.1) ? { target: random.pick(nodes.filter((node) => node.gpus >= gpus)).name } : {}),
   };
 }

@@ -1,7 +1,7 @@
 /**
  * A job's log as it grows. Owns the place up to which bytes were handed out. States: open, away (the server cannot be reached; tried
  * again with growing waits, without end, as the job goes on without us), ended. Invariant: every byte once, in order, whatever happens
- * to the connection: a new one begins where the last byte ended. Refusals (no such job, signed out) end it with the refusal.
+ * to the connection: a new one begins where the last byte ended, or with the first byte of the job's next try. Refusals (no such job, signed out) end it with the refusal.
  */
 import { decodeLogTroubles } from "@nexus/shared/api/log-troubles";
 import type { LogTrouble } from "@nexus/shared/api/schemas";
@@ -19,6 +19,8 @@ export type LogStreamOptions = {
   signal: AbortSignal;
   /** Told once when the connection is lost, and once when it is back. */
   onAway?: (isAway: boolean) => void;
+  /** The job was started again: offsets count anew. */
+  onAgain?: () => void;
   /** Why the log is not whole or does not grow: when that changes, and at the first answer if there is anything. */
   onTroubles?: (troubles: LogTrouble[]) => void;
 };
@@ -31,11 +33,13 @@ export async function* followLog(
   let waitMs = WAIT_MS_MIN;
   let isAway = false;
   let told = "[]";
+  /** Whose log it is. */
+  let attempt: string | null = null;
   while (!signal.aborted) {
     let openedAtMs: number | null = null;
     try {
       const response = await api.open(
-        `/api/v1/jobs/${encodeURIComponent(job)}/log?follow=1&${query(from)}`,
+        `/api/v1/jobs/${encodeURIComponent(job)}/log?follow=1&${query(from)}${attempt === null ? "" : `&attempt=${encodeURIComponent(attempt)}`}`,
         signal,
       );
       if (isAway) onAway?.(false);
@@ -44,6 +48,9 @@ export async function* followLog(
       if (told !== JSON.stringify(troubles)) options.onTroubles?.(troubles);
       told = JSON.stringify(troubles);
       openedAtMs = performance.now();
+      const now = response.headers.get("x-log-attempt");
+      if (attempt !== null && now !== null && now !== attempt) options.onAgain?.();
+      attempt = now ?? attempt;
       let offset = Number(response.headers.get("x-log-offset") ?? 0);
       from = { offset };
       for await (const bytes of response.body ?? []) {

@@ -24,6 +24,7 @@ export function addAdd(program: Command, cli: Cli): void {
   addExamples(command, [
     ["nexus add -g 8 --timeout 12h -- ./train.sh", "when eight GPUs are free on one machine"],
     ["nexus add -q night -p 5 -n 10 -- ./sweep.sh", "ten times, ahead of others in queue night"],
+    ["nexus add --retry-lost 2 --lost-after 30m -- ./resume.sh", "again elsewhere if its node vanishes"],
     ["nexus add --env-file job.env -l rack=a -- make test", "where the target carries a label"],
   ]);
   addCommonOptions(addJobOptions(command))

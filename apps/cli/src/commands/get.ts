@@ -2,6 +2,7 @@ import type { Job, JobTimelineEvent } from "@nexus/shared/api/schemas";
 import { commandText } from "@nexus/shared/command-text";
 import { durationText } from "@nexus/shared/duration-text";
 import { jobEventWords } from "@nexus/shared/machines/job-event-words";
+import { retryText } from "@nexus/shared/machines/retry-text";
 import type { Command } from "commander";
 import { connect } from "../api/connect.ts";
 import { type Cli, print } from "../cli.ts";
@@ -79,6 +80,7 @@ function factRows(job: Job, { nowMs, tries }: { nowMs: number; tries: number }):
     ["env", listText(job.env)],
     ["folder", job.cwd],
     ["timeout", job.timeoutMs === null ? null : durationText(job.timeoutMs)],
+    ["retry", retryText(job)],
     ["added", agoText(nowMs - job.createdAtMs)],
     ["time", job.startedAtMs === null ? null : timeText(job, nowMs)],
     ["tries", tries > 1 ? String(tries) : null],
@@ -88,9 +90,9 @@ function factRows(job: Job, { nowMs, tries }: { nowMs: number; tries: number }):
 }
 
 /** A silent node is not a failure: it says since when nothing is known. */
-function sinceText({ unreachableSinceMs }: Job, nowMs: number): string | null {
+function sinceText({ id, unreachableSinceMs }: Job, nowMs: number): string | null {
   if (unreachableSinceMs === null) return null;
-  return `its node is silent for ${durationText(nowMs - unreachableSinceMs)}; the job may run on there`;
+  return `its node is silent for ${durationText(nowMs - unreachableSinceMs)}; the job may run on there. Not waiting for it: nexus requeue ${id}`;
 }
 
 /** A place that was taken back, or whose node refused to start anything, was no try. */

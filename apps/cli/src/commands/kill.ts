@@ -1,17 +1,13 @@
-import type { OutputOf } from "@nexus/shared/api/contract";
 import { durationText } from "@nexus/shared/duration-text";
-import { ERROR_TABLE, isErrorCode } from "@nexus/shared/errors";
 import type { Command } from "commander";
 import { connect } from "../api/connect.ts";
 import { type Cli, print } from "../cli.ts";
+import { exitCodeOfResults } from "../jobs/exit-code-of-results.ts";
 import { findUnfinishedJob } from "../jobs/find-job.ts";
 import { parseDurationMs, within } from "../terminal/parse-amounts.ts";
 import { plain, plainJson } from "../terminal/plain.ts";
 import { withSpinner } from "../terminal/spinner.ts";
 import { addExamples, addJsonOption } from "./common-options.ts";
-
-/** Some of the named jobs could not be ended, or for different reasons; each line says why. */
-const EXIT_SOME_FAILED = 1;
 
 type KillOptions = { grace?: string; json?: boolean };
 
@@ -36,7 +32,7 @@ async function kill(cli: Cli, ids: string[], options: KillOptions): Promise<void
   const jobs = ids.length > 0 ? ids : [(await findUnfinishedJob(api)).id];
   const input = { jobs, ...(graceMs === undefined ? {} : { graceMs }) };
   const { results } = await withSpinner(cli.stderr, "Ending", api.callAgain("jobs.cancel", input));
-  cli.exitCode = exitCodeOf(results);
+  cli.exitCode = exitCodeOfResults(results);
   if (options.json) {
     print(cli, plainJson({ results }, 2));
     return;
@@ -45,12 +41,6 @@ async function kill(cli: Cli, ids: string[], options: KillOptions): Promise<void
     const sign = ok ? cli.paint("green", "✓") : cli.paint("red", "✗");
     print(cli, `${sign} ${plain(job)}  ${plain(message)}`);
   }
-}
-
-function exitCodeOf(results: OutputOf<"jobs.cancel">["results"]): number {
-  if (results.every(({ ok }) => ok)) return 0;
-  const [code, ...others] = new Set(results.map((result) => (result.ok ? null : result.code)));
-  return isErrorCode(code) && others.length === 0 ? ERROR_TABLE[code].exit : EXIT_SOME_FAILED;
 }
 
 function parseGrace(text: string): number {

@@ -18,6 +18,7 @@ type LogOptions = GrepOptions & {
   lines?: string;
   since?: string;
   raw?: boolean;
+  try?: string;
   json?: boolean;
 };
 type From = Parameters<typeof followLog>[0]["from"];
@@ -35,6 +36,7 @@ export function addLogs(program: Command, cli: Cli): void {
     .option("-F, --fixed-strings", "with --grep: the pattern is text, not an expression")
     .option("-C, --context <n>", "with --grep: so many lines around each as well")
     .option("-c, --count", "with --grep: only how many lines match")
+    .option("--try <n>", "of a job that was started again: what its nth try wrote (default: the latest)")
     .option("--raw", "show it as it is, also what could take over this terminal");
   addExamples(command, [
     ["nexus logs -f", "follow your latest job"],
@@ -50,6 +52,12 @@ export function addLogs(program: Command, cli: Cli): void {
 async function showLog(cli: Cli, id: string | undefined, options: LogOptions): Promise<void> {
   const from = toFrom(options);
   const search = toSearch(options);
+  const nth = options.try === undefined ? "" : `&try=${parseCount(options.try, "--try")}`;
+  if (nth !== "" && (options.follow || search !== null)) {
+    throw new NexusError("bad_request", {
+      detail: "--try reads what one try wrote; leave out --follow and --grep.",
+    });
+  }
   const { api } = await connect(cli);
   const job = await findJob(api, id);
   const leave = new AbortController();
@@ -78,10 +86,11 @@ async function showLog(cli: Cli, id: string | undefined, options: LogOptions): P
   };
   try {
     if (options.follow) {
+      const onAgain = () => note(cli, `nexus: ${job.id} was started again; its log begins anew`);
       const onAway = (isAway: boolean) =>
         note(cli, isAway ? "nexus: the server cannot be reached; trying again…" : "nexus: connected again");
       const { signal } = leave;
-      for await (const piece of followLog({ api, job: job.id, from, signal, onAway, onTroubles }))
+      for await (const piece of followLog({ api, job: job.id, from, signal, onAway, onAgain, onTroubles }))
         await show(piece);
     } else await readAll(from);
   } finally {
@@ -95,7 +104,7 @@ async function showLog(cli: Cli, id: string | undefined, options: LogOptions): P
     let end = Number.POSITIVE_INFINITY;
     for (;;) {
       const response = await api.open(
-        `/api/v1/jobs/${encodeURIComponent(job.id)}/log?${query(at)}`,
+        `/api/v1/jobs/${encodeURIComponent(job.id)}/log?${query(at)}${nth}`,
         leave.signal,
       );
       const offset = Number(response.headers.get("x-log-offset"));

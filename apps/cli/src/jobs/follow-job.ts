@@ -68,6 +68,7 @@ export async function followJob(cli: Cli, options: FollowOptions): Promise<Job |
       from: options.from,
       signal: leave.signal,
       onTroubles: options.onTroubles,
+      onAgain: () => note(cli, `nexus: ${plain(job.id)} was started again; its log begins anew`),
       onAway: (isAway) =>
         note(cli, isAway ? "nexus: the server cannot be reached; trying again…" : "nexus: connected again"),
     });

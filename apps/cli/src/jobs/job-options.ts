@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import type { JobSpecInput } from "@nexus/shared/api/schemas";
+import { type JobSpecInput, LOST_AFTER_MS, RETRY_ATTEMPTS_MAX } from "@nexus/shared/api/schemas";
 import { durationText } from "@nexus/shared/duration-text";
 import { NexusError } from "@nexus/shared/errors";
 import { GPUS_PER_JOB_MAX } from "@nexus/shared/protocol/limits";
@@ -24,6 +24,8 @@ export type JobOptions = {
   envFile?: string[];
   cwd?: string;
   timeout?: string;
+  retryLost?: string;
+  lostAfter?: string;
   label?: string[];
   queue?: string;
   priority?: string;
@@ -39,6 +41,11 @@ const parsePriority = (text: string, what: string) =>
   within(parseInteger(text, what), what, { min: -1000, max: 1000 });
 const parseTimeout = (text: string, what: string) =>
   within(parseDurationMs(text, what), what, { min: 1000, max: 366 * DAY_MS, show: durationText });
+
+const parseRetries = (text: string, what: string) =>
+  within(parseCount(text, what), what, { min: 1, max: RETRY_ATTEMPTS_MAX });
+const parseLostAfter = (text: string, what: string) =>
+  within(parseDurationMs(text, what), what, { ...LOST_AFTER_MS, show: durationText });
 
 /** A folder of the target: what is relative here means nothing there. */
 function parseFolder(text: string, what: string): string {
@@ -62,6 +69,11 @@ export function addJobOptions(command: Command): Command {
     .option("--env-file <file>", "read variables from a file; repeatable", gather)
     .option("-C, --cwd <dir>", "folder on the target to run in")
     .option("--timeout <time>", "end the job after this long, such as 90s, 10m or 2h")
+    .option(
+      "--retry-lost <n>",
+      "start it again elsewhere, up to n times, when its node is silent for --lost-after; what began there may still run, so the two may overlap",
+    )
+    .option("--lost-after <time>", "how long silence counts as loss for --retry-lost (default: 10m)")
     .option("-l, --label <key=value>", "run only where the target carries this label; repeatable", gather)
     .option("-q, --queue <name>", "queue to join")
     .option("-p, --priority <n>", "higher goes first")
@@ -87,11 +99,23 @@ export async function toJobSpec(
     ...given("gpuModel", options.gpuModel),
     ...given("cwd", parsed(options.cwd, parseFolder, "--cwd")),
     ...given("timeoutMs", parsed(options.timeout, parseTimeout, "--timeout")),
+    ...given("retry", toRetry(options)),
     ...given("queue", options.queue),
     ...given("priority", parsed(options.priority, parsePriority, "--priority")),
     ...given("name", options.name),
     ...given("target", target),
   };
+}
+
+function toRetry({ retryLost, lostAfter }: JobOptions): JobSpecInput["retry"] {
+  const lostAfterMs = parsed(lostAfter, parseLostAfter, "--lost-after");
+  const attempts = parsed(retryLost, parseRetries, "--retry-lost");
+  if (attempts !== undefined)
+    return { on: ["lost"], attempts, ...(lostAfterMs === undefined ? {} : { lostAfterMs }) };
+  if (lostAfterMs === undefined) return undefined;
+  throw new NexusError("bad_request", {
+    detail: "--lost-after says when --retry-lost counts a job as lost: give --retry-lost <n> too.",
+  });
 }
 
 export function pairs(items: string[], what: string): Record<string, string> {
@@ -162,6 +186,7 @@ const OPTION_OF: Record<string, string> = {
   gpuModel: "--gpu-model",
   cwd: "--cwd",
   timeoutMs: "--timeout",
+  retry: "--retry-lost",
   queue: "--queue",
   priority: "--priority",
   name: "--name",

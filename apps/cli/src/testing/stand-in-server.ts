@@ -91,6 +91,7 @@ export function standInJob(change: Partial<Job> = {}): Job {
     gpuModel: null,
     timeoutMs: null,
     graceMs: 10_000,
+    retry: null,
     wantedTarget: null,
     labels: {},
     queue: "default",

@@ -6,7 +6,9 @@
  *   GET /api/v1/jobs/<id>/log?offset=N&limit=M   bytes, headers x-log-offset, x-log-size, x-log-end (0|1)
  *   GET /api/v1/jobs/<id>/log?follow=1&offset=N  stays open until the job's log has ended; `tail=N` starts N lines back,
  *                                                `since=N` with what came in the last N ms
- *                                                Breaks off when the log's troubles change: come again where it stood
+ *                                                Breaks off when the log's troubles change, and when the job is started
+ *                                                again: come again where it stood, with `attempt=` of x-log-attempt
+ *   GET /api/v1/jobs/<id>/log?try=N              the log of an earlier try of a job that was started again
  *   Each answer says in x-log-troubles why the log is not whole or not growing (see `decodeLogTroubles`).
  *   POST /api/v1/jobs/<id>/log/search            what matches, by `log-search.ts`
  *   GET /api/v1/jobs/<id>/log?download=1         the whole as an attachment
@@ -312,6 +314,33 @@ export const contract = {
           job: z.string(),
           ok: z.boolean(),
           message: z.string(),
+          /** An error code, where it was refused. */
+          code: z.string().optional(),
+        }),
+      ),
+    }),
+  },
+
+  /**
+   * Puts jobs back in the line: of one whose node is silent the attempt there is given up, and may run on until that node is back;
+   * of one that is over another job is made. Members their own jobs, admins anyone's.
+   */
+  "jobs.requeue": {
+    kind: "mutation",
+    role: "member",
+    input: z.object({
+      jobs: z.array(id).min(1).max(1000),
+      /** As of `jobs.submit`, for the jobs that are made. */
+      submitKey: z.string().min(8).max(100).optional(),
+    }),
+    output: z.object({
+      results: z.array(
+        z.object({
+          job: z.string(),
+          ok: z.boolean(),
+          message: z.string(),
+          /** The job that waits now: the same one, or the one that was made. */
+          queued: z.string().nullable(),
           /** An error code, where it was refused. */
           code: z.string().optional(),
         }),

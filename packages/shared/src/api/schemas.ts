@@ -60,6 +60,21 @@ const envSchema = z
     `at most ${ENV_BYTES_MAX} characters of environment`,
   );
 
+export const LOST_AFTER_MS = { min: 10_000, max: 30 * 86_400_000, default: 10 * 60_000 };
+export const RETRY_ATTEMPTS_MAX = 100;
+
+/**
+ * When a job is started again by itself. `lost`: its node was silent for `lostAfterMs`. The attempt there may still be running,
+ * and two may overlap until that node is back and its own is stopped; so nothing is retried unless the job says so.
+ */
+export const retrySchema = z.object({
+  on: z.array(z.enum(["lost"])).length(1),
+  /** How often it may be started again. */
+  attempts: z.int().min(1).max(RETRY_ATTEMPTS_MAX),
+  lostAfterMs: z.int().min(LOST_AFTER_MS.min).max(LOST_AFTER_MS.max).default(LOST_AFTER_MS.default),
+});
+export type RetryRule = z.output<typeof retrySchema>;
+
 /** What a person asks for. Absent fields take the queue's or the fleet's defaults. */
 export const jobSpecSchema = z.object({
   command: commandSchema,
@@ -84,6 +99,7 @@ export const jobSpecSchema = z.object({
     .optional(),
   /** TERM to KILL. */
   graceMs: z.int().min(0).max(3_600_000).default(10_000),
+  retry: retrySchema.optional(),
   /** A target's name or id. */
   target: z.string().min(1).max(80).optional(),
   labels: labelsSchema.default({}),
@@ -123,6 +139,8 @@ export const jobSchema = z.object({
   gpuModel: z.string().nullable(),
   timeoutMs: z.int().nullable(),
   graceMs: z.int(),
+  /** `used`: how often it was started again by it. */
+  retry: retrySchema.extend({ lostAfterMs: z.int(), used: z.int() }).nullable(),
   wantedTarget: z.string().nullable(),
   labels: z.record(z.string(), z.string()),
   queue: z.string(),

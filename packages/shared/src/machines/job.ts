@@ -38,11 +38,13 @@ export type JobEvent = (typeof JOB_EVENTS)[number];
  * `place`: a lease was committed. `unplace`: it was withdrawn before the agent heard of it. `send`: the start frame left.
  * `start`: the agent reports a process. `refuse`: it cannot start, by its own fault. `decline`: its node cannot start anything
  * now, and the job waits for another place; that is no try of it. `silence`/`return`: its node went quiet or came back. `lose`:
- * its lease was given up. `requeue`: a person or the retry policy puts it back in the line.
+ * its lease was given up. `requeue`: a person, or the job's own rule, gives up the attempt on a silent node and puts the job
+ * back in the line; a `return` while it waits there takes that attempt up again. What has ended never goes on: it is added again,
+ * as another job.
  * An exit may arrive in any active state, since the agent reports what happened, not what we last heard.
  */
 export const JOB_TRANSITIONS: Record<JobState, Partial<Record<JobEvent, JobState>>> = {
-  queued: { place: "assigned", cancel: "cancelled" },
+  queued: { place: "assigned", cancel: "cancelled", return: "running" },
   assigned: {
     send: "starting",
     unplace: "queued",
@@ -89,12 +91,13 @@ export const JOB_TRANSITIONS: Record<JobState, Partial<Record<JobEvent, JobState
     cancel: "cancelled",
     time_out: "timed_out",
     lose: "lost",
+    requeue: "queued",
   },
   succeeded: {},
-  failed: { requeue: "queued" },
+  failed: {},
   cancelled: {},
-  timed_out: { requeue: "queued" },
-  lost: { requeue: "queued" },
+  timed_out: {},
+  lost: {},
 };
 
 export const FINAL_JOB_STATES = ["succeeded", "failed", "cancelled", "timed_out", "lost"] as const;
@@ -121,9 +124,9 @@ export const jobCan = {
     if (state === "queued") return true;
     return isFinal(state) ? "it is over" : "it does not wait any more";
   },
+  /** Of one that is over, another job is made. */
   requeue(state: JobState): true | string {
-    return JOB_TRANSITIONS[state].requeue
-      ? true
-      : `a ${state} job cannot be queued again; submit a copy instead`;
+    if (state === "unreachable" || isFinal(state)) return true;
+    return state === "queued" ? "it waits in the line already" : "its node is not silent; end it first";
   },
 };

@@ -19,11 +19,15 @@ describe("the job machine", () => {
       const next = nextJobState(state, event);
       expect(next).toBe(JOB_TRANSITIONS[state][event] ?? null);
       if (next === null) return;
-      // What is over stays over unless somebody queues it again, and nothing but a placement makes a job active.
-      if (isFinal(state)) expect([event, next]).toEqual(["requeue", "queued"]);
-      if (state === "queued") expect(["assigned", "cancelled"]).toContain(next);
+      // What is over stays over, and nothing makes a job active but a placement or the return of what it had.
+      expect(isFinal(state)).toBe(false);
+      if (state === "queued")
+        expect(["assigned", "cancelled", event === "return" && "running"]).toContain(next);
       if (isActive(state))
-        expect(isActive(next) || isFinal(next) || ["unplace", "decline"].includes(event)).toBe(true);
+        expect(isActive(next) || isFinal(next) || ["unplace", "decline", "requeue"].includes(event)).toBe(
+          true,
+        );
+      if (event === "requeue") expect([state, next]).toEqual(["unreachable", "queued"]);
       if (event === "decline") expect(next).toBe("queued");
       if (event === "start") expect(next).toBe("running");
     },
@@ -49,7 +53,7 @@ describe("the job machine", () => {
   test("[J12] what a person may ask follows from the table", () => {
     for (const state of JOB_STATES) {
       expect(jobCan.cancel(state) === true).toBe(nextJobState(state, "cancel") !== null);
-      expect(jobCan.requeue(state) === true).toBe(nextJobState(state, "requeue") !== null);
+      expect(jobCan.requeue(state) === true).toBe(nextJobState(state, "requeue") !== null || isFinal(state));
     }
   });
 });

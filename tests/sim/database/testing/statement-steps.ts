@@ -4,8 +4,8 @@ import fc from "fast-check";
 
 /** What there is to name. */
 export type Names = {
-  jobs: { publicId: string; version: number; state: JobState }[];
-  attempts: { publicId: string; fence: number }[];
+  jobs: { publicId: string; version: number; state: JobState; attempt: string | null }[];
+  attempts: { publicId: string; fence: number; job: string }[];
   targets: string[];
   gpus: string[];
 };
@@ -15,7 +15,7 @@ export type Ids = { of(publicId: string): number; queueId: number };
 
 const KINDS = [
   ...["insert", "insert", "place", "place", "place", "start", "end", "end", "move", "cancel", "close"],
-  ...["gap", "put", "target", "offer", "confirm", "read", "read", "epoch"],
+  ...["gap", "put", "target", "requeue", "takeUp", "offer", "confirm", "read", "read", "epoch"],
 ] as const;
 
 export type Step = {
@@ -107,6 +107,7 @@ export function chooseStep(
       const ended = some(names.attempts, 2).map(({ publicId }) => {
         const state = pick(states) ?? "lost";
         const hasStarted = draw(2) === 0;
+        const note = draw(3) === 0 ? { atMs: nowMs - 10, text: "it ended there" } : null;
         return {
           attempt: publicId,
           job: "j",
@@ -122,6 +123,7 @@ export function chooseStep(
           endedAtMs: nowMs,
           pid: hasStarted && draw(2) === 0 ? 8 : null,
           isClosed: draw(2) === 0,
+          note,
         };
       });
       return (ids) => ["endAttempts", ended.map((end) => ({ ...end, attemptId: ids.of(end.attempt) }))];
@@ -138,6 +140,43 @@ export function chooseStep(
       return (ids) => [
         "moveJobs",
         moves.map(({ job, ...move }) => ({ ...move, jobId: ids.of(job.publicId) })),
+        nowMs,
+      ];
+    }
+    case "requeue": {
+      const requeues = some(names.jobs, 2).map((job) => ({
+        job,
+        attempt: job.attempt ?? pick(names.attempts)?.publicId ?? "",
+        version: job.version - (draw(5) === 0 ? 1 : 0),
+        actor: "ada",
+        message: "gave it up",
+        isByRule: draw(2) === 0,
+      }));
+      return (ids) => [
+        "requeueJobs",
+        requeues.map(({ job, attempt, ...rest }) => {
+          return { ...rest, jobId: ids.of(job.publicId), attemptId: ids.of(attempt) };
+        }),
+        nowMs,
+      ];
+    }
+    case "takeUp": {
+      const taken = some(names.jobs, 2).map((job) => ({
+        job,
+        attempt:
+          names.attempts.findLast((one) => one.job === job.publicId && draw(5) > 0)?.publicId ??
+          pick(names.attempts)?.publicId ??
+          "",
+        version: job.version - (draw(5) === 0 ? 1 : 0),
+        gpuUuids: some(names.gpus, 1),
+        actor: "n1",
+        message: "is back",
+      }));
+      return (ids) => [
+        "takeUpAttempts",
+        taken.map(({ job, attempt, ...rest }) => {
+          return { ...rest, jobId: ids.of(job.publicId), attemptId: ids.of(attempt) };
+        }),
         nowMs,
       ];
     }
@@ -243,6 +282,8 @@ function newJob(
     gpuModel: null,
     timeoutMs: null,
     graceMs: 1_000,
+    retry: { on: ["lost"], attempts: 2, lostAfterMs: 10_000 },
+    againOf: given.submitKey === "k3" ? "j_before" : null,
     wantedTargetId: null,
     labels: {},
     priority: 0,

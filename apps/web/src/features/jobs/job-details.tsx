@@ -3,6 +3,7 @@ import type { Job } from "@nexus/shared/api/schemas";
 import { commandText } from "@nexus/shared/command-text";
 import { durationText } from "@nexus/shared/duration-text";
 import { isFinal } from "@nexus/shared/machines/job";
+import { retryText } from "@nexus/shared/machines/retry-text";
 import { ChevronRight } from "lucide-react";
 import Link from "next/link";
 import { type ReactNode, useState } from "react";
@@ -89,6 +90,7 @@ function JobFacts({ job }: { job: Job }) {
         </Fact>
       )}
       <Fact label="Time limit">{job.timeoutMs === null ? "none" : durationText(job.timeoutMs)}</Fact>
+      {job.retry !== null && <Fact label="Retry">{retryText(job)}</Fact>}
       <Fact label="Submitted">
         <Time atMs={job.createdAtMs} />
       </Fact>
@@ -104,7 +106,7 @@ function JobFacts({ job }: { job: Job }) {
       {(job.exitCode !== null || job.signal !== null) && (
         <Fact label="Exit">{job.signal ?? `code ${job.exitCode}`}</Fact>
       )}
-      {job.attemptNumber > 1 && <Fact label="Attempt">{job.attemptNumber}</Fact>}
+      {job.attemptNumber > 1 && <Fact label="Try">{job.attemptNumber}</Fact>}
     </Facts>
   );
 }

@@ -2,7 +2,7 @@
 import type { Job } from "@nexus/shared/api/schemas";
 import { commandText } from "@nexus/shared/command-text";
 import { durationText } from "@nexus/shared/duration-text";
-import { Ban, CopyPlus, Ellipsis, Hash, SquareTerminal } from "lucide-react";
+import { Ban, CopyPlus, Ellipsis, Hash, ListRestart, SquareTerminal } from "lucide-react";
 import Link from "next/link";
 import { useRouter } from "next/navigation";
 import { useMemo, useState } from "react";
@@ -25,6 +25,7 @@ import { JobDetails } from "./job-details.tsx";
 import { JobLog } from "./job-log.tsx";
 import { toastProblem, useCancelJobs, useCancelReason } from "./use-cancel-jobs.ts";
 import { type FollowedJob, useJob } from "./use-job.ts";
+import { useRequeueJobs, useRequeueReason } from "./use-requeue-jobs.ts";
 
 export function JobView({ id }: { id: string }) {
   const { followed, error } = useJob(id);
@@ -94,6 +95,10 @@ function JobActions({ job }: { job: Job }) {
   const [confirming, setConfirming] = useState(false);
   const reason = useCancelReason(job);
   const cancel = useCancelJobs();
+  const [requeueing, setRequeueing] = useState(false);
+  const requeueReason = useRequeueReason(job);
+  const requeue = useRequeueJobs();
+  const isSilent = job.state === "unreachable";
   const resubmit = `/submit?from=${job.id}` as const;
 
   const commands = useMemo<Command[]>(
@@ -107,6 +112,14 @@ function JobActions({ job }: { job: Job }) {
         run: () => setConfirming(true),
       },
       {
+        id: "requeue-job",
+        title: "Queue this job again",
+        icon: ListRestart,
+        group: "This view",
+        disabledReason: isSilent ? requeueReason : "Its node is not silent.",
+        run: () => setRequeueing(true),
+      },
+      {
         id: "resubmit-job",
         title: "Submit a copy of this job",
         icon: CopyPlus,
@@ -115,12 +128,17 @@ function JobActions({ job }: { job: Job }) {
         run: () => router.push(resubmit),
       },
     ],
-    [reason, router, resubmit],
+    [reason, requeueReason, isSilent, router, resubmit],
   );
   useCommands(commands);
 
   return (
     <>
+      {isSilent && (
+        <Button disabledReason={requeueReason} onClick={() => setRequeueing(true)}>
+          <ListRestart /> <span className="narrow:sr-only">Queue again</span>
+        </Button>
+      )}
       <Button variant="danger" disabledReason={reason} onClick={() => setConfirming(true)}>
         <Ban /> <span className="narrow:sr-only">Cancel</span>
       </Button>
@@ -146,6 +164,14 @@ function JobActions({ job }: { job: Job }) {
           Copy id
         </MenuItem>
       </Menu>
+      <ConfirmDialog
+        open={requeueing}
+        onOpenChange={setRequeueing}
+        title={`Queue “${jobTitle(job).slice(0, 60)}” again?`}
+        description={`${job.target?.name ?? "Its node"} is silent, and what it began there may still run: two may overlap until that node is back, which then ends its own. If the node is back before the job starts elsewhere, the job goes on there.`}
+        action="Give that up and queue it again"
+        onConfirm={() => requeue.mutateAsync({ jobs: [job.id] }).then(() => true, toastProblem)}
+      />
       <ConfirmDialog
         open={confirming}
         onOpenChange={setConfirming}

@@ -39,6 +39,14 @@ describe("submit form", () => {
   it("[A40] says what is wrong in a field in a sentence of ours", () => {
     expect(form({ command: "true", priority: "5000" }).errors).toEqual({ priority: "Must be at most 1000." });
     expect(form({ command: "true", gpus: "-1" }).errors).toEqual({ gpus: "Must be at least 0." });
+    expect(form({ command: "true", retryLost: "2", lostAfter: "1s" }).errors).toEqual({
+      lostAfter: "A time from 10s to 30d, such as 10m.",
+    });
+    expect(form({ command: "true", retryLost: "many" }).errors).toEqual({ retryLost: "A whole number." });
+    expect(form({ command: "true", retryLost: "2", lostAfter: "30m" }).spec?.retry).toEqual({
+      ...{ on: ["lost"], attempts: 2, lostAfterMs: 1_800_000 },
+    });
+    expect(form({ command: "true", retryLost: "0", lostAfter: "?" }).spec?.retry).toBeUndefined();
     expect(form({ command: "true", timeout: "0s" }).errors).toEqual({ timeout: "From 1s to 366d." });
     expect(form({ command: "true", cwd: "here" }).errors?.cwd).toMatch(/^Begin it with \//);
     expect(form({ command: "true", env: [{ id: 1, name: "1A", value: "" }] }).errors?.env).toMatch(

@@ -1,6 +1,12 @@
 /** The submit form's fields as text, and the job they describe. Pure. */
 
-import { type Job, type JobSpecInput, jobSpecSchema } from "@nexus/shared/api/schemas";
+import {
+  type Job,
+  type JobSpecInput,
+  jobSpecSchema,
+  LOST_AFTER_MS,
+  RETRY_ATTEMPTS_MAX,
+} from "@nexus/shared/api/schemas";
 import { commandText } from "@nexus/shared/command-text";
 import { formatLabels, parseLabels } from "../../ui/labels-text.ts";
 import { splitCommand } from "./split-command.ts";
@@ -18,6 +24,9 @@ export type JobForm = {
   gpuMemoryGib: string;
   gpuModel: string;
   timeout: string;
+  /** How often it is started again when its node is lost; empty never. */
+  retryLost: string;
+  lostAfter: string;
   where: "any" | "target" | "labels";
   target: string;
   labels: string;
@@ -35,6 +44,8 @@ export const EMPTY_FORM: JobForm = {
   gpuMemoryGib: "",
   gpuModel: "",
   timeout: "",
+  retryLost: "",
+  lostAfter: "10m",
   where: "any",
   target: "",
   labels: "",
@@ -59,6 +70,14 @@ export function readForm(
     errors.timeout = "From 1s to 366d.";
   }
   if (timeoutMs === null) errors.timeout = "A time such as 90s, 30m, 12h or 2d.";
+  const lostAfterMs = parseDuration(form.lostAfter);
+  const { min, max } = LOST_AFTER_MS;
+  const retries = whole(form.retryLost);
+  if (retries === null) errors.retryLost = "A whole number.";
+  else if (retries !== undefined && (retries < 0 || retries > RETRY_ATTEMPTS_MAX))
+    errors.retryLost = `From 0 to ${RETRY_ATTEMPTS_MAX}.`;
+  if (retries && (lostAfterMs === null || lostAfterMs < min || lostAfterMs > max))
+    errors.lostAfter = "A time from 10s to 30d, such as 10m.";
   const numbers = {
     gpus: whole(form.gpus),
     gpuMemoryMib: gib(form.gpuMemoryGib),
@@ -79,6 +98,7 @@ export function readForm(
     gpuMemoryMib: numbers.gpuMemoryMib,
     gpuModel: form.gpuModel.trim() || undefined,
     timeoutMs: timeoutMs ?? undefined,
+    retry: retries ? { on: ["lost"], attempts: retries, lostAfterMs } : undefined,
     target: form.where === "target" ? form.target : undefined,
     labels: form.where === "labels" ? parseLabels(form.labels) : {},
     queue: form.queue,
@@ -112,6 +132,8 @@ export function formOf(job: Job): JobForm {
     gpuMemoryGib: job.gpuMemoryMib === null ? "" : String(job.gpuMemoryMib / 1024),
     gpuModel: job.gpuModel ?? "",
     timeout: job.timeoutMs === null ? "" : `${Math.round(job.timeoutMs / 1000)}s`,
+    retryLost: job.retry === null ? "" : String(job.retry.attempts),
+    lostAfter: job.retry === null ? EMPTY_FORM.lostAfter : `${Math.round(job.retry.lostAfterMs / 1000)}s`,
     where: job.wantedTarget ? "target" : labels ? "labels" : "any",
     target: job.wantedTarget ?? "",
     labels,
@@ -143,6 +165,7 @@ const FIELD_OF: Record<string, keyof JobForm> = {
   gpuMemoryMib: "gpuMemoryGib",
   gpuModel: "gpuModel",
   timeoutMs: "timeout",
+  retry: "retryLost",
   target: "target",
   labels: "labels",
   queue: "queue",

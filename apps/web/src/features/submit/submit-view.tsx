@@ -18,6 +18,7 @@ import { EMPTY_FORM, formOf, type JobForm, readForm } from "./job-form.ts";
 import { PlaceFields } from "./place-fields.tsx";
 import { Preview } from "./preview.tsx";
 import { ResourceFields } from "./resource-fields.tsx";
+import { RetryFields } from "./retry-fields.tsx";
 
 export function SubmitView() {
   const [{ from, target }] = useQueryStates({ from: parseAsString, target: parseAsString });
@@ -92,6 +93,7 @@ function SubmitForm({ initial, notice }: { initial: JobForm; notice: string | nu
             <CommandFields form={form} errors={errors} onChange={change} />
             <ResourceFields form={form} errors={errors} onChange={change} />
             <PlaceFields form={form} errors={errors} onChange={change} />
+            <RetryFields form={form} errors={errors} onChange={change} />
             <EnvFields form={form} errors={errors} onChange={change} />
           </div>
           <div className="flex flex-col gap-3 wide:sticky wide:top-6 wide:self-start">

@@ -30,7 +30,8 @@ function growingLog() {
     },
     async readLog(principal, job, { offset, limit }) {
       if (job.startsWith("j_1") === false) await this.getJob?.(principal, job);
-      return { bytes: bytes.subarray(offset, offset + limit), offset, size: bytes.length, ended };
+      const read = bytes.subarray(offset, offset + limit);
+      return { attempt: "a_0123456789", bytes: read, offset, size: bytes.length, ended };
     },
     async openLog() {
       const lineEnds = (text: string) => text.split("\n").length - 1;
@@ -55,7 +56,7 @@ function growingLog() {
           reads += 1;
           const chunk = bytes.subarray(at, at + 64 * 1024);
           at += chunk.length;
-          yield { offset: at - chunk.length, bytes: chunk };
+          yield { attempt: "a_0123456789", offset: at - chunk.length, bytes: chunk };
         } else if (ended) return;
         else await changed(signal);
       }
@@ -99,6 +100,7 @@ describe("a log by time", () => {
         getJob: async () => ({ id: "j_1", logTroubles: [] }) as never,
         openLog: async () => api && (await openTestLog(api.logs, attempt)),
         readLog: async (_principal, _job, { offset, limit }) => ({
+          attempt,
           bytes: await (api?.logs.read(attempt, offset, limit) ?? Promise.reject(new Error("closed"))),
           offset,
           size: (await api?.logs.size(attempt)) ?? 0,

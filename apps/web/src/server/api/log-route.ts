@@ -30,6 +30,10 @@ const querySchema = z.object({
   since: count.optional(),
   follow: flag.optional(),
   download: flag.optional(),
+  /** Whose bytes `offset` counts; of a later attempt the log then begins at 0. */
+  attempt: z.string().max(80).optional(),
+  /** The log of that try of the job, instead of its latest. Not to be followed: it is over. */
+  try: count.min(1).max(1_000_000_000).optional(),
   /** With `x-log-line`, the line number of the first byte. */
   lines: flag.optional(),
 });
@@ -50,20 +54,24 @@ export function createLogRoute({ services, logOffsetAt, clock }: LogRouteParts):
   return async (req, res, request) => {
     const parsed = querySchema.safeParse(Object.fromEntries(request.query));
     if (!parsed.success) throw new NexusError("bad_request", { detail: inputSentence(parsed.error) });
+    if (parsed.data.follow && parsed.data.try !== undefined)
+      throw new NexusError("bad_request", { detail: "try: one try of a job cannot be followed; read it." });
     if (parsed.data.follow) await follow(res, request, parsed.data);
-    else if (parsed.data.download) await download(req, res, request);
+    else if (parsed.data.download) await download(req, res, { request, fence: parsed.data.try });
     else await range(res, request, parsed.data);
   };
 
   async function range(res: ServerResponse, request: LogRequest, query: LogQuery): Promise<void> {
     const { job, principal } = request;
     const limit = Math.min(query.limit ?? RANGE_BYTES_DEFAULT, RANGE_BYTES_MAX);
-    const offset = await placeInLog(await services.openLog(principal, job), query, { logOffsetAt, clock });
+    const fence = query.try;
+    const log = await services.openLog(principal, job, fence);
+    const offset = await placeInLog(log, query, { logOffsetAt, clock });
     // Troubles first: what was stored before they came is then not called whole.
-    const { logTroubles } = await services.getJob(principal, job);
-    const slice = await services.readLog(principal, job, { offset, limit });
+    const logTroubles = fence === undefined ? (await services.getJob(principal, job)).logTroubles : [];
+    const slice = await services.readLog(principal, job, { offset, limit, fence });
     const lines = query.lines
-      ? await (await services.openLog(principal, job))?.linesBefore(offset)
+      ? await (await services.openLog(principal, job, fence))?.linesBefore(offset)
       : undefined;
     res.writeHead(200, {
       ...headers(slice, logTroubles),
@@ -77,7 +85,8 @@ export function createLogRoute({ services, logOffsetAt, clock }: LogRouteParts):
     const { job, principal } = request;
     const left = watchViewer(res, request);
     const log = await services.openLog(principal, job);
-    const offset = await placeInLog(log, query, { logOffsetAt, clock, signal: left });
+    const isAnother = query.attempt !== undefined && log !== null && log.attempt !== query.attempt;
+    const offset = isAnother ? 0 : await placeInLog(log, query, { logOffsetAt, clock, signal: left });
     const seen = await services.getJob(principal, job);
     const slice = await services.readLog(principal, seen.id, { offset, limit: 1 });
     if (left.aborted) return;
@@ -88,29 +97,38 @@ export function createLogRoute({ services, logOffsetAt, clock }: LogRouteParts):
     });
     res.once("close", unlisten);
     const ended = AbortSignal.any([left, changed.signal]);
-    res.writeHead(200, headers({ ...slice, offset }, seen.logTroubles));
+    let attempt = log?.attempt ?? null;
+    res.writeHead(200, headers({ ...slice, attempt, offset }, seen.logTroubles));
     res.flushHeaders();
-    for await (const { bytes } of services.followLog(principal, seen.id, { offset, signal: ended })) {
-      if (!(await writeToViewer(res, bytes, ended))) break;
+    for await (const piece of services.followLog(principal, seen.id, { offset, signal: ended })) {
+      const { bytes } = piece;
+      attempt ??= piece.attempt;
+      // Its places are counted anew: who comes again with the attempt they know begins at 0.
+      if (piece.attempt !== attempt) changed.abort();
+      if (ended.aborted || !(await writeToViewer(res, bytes, ended))) break;
     }
     // A stream that ends before its log tells so by breaking off: only a whole log ends in order.
     if (ended.aborted) res.destroy();
     else res.end();
   }
 
-  async function download(req: IncomingMessage, res: ServerResponse, request: LogRequest): Promise<void> {
+  async function download(
+    req: IncomingMessage,
+    res: ServerResponse,
+    { request, fence }: { request: LogRequest; fence: number | undefined },
+  ): Promise<void> {
     const { job, principal } = request;
     const ended = watchViewer(res, request);
     const { id, logTroubles } = await services.getJob(principal, job);
-    const slice = await services.readLog(principal, id, { offset: 0, limit: 1 });
+    const slice = await services.readLog(principal, id, { offset: 0, limit: 1, fence });
     // Of one attempt: the job may go on to the next meanwhile.
-    const log = await services.openLog(principal, id);
+    const log = await services.openLog(principal, id, fence);
     const sizeAtStart = log?.size ?? 0;
     if (ended.aborted) return;
     res.writeHead(200, {
       ...headers(slice, logTroubles),
       "content-length": sizeAtStart,
-      "content-disposition": `attachment; filename="${safeName(id)}.log"`,
+      "content-disposition": `attachment; filename="${safeName(id)}${fence === undefined ? "" : `-try-${fence}`}.log"`,
     });
     if (req.method === "HEAD") {
       res.end();
@@ -127,12 +145,13 @@ export function createLogRoute({ services, logOffsetAt, clock }: LogRouteParts):
   }
 }
 
-function headers({ offset, size, ended }: LogSlice, troubles: LogTrouble[]): Record<string, string> {
+function headers({ attempt, offset, size, ended }: LogSlice, troubles: LogTrouble[]): Record<string, string> {
   return {
     "content-type": "application/octet-stream",
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
     "content-security-policy": "sandbox",
+    ...(attempt === null ? {} : { "x-log-attempt": attempt }),
     "x-log-offset": String(offset),
     "x-log-size": String(size),
     "x-log-end": ended ? "1" : "0",

@@ -15,6 +15,7 @@ beforeAll(async () => {
       getJob: async () => ({ id: "j_1", logTroubles: [] }) as never,
       readLog: async (_principal, _job, { offset, limit }) => ({
         bytes: await api.logs.read(ATTEMPT, offset, limit),
+        attempt: "a_0123456789",
         offset,
         size: await api.logs.size(ATTEMPT),
         ended: true,

@@ -20,12 +20,13 @@ test("[L23] a log's troubles stand in each answer, and a stream breaks off when 
       openLog: async () => null,
       readLog: async (_principal, _job, { offset }) => ({
         bytes: Buffer.from("part"),
+        attempt: "a_0123456789",
         offset,
         size: 4,
         ended: false,
       }),
       async *followLog(_principal, _job, { signal }) {
-        yield { offset: 0, bytes: Buffer.from("part") };
+        yield { attempt: "a_0123456789", offset: 0, bytes: Buffer.from("part") };
         await new Promise((resolve) => signal.addEventListener("abort", resolve));
       },
     },

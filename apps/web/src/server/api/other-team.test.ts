@@ -66,6 +66,7 @@ const NAMING: { [P in ProcedureName]: ((of: Belongings) => InputOf<P>) | null } 
   "jobs.samples": ({ job }) => ({ job }),
   "jobs.cancel": ({ job }) => ({ jobs: [job] }),
   "jobs.move": ({ job }) => ({ jobs: [job], top: true }),
+  "jobs.requeue": ({ job }) => ({ jobs: [job] }),
   "queues.list": null,
   "queues.put": ({ target }) => ({ name: "mine", selector: { targets: [target] } }),
   "queues.remove": ({ queue }) => ({ name: queue }),
@@ -215,8 +216,9 @@ describe("another team's things", () => {
       expect(withoutIds(seen.text).replace(/"id":\d+/, "")).toBe(
         withoutIds(unknown.text).replace(/"id":\d+/, ""),
       );
-      // Cancelling and moving answer for each job; previewing answers with a sentence.
-      if (!["jobs.cancel", "jobs.move", "jobs.preview"].includes(name)) expect(seen.status).toBe("not_found");
+      // Cancelling, moving and queueing again answer for each job; previewing answers with a sentence.
+      const answersEach = ["jobs.cancel", "jobs.move", "jobs.requeue", "jobs.preview"].includes(name);
+      if (!answersEach) expect(seen.status).toBe("not_found");
       expect(seen.text).not.toMatch(/their/);
     }
     expect(await snapshot()).toBe(before);

@@ -15,6 +15,7 @@ import { getJob } from "./jobs/get.ts";
 import { listJobs } from "./jobs/list.ts";
 import { moveJobs } from "./jobs/move.ts";
 import { previewJob } from "./jobs/preview.ts";
+import { requeueJobs } from "./jobs/requeue.ts";
 import { listJobSamples } from "./jobs/samples.ts";
 import { submitJobs } from "./jobs/submit.ts";
 import { watchJobs } from "./jobs/watch.ts";
@@ -84,6 +85,7 @@ export const appRouter = router({
     samples: listJobSamples,
     cancel: cancelJobs,
     move: moveJobs,
+    requeue: requeueJobs,
   },
   queues: { list: listQueues, put: putQueue, remove: removeQueue },
   members: { list: listMembers, add: addMember, setRole: setMemberRole, remove: removeMember },

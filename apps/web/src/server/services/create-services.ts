@@ -13,6 +13,7 @@ import { targetView } from "./fleet/target-view.ts";
 import { cancelJobs } from "./jobs/cancel-jobs.ts";
 import { moveJobs } from "./jobs/move-jobs.ts";
 import { createJobReader } from "./jobs/read-jobs.ts";
+import { requeueJobs } from "./jobs/requeue-jobs.ts";
 import { previewJob, submitJobs } from "./jobs/submit-jobs.ts";
 import { createJobLogs } from "./logs/job-logs.ts";
 import { createQueues } from "./queues/queues.ts";
@@ -68,6 +69,7 @@ export function createServices(ctx: ServiceContext): Services {
     cancelJobs: (principal, input) => cancelJobs(ctx, { world, lane, wake }, { principal, input }),
     moveJobs: (principal, input) =>
       moveJobs(ctx, { world, lane, queues, planNow: loop.planNow }, { principal, input }),
+    requeueJobs: (principal, input) => requeueJobs(ctx, { ...submitParts, lane }, { principal, input }),
     getJob: reader.get,
     getJobs: reader.getMany,
     listJobs: reader.list,

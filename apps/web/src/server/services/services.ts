@@ -19,9 +19,12 @@ import type { AgentPort, EventBus, Principal } from "./ports.ts";
 /** A procedure's input after its schema filled the defaults in. */
 export type ParsedInput<P extends ProcedureName> = z.output<(typeof contract)[P]["input"]>;
 
-export type LogChunk = { offset: number; bytes: Uint8Array };
+/** `attempt`: whose bytes they are; another's begin at 0 again. */
+export type LogChunk = { attempt: string; offset: number; bytes: Uint8Array };
 
 export type LogSlice = {
+  /** Null while the job has none. */
+  attempt: string | null;
   bytes: Uint8Array;
   /** Where `bytes` begin. */
   offset: number;
@@ -60,6 +63,7 @@ export type Services = {
   submitJobs(principal: Principal, input: ParsedInput<"jobs.submit">): Promise<{ jobs: Job[] }>;
   previewJob(principal: Principal, spec: JobSpec): Promise<OutputOf<"jobs.preview">>;
   moveJobs(principal: Principal, input: ParsedInput<"jobs.move">): Promise<OutputOf<"jobs.move">>;
+  requeueJobs(principal: Principal, input: ParsedInput<"jobs.requeue">): Promise<OutputOf<"jobs.requeue">>;
   cancelJobs(principal: Principal, input: ParsedInput<"jobs.cancel">): Promise<OutputOf<"jobs.cancel">>;
   getJob(principal: Principal, id: string): Promise<Job>;
   /** For `jobs.watch`: those of `ids` that exist in the team, in no promised order. */
@@ -96,8 +100,12 @@ export type Services = {
     input: ParsedInput<"queues.remove">,
   ): Promise<{ ok: true; moved: number }>;
 
-  /** Of the job's latest attempt; empty and not ended while it has none. */
-  readLog(principal: Principal, job: string, range: { offset: number; limit: number }): Promise<LogSlice>;
+  /** Of the job's latest attempt; empty and not ended while it has none. Or of the one with that number. */
+  readLog(
+    principal: Principal,
+    job: string,
+    range: { offset: number; limit: number; fence?: number | undefined },
+  ): Promise<LogSlice>;
   /**
    * The job's log from a place on, as it grows, until it has ended or `signal` aborts. A slow reader is behind, never in
    * the way: it reads from the store when it asks for the next chunk.
@@ -105,8 +113,8 @@ export type Services = {
   followLog(principal: Principal, job: string, from: FollowFrom): AsyncIterable<LogChunk>;
   /** Byte offset where the last `lines` lines begin. */
   logTailOffset(principal: Principal, job: string, lines: number): Promise<number>;
-  /** The log of the job's latest attempt, and of no later one. Null while the job has none. */
-  openLog(principal: Principal, job: string): Promise<OpenLog | null>;
+  /** The log of the job's latest attempt, or of the one with that number, and of no later one. Null while the job has none. */
+  openLog(principal: Principal, job: string, fence?: number): Promise<OpenLog | null>;
   /** Size and end of the log without reading it: for `jobs.follow`. */
   logState(principal: Principal, job: string): Promise<{ logBytes: number; logEnded: boolean }>;
   /** Of a job that is not over: `logTroubles` as `getJob` gives it, from memory. Null once it is over, log and all. */

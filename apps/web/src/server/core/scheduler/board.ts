@@ -82,7 +82,7 @@ export function buildBoards(team: TeamSnapshot, nowMs: number, policy: Policy): 
     });
   }
   const leased = new Map<GpuSlot, Set<string>>();
-  for (const job of team.active.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
+  for (const job of [...team.active, ...team.givenUp].sort((a, b) => (a.id < b.id ? -1 : 1))) {
     const hold = holdOf(job, nowMs);
     if (job.gpus.length === 0) boards.get(job.targetId)?.cpuHolds.push(hold);
     for (const lease of job.gpus) {

@@ -14,6 +14,8 @@ export type TeamSnapshot = {
   queued: readonly QueuedJob[];
   /** Jobs that hold a lease, in any order. */
   active: readonly ActiveJob[];
+  /** What was given up and may still run: it counts for no limit and no share, and what it holds is not free. */
+  givenUp: readonly ActiveJob[];
   usage: readonly UserUsage[];
   /** What the previous plan kept for whom; without it a wide job's reservation would wander and never fill. */
   reservations: readonly Reservation[];

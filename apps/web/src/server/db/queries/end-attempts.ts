@@ -24,6 +24,8 @@ export type EndedAttempt = {
   pid: number | null;
   /** Nothing more is expected of the agent. */
   isClosed: boolean;
+  /** For the job's history, of an attempt that was given up before: its end moves no job. */
+  note: { atMs: number; text: string } | null;
 };
 
 /**
@@ -37,7 +39,7 @@ export async function endAttempts(sql: QueryRunner, ended: EndedAttempt[]): Prom
       from json_to_recordset(${JSON.stringify(ended)}::text::json) as x(
         "attemptId" bigint, "state" text, "event" text, "endReason" text, "actor" text, "message" text,
         "exitCode" int, "signal" text, "logBytes" bigint, "startedAtMs" float8, "endedAtMs" float8, "pid" int,
-        "isClosed" boolean)
+        "isClosed" boolean, "note" jsonb)
     ), attempts as (
       update attempt set ended_at = i.ended_at, end_reason = i."endReason", exit_code = i."exitCode",
         signal = i.signal, message = i.message, log_bytes = coalesce(i."logBytes", attempt.log_bytes),
@@ -67,6 +69,10 @@ export async function endAttempts(sql: QueryRunner, ended: EndedAttempt[]): Prom
       union all
       select j.id, i.ended_at, i.event, i.state, j.attempt_id, i.actor, coalesce(i.message, '')
       from jobs j join input i on i."attemptId" = j.attempt_id
+      union all
+      select a.job_id, to_timestamp((i.note ->> 'atMs')::float8 / 1000), 'noted', job.state, a.id, i.actor, i.note ->> 'text'
+      from attempts a join input i on i."attemptId" = a.id join job on job.id = a.job_id
+      where i.note ->> 'text' is not null
     )
     select public_id as "publicId", version from jobs`;
 }

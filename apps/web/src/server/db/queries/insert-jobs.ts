@@ -1,3 +1,4 @@
+import type { RetryRule } from "@nexus/shared/api/schemas";
 import type { QueryRunner } from "../query-runner.ts";
 
 /** A job as it is submitted; with `place` it starts its life leased, in the same statement. */
@@ -17,9 +18,12 @@ export type NewJob = {
   gpuModel: string | null;
   timeoutMs: number | null;
   graceMs: number;
+  retry: RetryRule | null;
   wantedTargetId: number | null;
   labels: Record<string, string>;
   priority: number;
+  /** The job that it is made of, which is over. */
+  againOf: string | null;
   place: NewPlace | null;
 };
 
@@ -52,7 +56,7 @@ export async function insertJobs(sql: QueryRunner, jobs: NewJob[], nowMs: number
       from json_to_recordset(${JSON.stringify(rows)}::text::json) as x(
         "position" int, "publicId" text, "teamId" text, "queueId" bigint, "userId" text, "userName" text,
         "submitKey" text, "name" text, "command" jsonb, "env" jsonb, "cwd" text, "gpus" int, "gpuMemoryMib" int,
-        "gpuModel" text, "timeoutMs" bigint, "graceMs" int, "wantedTargetId" bigint, "labels" jsonb, "priority" int,
+        "gpuModel" text, "timeoutMs" bigint, "graceMs" int, "retry" jsonb, "againOf" text, "wantedTargetId" bigint, "labels" jsonb, "priority" int,
         "place" jsonb, "gpuUuids" jsonb)
     ), locked_gpus as materialized (
       select id from gpu
@@ -60,10 +64,10 @@ export async function insertJobs(sql: QueryRunner, jobs: NewJob[], nowMs: number
       order by id for no key update
     ), inserted as (
       insert into job (public_id, team_id, queue_id, user_id, submit_key, name, command, env, cwd, gpus, gpu_memory_mib,
-        gpu_model, timeout_ms, grace_ms, wanted_target_id, labels, priority, state, attempt_id, attempt_number,
+        gpu_model, timeout_ms, grace_ms, retry, wanted_target_id, labels, priority, state, attempt_id, attempt_number,
         target_id, gpu_uuids, created_at, assigned_at)
       select "publicId", "teamId", "queueId", "userId", "submitKey", "name", "command", "env", "cwd", "gpus",
-        "gpuMemoryMib", "gpuModel", "timeoutMs", "graceMs", "wantedTargetId", "labels", "priority",
+        "gpuMemoryMib", "gpuModel", "timeoutMs", "graceMs", "retry", "wantedTargetId", "labels", "priority",
         case when attempt_id is null then 'queued' else 'assigned' end, attempt_id,
         case when attempt_id is null then 0 else 1 end, target_id, coalesce("gpuUuids", '[]'), at,
         case when attempt_id is not null then at end
@@ -83,7 +87,7 @@ export async function insertJobs(sql: QueryRunner, jobs: NewJob[], nowMs: number
       where i.attempt_id is not null
     ), events as (
       insert into job_event (job_id, at, type, state, attempt_id, actor, message)
-      select j.id, i.at, 'submitted', 'queued', null, i."userName", ''
+      select j.id, i.at, 'submitted', 'queued', null, i."userName", coalesce('again, as ' || i."againOf" || ' was', '')
       from inserted j join input i on i."publicId" = j.public_id
       union all
       select j.id, i.at, 'place', 'assigned', i.attempt_id, 'scheduler', 'on ' || (i.place ->> 'targetName')

@@ -1,3 +1,4 @@
+import type { RetryRule } from "@nexus/shared/api/schemas";
 import type { JobState } from "@nexus/shared/machines/job";
 import type { Fragment } from "postgres";
 import type { QueryRunner } from "../query-runner.ts";
@@ -17,6 +18,8 @@ export type JobRow = {
   gpuModel: string | null;
   timeoutMs: number | null;
   graceMs: number;
+  retry: RetryRule | null;
+  retriesUsed: number;
   wantedTarget: string | null;
   labels: Record<string, string>;
   queue: string;
@@ -46,7 +49,7 @@ export function jobColumns(sql: QueryRunner): Fragment {
   return sql`
     j.id::float8 as id, j.public_id as "publicId", j.version, j.name, j.state, j.command, j.env, j.cwd, j.gpus,
     j.gpu_memory_mib as "gpuMemoryMib", j.gpu_model as "gpuModel", j.timeout_ms::float8 as "timeoutMs",
-    j.grace_ms as "graceMs", w.name as "wantedTarget", j.labels, q.name as queue, j.priority, j.user_id as "userId",
+    j.grace_ms as "graceMs", j.retry, j.retries_used as "retriesUsed", w.name as "wantedTarget", j.labels, q.name as queue, j.priority, j.user_id as "userId",
     u.name as "userName", t.public_id as "targetPublicId", t.name as "targetName", j.gpu_uuids as "gpuUuids",
     a.public_id as attempt, j.attempt_number as "attemptNumber", j.exit_code as "exitCode", j.signal, j.message,
     j.cancel_requested_at is not null as "isCancelRequested", j.log_bytes::float8 as "logBytes",

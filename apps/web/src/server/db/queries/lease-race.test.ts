@@ -147,6 +147,8 @@ function job(place: NewPlace | null): NewJob {
     gpuModel: null,
     timeoutMs: null,
     graceMs: 1_000,
+    retry: null,
+    againOf: null,
     wantedTargetId: null,
     labels: {},
     priority: 0,

@@ -1,3 +1,4 @@
+import type { RetryRule } from "@nexus/shared/api/schemas";
 import type { JobState } from "@nexus/shared/machines/job";
 import type { QueryRunner } from "../query-runner.ts";
 
@@ -14,11 +15,14 @@ export type LiveJobRow = {
   gpuModel: string | null;
   timeoutMs: number | null;
   graceMs: number;
+  retry: RetryRule | null;
+  retriesUsed: number;
   wantedTargetId: number | null;
   wantedTargetName: string | null;
   labels: Record<string, string>;
   state: JobState;
   version: number;
+  attemptNumber: number;
   cancelGraceMs: number | null;
   isCancelRequested: boolean;
   createdAtMs: number;
@@ -31,6 +35,7 @@ export async function listLiveJobs(sql: QueryRunner): Promise<LiveJobRow[]> {
     select j.id::float8 as id, j.public_id as "publicId", j.team_id as "teamId", j.queue_id::float8 as "queueId",
       j.user_id as "userId", u.name as "userName", j.priority, j.gpus, j.gpu_memory_mib as "gpuMemoryMib",
       j.gpu_model as "gpuModel", j.timeout_ms::float8 as "timeoutMs", j.grace_ms as "graceMs",
+      j.retry, j.retries_used as "retriesUsed", j.attempt_number as "attemptNumber",
       j.wanted_target_id::float8 as "wantedTargetId", w.name as "wantedTargetName", j.labels, j.state, j.version,
       j.cancel_grace_ms as "cancelGraceMs", j.cancel_requested_at is not null as "isCancelRequested",
       round(extract(epoch from j.created_at) * 1000)::float8 as "createdAtMs",

@@ -5,9 +5,11 @@ export type OpenAttemptRow = {
   publicId: string;
   job: string;
   teamId: string;
+  userId: string;
+  userName: string;
   targetId: number;
   fence: number;
-  /** Whether its job is active with it. */
+  /** Whether its job is active with it. One that is not, and has not ended, was given up. */
   isLatest: boolean;
   pid: number | null;
   assignedAtMs: number;
@@ -21,7 +23,8 @@ export type OpenAttemptRow = {
 /** Attempts that the agents are still expected to say something about: running, or ended with a log that is not whole. */
 export async function listOpenAttempts(sql: QueryRunner): Promise<OpenAttemptRow[]> {
   return await sql<OpenAttemptRow[]>`
-    select a.id::float8 as id, a.public_id as "publicId", j.public_id as job, j.team_id as "teamId",
+    select a.id::float8 as id, a.public_id as "publicId", j.public_id as job, j.team_id as "teamId", j.user_id as "userId",
+      u.name as "userName",
       a.target_id::float8 as "targetId", a.fence, a.pid,
       coalesce(j.attempt_id = a.id and j.state in ('assigned', 'starting', 'running', 'unreachable'), false) as "isLatest",
       round(extract(epoch from a.created_at) * 1000)::float8 as "assignedAtMs",
@@ -32,6 +35,6 @@ export async function listOpenAttempts(sql: QueryRunner): Promise<OpenAttemptRow
         select json_agg(json_build_object('gpuId', l.gpu_id, 'uuid', g.uuid, 'memoryMib', l.memory_mib) order by l.gpu_id)
         from gpu_lease l join gpu g on g.id = l.gpu_id where l.attempt_id = a.id
       ), '[]') as gpus
-    from attempt a join job j on j.id = a.job_id
+    from attempt a join job j on j.id = a.job_id join "user" u on u.id = j.user_id
     where a.closed_at is null`;
 }

@@ -1,3 +1,4 @@
+import type { RetryRule } from "@nexus/shared/api/schemas";
 import { sql } from "drizzle-orm";
 import {
   bigint,
@@ -87,6 +88,10 @@ export const job = pgTable(
     gpuModel: text("gpu_model"),
     timeoutMs: bigint("timeout_ms", { mode: "number" }),
     graceMs: integer("grace_ms").notNull(),
+    /** When it is started again by itself; null never. */
+    retry: jsonb("retry").$type<RetryRule>(),
+    /** How often that was done. */
+    retriesUsed: integer("retries_used").notNull().default(0),
     /** The target it must run on, when a person named one. */
     wantedTargetId: bigint("wanted_target_id", { mode: "number" }).references(() => target.id),
     labels: jsonb("labels").$type<Record<string, string>>().notNull().default({}),
@@ -97,7 +102,10 @@ export const job = pgTable(
     cancelRequestedAt: timestamp("cancel_requested_at", { withTimezone: true }),
     cancelGraceMs: integer("cancel_grace_ms"),
 
-    /** The latest attempt, repeated here so that lists need no join. Its fence is `attemptNumber`. */
+    /**
+     * The latest attempt, repeated here so that lists need no join. Its fence is `attemptNumber`. Null when it was given up: it
+     * stays open, with its leases, until its node has told its end.
+     */
     attemptId: bigint("attempt_id", { mode: "number" }),
     attemptNumber: integer("attempt_number").notNull().default(0),
     targetId: bigint("target_id", { mode: "number" }).references(() => target.id),

@@ -4,7 +4,7 @@ import type { LiveAttempt } from "../scheduling/live-jobs.ts";
 /** An end that the control plane decides, of an attempt of which nothing more is expected from its node. */
 export function endedByUs(
   attempt: LiveAttempt,
-  to: Pick<EndedAttempt, "state" | "event" | "endReason" | "message" | "endedAtMs">,
+  to: Pick<EndedAttempt, "state" | "event" | "endReason" | "message" | "endedAtMs"> & Partial<EndedAttempt>,
 ): EndedAttempt {
   return {
     attemptId: attempt.rowId,
@@ -17,6 +17,7 @@ export function endedByUs(
     startedAtMs: null,
     pid: null,
     isClosed: true,
+    note: null,
     ...to,
   };
 }

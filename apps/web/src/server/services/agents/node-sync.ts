@@ -15,10 +15,12 @@ import type { WriteLane } from "../write-lane.ts";
 import type { AgentLog } from "./agent-log.ts";
 import { agoMs } from "./ago.ts";
 import { applyEnds } from "./apply-ends.ts";
+import { endGivenUp } from "./end-given-up.ts";
 import { endedByUs } from "./ended-by-us.ts";
 import type { Report, Reports } from "./reports.ts";
 import { shortenLog } from "./shorten-log.ts";
 import { type KnownAttempt, missingMeans, wantOf } from "./sync-node.ts";
+import { takeUp } from "./take-up.ts";
 
 export type NodeSyncParts = { lane: WriteLane; reports: Reports; agentLog: AgentLog; wake: () => void };
 
@@ -30,6 +32,10 @@ export async function syncNode(
 ): Promise<ServerMessage[]> {
   const { lane, reports, agentLog } = parts;
   const nowMs = ctx.clock.nowMs();
+  await lane.run(async () => {
+    if (world.isStale) await world.load();
+    await takeUp(ctx, world, { node, named });
+  });
   await reports.add(await reportsOf(world, agentLog, { node, named, nowMs }));
   const wants = await wantsOf(ctx, world, { node, named, agentLog });
   const namedIds = new Set(named.map((one) => one.attempt));
@@ -110,7 +116,8 @@ async function wantsOf(
     const attempt = mine(id);
     const known = attempt ? knownOf(world, attempt) : null;
     const want = closed.has(id) ? "forget" : wantOf(one, known, found.get(id) ?? null);
-    wants.push({ attempt: id, fence, want, logBytes: want === "adopt" ? await agentLog.sizeOf(id) : 0 });
+    const isKept = want === "adopt" || (want === "stop" && attempt !== null);
+    wants.push({ attempt: id, fence, want, logBytes: isKept ? await agentLog.sizeOf(id) : 0 });
   }
   return wants;
 }
@@ -138,6 +145,17 @@ async function giveUp(
     ];
   });
   if (ended.length > 0) applyEnds(ctx, world, { ended, changed: await endAttempts(ctx.sql, ended) });
+  const dropped = missing.filter((one) => missingMeans(one) === "drop").map((one) => one.attempt);
+  await endGivenUp(
+    ctx,
+    world,
+    dropped.map((attempt) => {
+      const note = { atMs: nowMs, text: `does not know try ${attempt.fence}, which was given up` };
+      const lost = { state: "lost", event: "lose", endReason: "lost", message: note.text } as const;
+      const actor = world.fleet.get(attempt.targetId)?.row.name ?? "agent";
+      return endedByUs(attempt, { ...lost, endedAtMs: nowMs, actor, note });
+    }),
+  );
   const over = missing
     .filter((one) => missingMeans(one) === "close" && one.attempt.ended)
     .map((one) => one.attempt);

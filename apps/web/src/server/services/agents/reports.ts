@@ -1,8 +1,8 @@
 /**
  * What agents say of attempts: started and exited, from all nodes, one statement of each kind a round.
  *
- * Invariants: only the latest attempt of a job, leased to the node that speaks, changes anything; everything else is
- * answered and changes nothing, so that any message may come twice, late or out of order. An exit may come before its
+ * Invariants: only the latest attempt of a job, leased to the node that speaks, changes the job; one that was given up ends,
+ * and moves nothing; everything else is answered and changes nothing, so that any message may come twice, late or out of order. An exit may come before its
  * start. Starts and exits of one round are written in that order.
  */
 
@@ -20,6 +20,8 @@ import type { ServiceContext } from "../service-context.ts";
 import type { WriteLane } from "../write-lane.ts";
 import { agoMs } from "./ago.ts";
 import { applyEnds } from "./apply-ends.ts";
+import { endGivenUp } from "./end-given-up.ts";
+import { endedByUs } from "./ended-by-us.ts";
 
 export type StartReport = {
   targetId: number;
@@ -34,6 +36,13 @@ export type Report = { kind: "started"; report: StartReport } | { kind: "exited"
 export type Reports = {
   /** Resolves when it is committed, or known to change nothing. Rejects when the database could not take it. */
   add(reports: Report[]): Promise<void>;
+};
+
+const LATE_WORDS: Record<Exclude<AttemptExit["reason"], "exited">, string> = {
+  cancelled: "was ended there",
+  timed_out: "ran out of time there",
+  vanished: "is gone from there",
+  start_failed: "never began there",
 };
 
 /** A statement costs about a millisecond of Postgres whatever it carries, and nobody waits for these few. See scheduler-loop.ts. */
@@ -57,14 +66,16 @@ export function createReports(
   async function write(reports: Report[]): Promise<void> {
     if (world.isStale) await world.load();
     const exits = new Map<LiveAttempt, ExitReport>();
+    const late = new Map<LiveAttempt, ExitReport>();
     const starts = new Map<LiveAttempt, StartReport>();
     for (const { kind, report } of reports) {
       if (kind === "exited") {
-        const attempt = current(world, report.targetId, report.exit);
-        if (attempt) exits.set(attempt, report);
+        const attempt = spokenFor(world, report.targetId, report.exit);
+        if (attempt && world.live.isGivenUp(attempt)) late.set(attempt, report);
+        else if (attempt && isCurrent(world, attempt)) exits.set(attempt, report);
       } else {
-        const attempt = current(world, report.targetId, report);
-        if (attempt) starts.set(attempt, report);
+        const attempt = spokenFor(world, report.targetId, report);
+        if (attempt && isCurrent(world, attempt)) starts.set(attempt, report);
       }
     }
     const ends = [...exits].flatMap(([attempt, report]) =>
@@ -72,10 +83,37 @@ export function createReports(
     );
     for (const attempt of exits.keys()) starts.delete(attempt);
     await writeStarts(starts);
+    await endGivenUp(
+      ctx,
+      world,
+      [...late].map(([attempt, report]) => lateEndOf(attempt, report)),
+    );
+    if (late.size > 0) wake();
     if (ends.length === 0) return;
     for (const { targetId, exit } of exits.values()) pauseTarget(targetId, exit);
     applyEnds(ctx, world, { ended: ends, changed: await endAttempts(ctx.sql, ends) });
     wake();
+  }
+
+  /** Of an attempt that was given up: it is told as it was, and moves nothing. */
+  function lateEndOf(attempt: LiveAttempt, { exit, endedAtMs, isLogWhole }: ExitReport): EndedAttempt {
+    const message = messageOf(exit);
+    const how = exit.signal === null ? `exit code ${exit.exitCode}` : `signal ${cleanText(exit.signal)}`;
+    const end = exit.reason === "exited" ? `ended there: ${how}` : LATE_WORDS[exit.reason];
+    const text = `try ${attempt.fence}, which was given up, ${end}${message === null ? "" : `; ${message}`}`;
+    return endedByUs(attempt, {
+      state: "lost",
+      event: "lose",
+      endReason: exit.reason,
+      endedAtMs,
+      message,
+      actor: world.fleet.get(attempt.targetId)?.row.name ?? "agent",
+      exitCode: exit.exitCode !== null && exit.exitCode <= 255 ? exit.exitCode : null,
+      signal: exit.signal === null ? null : cleanText(exit.signal),
+      logBytes: exit.logBytes,
+      isClosed: isLogWhole,
+      note: { atMs: ctx.clock.nowMs(), text },
+    });
   }
 
   /** Before the line is planned again, or the same place would be taken again at once. */
@@ -110,16 +148,19 @@ export function createReports(
   }
 }
 
-/** The attempt that a node may speak for: leased to it, of that fence, not over, and the latest of its job. */
-function current(
+/** The attempt that a node may speak for: leased to it, of that fence, and not over. */
+function spokenFor(
   world: World,
   targetId: number,
   named: { attempt: string; fence: number },
 ): LiveAttempt | null {
   const attempt = world.live.attempts.get(named.attempt);
-  if (!attempt || attempt.targetId !== targetId || attempt.fence !== named.fence || attempt.ended)
-    return null;
-  return world.live.jobs.get(attempt.job)?.attempt === attempt ? attempt : null;
+  if (!attempt || attempt.targetId !== targetId || attempt.fence !== named.fence) return null;
+  return attempt.ended ? null : attempt;
+}
+
+function isCurrent(world: World, attempt: LiveAttempt): boolean {
+  return world.live.jobs.get(attempt.job)?.attempt === attempt;
 }
 
 function endOf(
@@ -152,6 +193,7 @@ function endOf(
       endedAtMs,
       pid: start?.pid ?? null,
       isClosed: report.isLogWhole || event === "decline",
+      note: null,
     },
   ];
 }

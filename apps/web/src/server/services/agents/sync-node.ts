@@ -39,11 +39,14 @@ export type Missing =
   /** It ran, and the node knows nothing of it any more. */
   | "lose"
   /** Over, and the rest of its log is gone with it. */
-  | "close";
+  | "close"
+  /** It was given up, and is nowhere now. */
+  | "drop";
 
 /** Of an open attempt of ours that the node does not name. */
 export function missingMeans({ attempt, job }: KnownAttempt): Missing {
-  if (attempt.ended || !job) return "close";
+  if (attempt.ended) return "close";
+  if (!job) return "drop";
   if (attempt.startedAtMs !== null) return "lose";
   return job.cancel ? "cancel" : "start";
 }

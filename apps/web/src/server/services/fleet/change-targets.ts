@@ -71,7 +71,9 @@ export function createTargetChanges(
     },
     async remove(principal, { target: idOrName, force }) {
       const target = known(principal, idOrName);
-      const running = world.live.attemptsOn(target.row.id).filter((attempt) => !attempt.ended).length;
+      const running = world.live
+        .attemptsOn(target.row.id)
+        .filter((attempt) => !attempt.ended && !world.live.isGivenUp(attempt)).length;
       if (running > 0 && !force) {
         throw new NexusError("invalid_state", {
           detail: `${target.row.name} runs ${running} job${running === 1 ? "" : "s"}. Drain it first, or force it: the jobs are then lost.`,

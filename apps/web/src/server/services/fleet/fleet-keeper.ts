@@ -2,12 +2,14 @@
  * Who is here and who is away, and what silence means for jobs.
  *
  * Owns: the comings and goings of targets. Invariants: a target is `connected` exactly while a session of it lives here;
- * its jobs become unreachable only when it is away for longer than the grace, and running again when it is back; a lease
- * of a job that may have started is never given up here, however long its node is silent: only a person does that. It
- * takes back a placement only when we know that no start frame of it ever left.
+ * its jobs become unreachable only when it is away for longer than the grace, and running again when it is back; an attempt
+ * that may have started is given up here only where its job has a rule for that, after the time that the rule names, of which
+ * nothing counts in which this loop stood still or the clock was set. It takes back a placement only when we know that no
+ * start frame of it ever left.
  */
 
 import { assert } from "@nexus/shared/assert";
+import { durationText } from "@nexus/shared/duration-text";
 import type { TargetEvent } from "@nexus/shared/machines/target";
 import { closeAttempts } from "../../db/queries/close-attempts.ts";
 import { type EndedAttempt, endAttempts } from "../../db/queries/end-attempts.ts";
@@ -16,11 +18,13 @@ import { listGpus } from "../../db/queries/list-gpus.ts";
 import { type JobMove, moveJobs } from "../../db/queries/move-jobs.ts";
 import { setTargetStates } from "../../db/queries/set-target-states.ts";
 import { applyEnds } from "../agents/apply-ends.ts";
+import { endGivenUp } from "../agents/end-given-up.ts";
 import { endedByUs } from "../agents/ended-by-us.ts";
 import { announceJobs } from "../announce-jobs.ts";
 import type { NodeSession } from "../ports.ts";
 import { askToEnd } from "../scheduling/ask-to-end.ts";
 import type { LiveJob } from "../scheduling/live-jobs.ts";
+import { type PutBack, putBack } from "../scheduling/put-back.ts";
 import { readStarts, sendStarts } from "../scheduling/send-starts.ts";
 import type { World } from "../scheduling/world.ts";
 import type { ServiceContext } from "../service-context.ts";
@@ -37,12 +41,16 @@ export type FleetKeeper = {
   sweep(): Promise<void>;
 };
 
+/** Of the time between two sweeps: the rest we were not there, or it is the clock that was set. */
+const SILENCE_STEP_MS_MAX = 10_000;
+
 export function createFleetKeeper(
   ctx: ServiceContext,
   world: World,
   { lane, wake }: { lane: WriteLane; wake: () => void },
 ): FleetKeeper {
   const { clock, events, timing } = ctx;
+  let sweptAtMs = clock.nowMs();
 
   const keeper: FleetKeeper = {
     async arrive(node) {
@@ -127,6 +135,7 @@ export function createFleetKeeper(
       return;
     }
     await writeMoves();
+    await giveUpByRule();
     await takeBackUnsent();
     await resend();
     askAgainToEnd();
@@ -164,6 +173,24 @@ export function createFleetKeeper(
       } else job.version = version;
     }
     announceJobs(events, jobs);
+  }
+
+  async function giveUpByRule(): Promise<void> {
+    const nowMs = clock.nowMs();
+    const stepMs = Math.min(Math.max(0, nowMs - sweptAtMs), SILENCE_STEP_MS_MAX);
+    sweptAtMs = nowMs;
+    const due: PutBack[] = [];
+    for (const target of world.fleet.targets()) {
+      for (const job of activeOn(target)) {
+        const { attempt, retry, retriesUsed, cancel } = job;
+        if (job.state !== "unreachable" || retry === null || !attempt) continue;
+        job.silentMs += stepMs;
+        if (job.silentMs < retry.lostAfterMs || retriesUsed >= retry.attempts || cancel) continue;
+        const message = `${target.row.name} is silent for ${durationText(retry.lostAfterMs)}, and its rule gives try ${attempt.fence} up then; that may still run there (retry ${retriesUsed + 1} of ${retry.attempts})`;
+        due.push({ job, attempt, actor: "control plane", message, isByRule: true });
+      }
+    }
+    if ((await putBack(ctx, world, due)).length > 0) wake();
   }
 
   async function takeBackUnsent(): Promise<void> {
@@ -214,6 +241,15 @@ export function createFleetKeeper(
     if (ended.length > 0) applyEnds(ctx, world, { ended, changed: await endAttempts(ctx.sql, ended) });
     const rest = world.live.attemptsOn(target.row.id);
     if (rest.length === 0) return;
+    const givenUp = rest.filter((attempt) => world.live.isGivenUp(attempt));
+    await endGivenUp(
+      ctx,
+      world,
+      givenUp.map((attempt) => {
+        const lost = { state: "lost", event: "lose", endReason: "lost", message } as const;
+        return endedByUs(attempt, { ...lost, endedAtMs: clock.nowMs() });
+      }),
+    );
     const rows = rest.map((attempt) => attempt.rowId);
     await closeAttempts(ctx.sql, rows, clock.nowMs());
     for (const attempt of rest) world.live.closeAttempt(attempt);

@@ -9,7 +9,7 @@ export function targetView(target: LiveTarget, live: LiveJobs, nowMs: number): T
   const attempts = live.attemptsOn(row.id).filter((attempt) => attempt.ended === null);
   const holders = new Map<number, Target["gpus"][number]["holders"]>();
   for (const attempt of attempts) {
-    const user = live.jobs.get(attempt.job)?.userName ?? "";
+    const user = attempt.user.name;
     for (const { gpuId, memoryMib } of attempt.gpus) {
       const list = holders.get(gpuId) ?? [];
       list.push({ job: attempt.job, user, gpuMemoryMib: memoryMib });
@@ -37,7 +37,7 @@ export function targetView(target: LiveTarget, live: LiveJobs, nowMs: number): T
         sampledAtMs: gpu.sampledAtMs,
         holders: holders.get(gpu.id) ?? [],
       })),
-    jobsActive: attempts.length,
+    jobsActive: attempts.filter((attempt) => !live.isGivenUp(attempt)).length,
     notice: noticeOf(target, nowMs),
     lastSeenAtMs: row.lastSeenAtMs,
     createdAtMs: row.createdAtMs,

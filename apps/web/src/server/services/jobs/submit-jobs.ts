@@ -31,7 +31,16 @@ type Draft = { given: NewJob; live: LiveJob };
 export async function submitJobs(
   ctx: ServiceContext,
   { world, loop, queues }: SubmitParts,
-  { principal, input }: { principal: Principal; input: ParsedInput<"jobs.submit"> },
+  {
+    principal,
+    input,
+    againOf,
+  }: {
+    principal: Principal;
+    input: ParsedInput<"jobs.submit">;
+    /** The job that these are made of, which is over. */
+    againOf?: string;
+  },
 ): Promise<{ jobs: Job[] }> {
   const drafts: Draft[] = [];
   // Of jobs of one moment the smaller id is ahead, so that an array waits in the order in which it was given.
@@ -39,7 +48,7 @@ export async function submitJobs(
   for (const [position, spec] of input.jobs.entries()) {
     const queue = await queues.byName(principal.teamId, spec.queue);
     const submitKey = input.submitKey === undefined ? null : `${input.submitKey}:${position}`;
-    drafts.push(draftOf(ctx, world, { principal, spec, queue, submitKey, publicId: ids[position] }));
+    drafts.push(draftOf(ctx, world, { principal, spec, queue, submitKey, againOf, publicId: ids[position] }));
   }
   const submission = {
     jobs: drafts.map((draft) => draft.given),
@@ -93,6 +102,7 @@ function draftOf(
     spec: JobSpec;
     queue: QueueRow;
     submitKey: string | null;
+    againOf?: string | undefined;
     publicId?: string | undefined;
   },
 ): Draft {
@@ -116,6 +126,8 @@ function draftOf(
     gpuMemoryMib: spec.gpuMemoryMib ?? null,
     gpuModel: spec.gpuModel ?? null,
     timeoutMs: spec.timeoutMs ?? null,
+    retry: spec.retry ?? null,
+    againOf: given.againOf ?? null,
     wantedTargetId: wanted?.row.id ?? null,
     place: null,
   };
@@ -133,6 +145,7 @@ function draftOf(
       backoff: null,
       state: "queued",
       version: 1,
+      ...{ fence: 0, retry: job.retry, retriesUsed: 0, silentMs: 0 },
       reason: { code: "new" },
       cancel: null,
       attempt: null,

@@ -1,8 +1,10 @@
 /** Logs of jobs for people: by offset, from the end, and as they grow. */
 import type { Job, LogTrouble } from "@nexus/shared/api/schemas";
+import { NexusError } from "@nexus/shared/errors";
 import { isFinal } from "@nexus/shared/machines/job";
 import { followLog } from "../../core/logs/follow-log.ts";
 import { createLogWatch } from "../../core/logs/log-watch.ts";
+import { findJobAttempt } from "../../db/queries/find-job-attempt.ts";
 import type { JobRow } from "../../db/queries/job-row.ts";
 import type { AgentLog } from "../agents/agent-log.ts";
 import type { JobReader } from "../jobs/read-jobs.ts";
@@ -13,10 +15,14 @@ import type { FollowFrom, LogChunk, LogSlice, OpenLog } from "../services.ts";
 import { logTroublesOf } from "./log-troubles.ts";
 
 export type JobLogs = {
-  read(principal: Principal, job: string, range: { offset: number; limit: number }): Promise<LogSlice>;
+  read(
+    principal: Principal,
+    job: string,
+    range: { offset: number; limit: number; fence?: number | undefined },
+  ): Promise<LogSlice>;
   follow(principal: Principal, job: string, from: FollowFrom): AsyncIterable<LogChunk>;
   tailOffset(principal: Principal, job: string, lines: number): Promise<number>;
-  open(principal: Principal, job: string): Promise<OpenLog | null>;
+  open(principal: Principal, job: string, fence?: number): Promise<OpenLog | null>;
   state(principal: Principal, job: string): Promise<{ logBytes: number; logEnded: boolean }>;
   troubles(job: Pick<Job, "id" | "attempt">): LogTrouble[] | null;
 };
@@ -36,7 +42,14 @@ export function createJobLogs(
     return isFinal(row.state) && (row.attempt === null || !world.live.attempts.has(row.attempt));
   }
 
-  async function sizeOf(row: JobRow): Promise<number> {
+  async function attemptOf(principal: Principal, job: string, fence: number): Promise<string> {
+    const { publicId } = await reader.row(principal, job);
+    const attempt = await findJobAttempt(ctx.sql, { teamId: principal.teamId, job: publicId, fence });
+    if (attempt !== null) return attempt;
+    throw new NexusError("not_found", { detail: `${publicId} has had no try ${fence}.` });
+  }
+
+  async function sizeOf(row: Pick<JobRow, "attempt">): Promise<number> {
     if (row.attempt === null) return 0;
     // A live log that cannot be looked at grows later; one that has ended must not be taken for an empty one.
     return world.live.attempts.has(row.attempt)
@@ -45,21 +58,28 @@ export function createJobLogs(
   }
 
   return {
-    async read(principal, job, { offset, limit }) {
-      const row = await reader.row(principal, job);
+    async read(principal, job, { offset, limit, fence }) {
+      const row =
+        fence === undefined
+          ? await reader.row(principal, job)
+          : { attempt: await attemptOf(principal, job, fence) };
       // The end is asked for before the bytes: what comes between is then not taken for the last.
-      const ended = hasEnded(row);
+      const ended = "state" in row ? hasEnded(row) : !world.live.attempts.has(row.attempt);
+      const { attempt } = row;
       const size = await sizeOf(row);
-      const isThere = row.attempt !== null && offset < size;
-      const bytes = isThere && row.attempt ? await logs.read(row.attempt, offset, limit) : new Uint8Array(0);
-      return { bytes, offset, size, ended };
+      const isThere = attempt !== null && offset < size;
+      const bytes = isThere && attempt ? await logs.read(attempt, offset, limit) : new Uint8Array(0);
+      return { attempt, bytes, offset, size, ended };
     },
     async tailOffset(principal, job, lines) {
       const { attempt } = await reader.row(principal, job);
       return attempt === null ? 0 : await logs.tailOffset(attempt, lines);
     },
-    async open(principal, job) {
-      const { attempt } = await reader.row(principal, job);
+    async open(principal, job, fence) {
+      const attempt =
+        fence === undefined
+          ? (await reader.row(principal, job)).attempt
+          : await attemptOf(principal, job, fence);
       if (attempt === null) return null;
       return {
         attempt,
@@ -94,26 +114,37 @@ export function createJobLogs(
         const attempt = row?.attempt ?? null;
         if (!row || attempt === null) return;
         if (before === null && tailLines !== undefined) from = await logs.tailOffset(attempt, tailLines);
+        // Given up before, and taken up again.
+        else if (before !== null && before !== attempt) from = 0;
         let isFollowed = false;
-        yield* followLog({
+        const pieces = followLog({
           offset: from,
           signal,
           read: (at, limit) => logs.read(attempt, at, limit),
           isEnded: async () => {
-            if (world.live.attempts.has(attempt)) return false;
+            if (isAwaited(attempt)) return false;
             isFollowed = true;
             return true;
           },
           onChange: (listener) => watch.onChange(attempt, listener),
         });
+        for await (const { offset: at, bytes } of pieces) {
+          yield { attempt, offset: at, bytes };
+          from = at + bytes.byteLength;
+        }
         if (signal.aborted || !isFollowed) return;
         before = attempt;
-        from = 0;
       }
     },
   };
 
-  /** Waits for the job's next attempt. Null when it is over without one, or the reader left. */
+  /** More of its log may come to those who wait for its job. */
+  function isAwaited(attempt: string): boolean {
+    const live = world.live.attempts.get(attempt);
+    return live !== undefined && !world.live.isGivenUp(live);
+  }
+
+  /** Waits for the job's next attempt, or for one that was given up to be taken up again. Null when it is over without one, or the reader left. */
   async function attemptAfter(
     principal: Principal,
     job: string,
@@ -121,11 +152,16 @@ export function createJobLogs(
   ): Promise<JobRow | null> {
     let row = await reader.row(principal, job);
     const { publicId } = row;
+    const given = world.live.attempts.get(before ?? "");
+    const wasGivenUp = given !== undefined && world.live.isGivenUp(given);
     for (;;) {
       const changed = nextChange(publicId, signal);
       row = await reader.row(principal, publicId);
-      if (row.attempt !== null && row.attempt !== before) changed.cancel();
-      if (row.attempt !== null && row.attempt !== before) return row;
+      const isNext = row.attempt !== null && (row.attempt !== before || wasGivenUp);
+      if (isNext) {
+        changed.cancel();
+        return row;
+      }
       if (signal.aborted || isFinal(row.state)) {
         changed.cancel();
         return null;

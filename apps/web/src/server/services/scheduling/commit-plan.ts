@@ -89,6 +89,7 @@ function attemptOf(
     rowId: place.rowId,
     job: job.id,
     teamId: job.teamId,
+    user: { id: job.userId, name: job.userName },
     targetId: place.targetId,
     fence: place.fence,
     gpus: place.gpus,

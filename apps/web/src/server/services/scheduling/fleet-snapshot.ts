@@ -1,5 +1,6 @@
 import type { FleetSnapshot, QueuedJob, TeamSnapshot } from "../../core/scheduler/snapshot.ts";
 import type { LiveTarget } from "../fleet/live-fleet.ts";
+import { givenUpView } from "./live-jobs.ts";
 import type { World } from "./world.ts";
 
 /** A job that is being submitted: planned with, and committed together with its placement. */
@@ -24,6 +25,7 @@ export function fleetSnapshot(world: World, drafts: readonly DraftJob[], nowMs: 
       queues: queues.get(teamId) ?? [],
       queued,
       active: active.flatMap((job) => job.activeView ?? []),
+      givenUp: live.givenUp(teamId).map(givenUpView),
       usage: usage.list(teamId, active, nowMs),
       reservations: world.reservations.get(teamId) ?? [],
     });

@@ -3,9 +3,11 @@
  * with, kept current by whoever commits a change, and rebuilt from the database when a change's outcome is not known.
  *
  * Owns: the maps and the counts. Invariants: `version` is that of the row as we last saw it; a job is in here exactly while
- * its state is not final; an attempt is in here until it is closed. Commands and environments are not kept: they can
+ * its state is not final; an attempt is in here until it is closed; one that was given up is no job's and holds its leases until
+ * it has ended. Commands and environments are not kept: they can
  * be large, and only a start needs them. It refuses moves that the job machine does not know.
  */
+import type { RetryRule } from "@nexus/shared/api/schemas";
 import { assert } from "@nexus/shared/assert";
 import { isActive, isFinal, type JobEvent, type JobState, nextJobState } from "@nexus/shared/machines/job";
 import type { WaitingReason } from "@nexus/shared/scheduler/reason";
@@ -18,6 +20,12 @@ export type LiveJob = QueuedJob & {
   commandKey: string;
   state: JobState;
   version: number;
+  /** Of its latest attempt; 0 before the first. */
+  fence: number;
+  retry: RetryRule | null;
+  retriesUsed: number;
+  /** How long it is unreachable, as far as we were there to notice. */
+  silentMs: number;
   reason: WaitingReason;
   /** Somebody wants it ended. `isAsked`: its node was told so, in the latest words. */
   cancel: { graceMs: number; isAsked: boolean } | null;
@@ -31,6 +39,7 @@ export type LiveAttempt = {
   id: string;
   job: string;
   teamId: string;
+  user: { id: string; name: string };
   targetId: number;
   fence: number;
   gpus: { gpuId: number; uuid: string; memoryMib: number | null }[];
@@ -54,6 +63,9 @@ export type LiveJobs = {
   queued(teamId: string): LiveJob[];
   active(teamId: string): LiveJob[];
   teams(): string[];
+  isGivenUp(attempt: LiveAttempt): boolean;
+  /** Those of the team that still hold what they were given. */
+  givenUp(teamId: string): LiveAttempt[];
   counts(teamId: string): Record<string, number>;
   queueCounts(queueId: number): { queued: number; running: number };
   add(job: LiveJob): void;
@@ -61,12 +73,15 @@ export type LiveJobs = {
   assign(job: LiveJob, attempt: LiveAttempt, version: number): void;
   /** An event of the job machine was committed. @returns the new state. */
   move(job: LiveJob, event: JobEvent, version: number): JobState;
+  /** A job that waits has its attempt back that was given up. */
+  takeUp(job: LiveJob, attempt: LiveAttempt, version: number): void;
   /** Another place in the line was committed. */
   lineUp(job: LiveJob, to: { queueId: number; priority: number; version: number }): void;
   /** The attempt is over; its log may still be awaited. */
   endAttempt(attempt: LiveAttempt, logBytes: number): void;
   closeAttempt(attempt: LiveAttempt): void;
-  addEndedAttempt(attempt: LiveAttempt): void;
+  /** One that ended, or was given up. */
+  addFormerAttempt(attempt: LiveAttempt): void;
 };
 
 type Team = { queued: Set<LiveJob>; active: Set<LiveJob>; counts: Map<JobState, number> };
@@ -76,6 +91,7 @@ export function createLiveJobs(): LiveJobs {
   const attempts = new Map<string, LiveAttempt>();
   const byTarget = new Map<number, Set<LiveAttempt>>();
   const teams = new Map<string, Team>();
+  const givenUp = new Set<LiveAttempt>();
   const queues = new Map<number, { queued: number; running: number }>();
 
   const live: LiveJobs = {
@@ -85,6 +101,8 @@ export function createLiveJobs(): LiveJobs {
     queued: (teamId) => [...(teams.get(teamId)?.queued ?? [])],
     active: (teamId) => [...(teams.get(teamId)?.active ?? [])],
     teams: () => [...teams.keys()],
+    isGivenUp: (attempt) => givenUp.has(attempt),
+    givenUp: (teamId) => [...givenUp].filter((attempt) => attempt.teamId === teamId),
     counts: (teamId) =>
       Object.fromEntries([...(teams.get(teamId)?.counts ?? [])].filter(([, count]) => count > 0)),
     queueCounts: (queueId) => ({ ...(queues.get(queueId) ?? { queued: 0, running: 0 }) }),
@@ -98,6 +116,7 @@ export function createLiveJobs(): LiveJobs {
       assert(nextJobState(job.state, "place") === "assigned", `job ${job.id} can be placed`);
       keepAttempt(attempt);
       job.attempt = attempt;
+      job.fence = attempt.fence;
       job.activeView = activeViewOf(job, attempt);
       setState(job, "assigned");
       job.version = version;
@@ -107,7 +126,9 @@ export function createLiveJobs(): LiveJobs {
       assert(state !== null, `job ${job.id} is ${job.state} and knows no ${event}`);
       job.version = version;
       setState(job, state);
+      if (state !== "unreachable") job.silentMs = 0;
       if (state === "queued") {
+        if (event === "requeue" && job.attempt) givenUp.add(job.attempt);
         job.attempt = null;
         job.activeView = null;
         job.reason = { code: "new" };
@@ -115,6 +136,14 @@ export function createLiveJobs(): LiveJobs {
       if (job.activeView) job.activeView.reachable = state !== "unreachable";
       if (isFinal(state)) jobs.delete(job.id);
       return state;
+    },
+    takeUp(job, attempt, version) {
+      assert(nextJobState(job.state, "return") === "running", `job ${job.id} can have its attempt back`);
+      givenUp.delete(attempt);
+      job.attempt = attempt;
+      job.version = version;
+      setState(job, "running");
+      job.activeView = activeViewOf(job, attempt);
     },
     lineUp(job, { queueId, priority, version }) {
       count(job, -1);
@@ -125,12 +154,17 @@ export function createLiveJobs(): LiveJobs {
     endAttempt(attempt, logBytes) {
       attempt.ended = { logBytes };
       attempt.gpus = [];
+      givenUp.delete(attempt);
     },
     closeAttempt(attempt) {
       attempts.delete(attempt.id);
+      givenUp.delete(attempt);
       byTarget.get(attempt.targetId)?.delete(attempt);
     },
-    addEndedAttempt: keepAttempt,
+    addFormerAttempt(attempt) {
+      keepAttempt(attempt);
+      if (attempt.ended === null) givenUp.add(attempt);
+    },
   };
   return live;
 
@@ -174,5 +208,16 @@ export function activeViewOf(job: QueuedJob & { state: JobState }, attempt: Live
     reachable: job.state !== "unreachable",
     sinceMs: attempt.startedAtMs ?? attempt.assignedAtMs,
     pastRunsMs: [],
+  };
+}
+
+/** Of an attempt that was given up: what it holds is in the way, and nobody knows when it ends. */
+export function givenUpView(attempt: LiveAttempt): ActiveJob {
+  const { id, job, user, targetId, gpus, startedAtMs, assignedAtMs } = attempt;
+  return {
+    ...{ id: job, attempt: id, userId: user.id, userName: user.name, targetId, gpus },
+    ...{ queueId: 0, timeoutMs: null, graceMs: 0, pastRunsMs: [] },
+    reachable: false,
+    sinceMs: startedAtMs ?? assignedAtMs,
   };
 }

@@ -90,7 +90,7 @@ function liveFrom(jobs: LiveJobRow[], attempts: OpenAttemptRow[], before: LiveJo
   for (const row of attempts) {
     const attempt = attemptFrom(row, before.attempts.get(row.publicId));
     if (row.isLatest) byJob.set(row.job, attempt);
-    else live.addEndedAttempt(attempt);
+    else live.addFormerAttempt(attempt);
   }
   for (const row of jobs) {
     const known = before.jobs.get(row.publicId);
@@ -110,6 +110,7 @@ function jobFrom(row: LiveJobRow, known: LiveJob | undefined): LiveJob {
   const wanted =
     wantedTargetId === null ? null : { id: wantedTargetId, name: wantedTargetName ?? "a target that left" };
   const { userId, userName, queueId, priority, createdAtMs, timeoutMs, graceMs, teamId, version } = row;
+  const { retry, retriesUsed, attemptNumber: fence } = row;
   // A start that left is written down lazily.
   const state =
     row.state === "assigned" && known?.state === "starting" && known.version === version
@@ -119,6 +120,7 @@ function jobFrom(row: LiveJobRow, known: LiveJob | undefined): LiveJob {
     id: row.publicId,
     rowId: row.id,
     ...{ userId, userName, queueId, priority, createdAtMs, timeoutMs, graceMs, teamId, version, state },
+    ...{ fence, retry, retriesUsed, silentMs: known?.silentMs ?? 0 },
     commandKey: row.commandKey,
     shape: shapeOf({ gpus, gpuMemoryMib, gpuModel, labels, wanted }),
     backoff: known?.backoff ?? null,
@@ -132,10 +134,11 @@ function jobFrom(row: LiveJobRow, known: LiveJob | undefined): LiveJob {
 }
 
 function attemptFrom(row: OpenAttemptRow, known: LiveAttempt | undefined): LiveAttempt {
-  const { job, teamId, targetId, fence, gpus, assignedAtMs, startedAtMs, pid } = row;
+  const { job, teamId, userId, userName, targetId, fence, gpus, assignedAtMs, startedAtMs, pid } = row;
   return {
     id: row.publicId,
     rowId: row.id,
+    user: { id: userId, name: userName },
     ...{ job, teamId, targetId, fence, gpus, assignedAtMs, startedAtMs, pid },
     // One that we did not commit ourselves may have been sent by the process before us.
     maybeSent: known?.maybeSent ?? true,

@@ -26,6 +26,7 @@ function job({ who, agoMin, ...seed }: JobSeed, nowMs: number): Job {
     gpuModel: null,
     timeoutMs: null,
     graceMs: 10_000,
+    retry: null,
     wantedTarget: null,
     labels: {},
     queue: "default",

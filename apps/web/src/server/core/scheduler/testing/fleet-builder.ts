@@ -115,6 +115,7 @@ export function team(over: Partial<TeamSnapshot>): TeamSnapshot {
     queues: [queue()],
     queued: [],
     active: [],
+    givenUp: [],
     usage: [],
     reservations: [],
     ...over,
