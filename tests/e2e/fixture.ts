@@ -6,7 +6,7 @@
  * What tests evaluate in the page sees a document, hence its types.
  */
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -44,7 +44,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
         await nexus.dispose();
       }
     },
-    { scope: "worker", timeout: 120_000 },
+    { scope: "worker", timeout: 240_000 },
   ],
   ownerSession: [
     async ({ world }, use) => use(await openLink(world.nexus, world.nexus.signInLink)),
@@ -56,7 +56,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
   expectedFaults: [/^(?!)/, { option: true }],
   page: async ({ page, expectedFaults }, use) => {
     const faults = faultsOf(page);
-    await use(page);
+    await use(settling(page));
     expect(faults.filter((fault) => !expectedFaults.test(fault))).toEqual([]);
   },
   // biome-ignore lint/correctness/noEmptyPattern: the runner reads the names of what a fixture needs from here.
@@ -64,8 +64,17 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     const folder = await mkdtemp(join(tmpdir(), "nexus-gate-"));
     const path = join(folder, "gate");
     await promisify(execFile)("mkfifo", [path]);
-    await use({ wait: `read _ < ${path}`, open: () => writeFile(path, "\n") });
+    // Open at both ends for as long as the test: the end of a file that only a writer's closing makes would open the next
+    // door of a job that comes to it meanwhile.
+    const fifo = await open(path, "r+");
+    await use({
+      wait: `read _ < ${path}`,
+      open: async () => {
+        await fifo.write("\n");
+      },
+    });
     await rm(folder, { recursive: true, force: true });
+    await fifo.close();
   },
 });
 
@@ -77,7 +86,7 @@ async function endJobs(nexus: Nexus): Promise<void> {
   for (const { id } of jobs) await nexus.ended(id);
 }
 
-/** A door in a job's script: the job waits at `wait` until the test has called `open`. */
+/** A door in a job's script: the job waits at `wait` until the test has called `open`, which lets one through, also ahead of it. */
 export type Gate = { wait: string; open: () => Promise<void> };
 
 /** Everything that a page reports as wrong, as it comes. */
@@ -121,5 +130,27 @@ export async function pageOf(browser: Browser, nexus: Nexus, link: string): Prom
     baseURL: nexus.url,
     storageState: await openLink(nexus, link),
   });
-  return context.newPage();
+  return settling(await context.newPage());
+}
+
+/** What is pressed or typed before React has taken a page over is lost, so its loading ends with that. */
+function settling(page: Page): Page {
+  const goto = page.goto.bind(page);
+  const reload = page.reload.bind(page);
+  page.goto = async (...given) => {
+    const response = await goto(...given);
+    await page.waitForFunction(isTakenOver);
+    return response;
+  };
+  page.reload = async (...given) => {
+    const response = await reload(...given);
+    await page.waitForFunction(isTakenOver);
+    return response;
+  };
+  return page;
+}
+
+function isTakenOver(): boolean {
+  const isOfReact = (element: Element) => Object.keys(element).some((key) => key.startsWith("__reactProps$"));
+  return [document.body, ...document.querySelectorAll("button, input, textarea")].every(isOfReact);
 }

@@ -64,6 +64,7 @@ test("[W39] where its jobs run and what a person may have are set on its page, a
   await expect(research).toContainText("Only on role=none (no target matches) · at most 2 GPUs a person");
   await expect(research).toContainText("0 of 4");
   await research.getByRole("button", { name: "Resume research" }).click();
+  await expect(research).not.toContainText("paused");
   const job = await nexus.submit({ command: ["true"], queue: "research", target: "plain", gpus: 0 });
   expect(await nexus.job(job.id)).toMatchObject({ state: "queued", reason: { code: "queue_selector" } });
 
@@ -82,7 +83,9 @@ test("[W39] who may not change queues is told why", async ({ browser, nexus }) =
   const { link } = await invite(nexus, "looks-at-queues", "viewer");
   const page = await pageOf(browser, nexus, link);
   await page.goto("/queues");
-  await page.getByRole("button", { name: "New queue" }).hover();
+  const button = page.getByRole("button", { name: "New queue" });
+  await expect(button).toHaveAttribute("aria-disabled", "true");
+  await button.hover();
   await expect(page.getByRole("tooltip")).toContainText("needs the role admin");
   await expect(page.getByRole("dialog")).toHaveCount(0);
   await page.context().close();

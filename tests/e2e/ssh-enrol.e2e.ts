@@ -6,8 +6,6 @@ import { startTestSshd, type TestSshd } from "@nexus/ssh/testing/test-sshd";
 import type { Page } from "playwright/test";
 import { expect, test } from "./fixture.ts";
 
-test.describe.configure({ timeout: 90_000 });
-
 async function fillForm(page: Page, machine: TestSshd, name: string): Promise<void> {
   await page.goto("/enroll?by=ssh");
   await page
