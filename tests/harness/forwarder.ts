@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
@@ -48,11 +49,22 @@ export async function startForwarder(ports: readonly number[]): Promise<Forwarde
   }
 }
 
+/**
+ * Not of the range from which the system gives ports to outgoing connections: those would take the port of a server that is
+ * away for a moment, and who dials it would reach themselves.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = randomInt(10_000, 30_000);
+    const server = createServer();
+    try {
+      await once(server.listen(port, "127.0.0.1"), "listening");
+    } catch {
+      // Somebody has it.
+      continue;
+    }
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }

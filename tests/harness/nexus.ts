@@ -16,6 +16,7 @@ import type { Job } from "@nexus/shared/api/schemas";
 import { trustCertificate } from "@nexus/shared/crypto/trust-certificate";
 import { isFinal } from "@nexus/shared/machines/job";
 import { Child } from "./child.ts";
+import { freePort } from "./forwarder.ts";
 import { until } from "./until.ts";
 
 export const root = join(import.meta.dirname, "../..");
@@ -38,7 +39,7 @@ export class Nexus {
   signInLink = "";
   #key = "";
   #server: Child | null = null;
-  #port = "0";
+  #port = "";
   readonly #env: Record<string, string>;
   readonly #agents: NexusAgent[] = [];
 
@@ -50,6 +51,8 @@ export class Nexus {
   /** @param home where it keeps what it has; a temporary folder when not given. */
   static async start(env: Record<string, string> = {}, home?: string): Promise<Nexus> {
     const nexus = new Nexus(home ?? (await mkdtemp(join(tmpdir(), "nexus-"))), env);
+    // The agents know its address: it comes back on the same port.
+    nexus.#port = String(await freePort());
     await nexus.startServer();
     return nexus;
   }
@@ -73,8 +76,6 @@ export class Nexus {
     if (up.certificate !== undefined) trustCertificate(up.certificate);
     this.url = up.url;
     this.signInLink = up.signInLink;
-    // The agents know its address: it comes back on the same port.
-    this.#port = new URL(this.url).port;
     this.#key = JSON.parse(await readFile(join(this.home, "cli.json"), "utf8")).servers.default.apiKey;
   }
 
@@ -134,7 +135,7 @@ export class Nexus {
     return this.call("jobs.get", { job: id });
   }
 
-  async ended(id: string, limitMs = 30_000): Promise<Job> {
+  async ended(id: string, limitMs = 60_000): Promise<Job> {
     return until(
       `job ${id} ends`,
       async () => {
@@ -145,7 +146,7 @@ export class Nexus {
     );
   }
 
-  async inState(id: string, state: Job["state"], limitMs = 15_000): Promise<Job> {
+  async inState(id: string, state: Job["state"], limitMs = 30_000): Promise<Job> {
     return until(
       `job ${id} is ${state}`,
       async () => {

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AgentMessage, AttemptExit, MessageOf } from "@nexus/shared/protocol/messages";
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
   startTestControlPlane,
   type TestControlPlane,
@@ -22,9 +22,6 @@ import { enrolledAgent, shellJob, type TestAgent } from "./link-fixture.ts";
 let plane: TestControlPlane;
 let scratch: string;
 const cleanups: (() => unknown)[] = [];
-
-// Agents that die, come back and connect again, on a machine that is busy with other tests.
-vi.setConfig({ testTimeout: 60_000 });
 
 beforeAll(async () => {
   plane = await startTestControlPlane({ probeMs: 500 });

@@ -6,7 +6,7 @@ describe("a control plane with a certificate of its own", () => {
   beforeAll(async () => {
     nexus = await Nexus.start({ NEXUS_TLS: "self-signed" });
     await nexus.addAgent({ name: "node" });
-  }, 90_000);
+  });
   afterAll(() => nexus?.dispose());
 
   it("[W13] its agent pins it and its CLI trusts it, without a setting", async () => {

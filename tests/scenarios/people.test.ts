@@ -9,7 +9,7 @@ describe("people and their secrets, on a whole Nexus", () => {
   beforeAll(async () => {
     nexus = await Nexus.start({ NEXUS_LOG_LEVEL: "debug" });
     await nexus.addAgent({ name: "local" });
-  }, 90_000);
+  });
   afterAll(() => nexus?.dispose());
 
   const post = (path: string, body: object, headers: Record<string, string> = {}) =>

@@ -59,7 +59,7 @@ describe("enrolment over SSH", () => {
   let nexus: Nexus;
   beforeAll(async () => {
     nexus = await Nexus.start();
-  }, 90_000);
+  });
   afterAll(() => nexus?.dispose());
 
   /** The machine's agents end with the test. */
@@ -140,7 +140,7 @@ describe("enrolment over SSH", () => {
     );
     expect(twice).toContain("There is no agent that Nexus brought here.");
     expect(twice).toContain("Nothing of Nexus is left on it.");
-  }, 120_000);
+  });
 
   it("[E43] a machine with a changed key is refused until an admin names both keys and why", async () => {
     const machine = await startMachine(nexus);
@@ -170,7 +170,7 @@ describe("enrolment over SSH", () => {
     expect(audit.map(({ action }) => action)).toEqual(
       expect.arrayContaining(["ssh_host_key.confirmed", "ssh_host_key.refused", "ssh_host_key.replaced"]),
     );
-  }, 120_000);
+  });
 
   it("[E45] of many machines each has its line, and one that is not there is nothing to the others", async () => {
     const machines = [await startMachine(nexus), await startMachine(nexus)];
@@ -205,7 +205,7 @@ describe("enrolment over SSH", () => {
     expect(child.stderr).toContain("2 of 3 done");
     for (const name of ["list-0", "list-1"])
       await nexus.call("targets.remove", { target: name, force: true });
-  }, 120_000);
+  });
 
   it("[E46] a machine with a running job is not given back; once it is free, it is", async () => {
     const machine = await startMachine(nexus);
@@ -220,7 +220,7 @@ describe("enrolment over SSH", () => {
     await nexus.ended(job.id);
     expect(await ended(nexus.cli(uninstall))).toContain("Nothing of Nexus is left on it.");
     expect(existsSync(join(machine.home, ".nexus-agent"))).toBe(false);
-  }, 120_000);
+  });
 
   it("[E48] a home full of metacharacters executes nothing, from enrolling to giving back", async () => {
     const machine = await startMachine(nexus, { home: "a $(touch pwned) `touch pwned` 'b' ; touch pwned #" });
@@ -235,7 +235,7 @@ describe("enrolment over SSH", () => {
       encoding: "utf8",
     });
     expect(pwned.stdout).toBe("");
-  }, 120_000);
+  });
 
   it("[E53] where the agent is away SSH carries a tunnel and says so, unless the machine's policy limits tunnels", async () => {
     const machine = await startMachine(nexus);
@@ -278,7 +278,7 @@ describe("enrolment over SSH", () => {
     expect(again).toContain("✓ gpu4 is connected.");
     const refused = await ended(nexus.cli(["port-forward", "gpu4", `0:${port}`, "--via", "ssh"]));
     expect(refused).toContain("the policy file of gpu4 forbids tunnels");
-  }, 120_000);
+  });
 });
 
 const literal = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, "\\$&");

@@ -21,7 +21,7 @@ describe("a service of a node, reached by its agent", () => {
   beforeAll(async () => {
     nexus = await Nexus.start();
     agent = await nexus.addAgent({ name: "gpu1" });
-  }, 90_000);
+  });
   afterAll(async () => {
     await nexus?.dispose();
   });
@@ -107,7 +107,7 @@ describe("a service of a node, reached by its agent", () => {
     void pour(socket).then(() => socket.end());
     await once(socket, "end");
     expect([await got.promise, back.digest("hex"), end]).toEqual([digest, digest, "last"]);
-  }, 90_000);
+  });
 
   it("[P51] who does not read stops their own tunnel; the others, jobs and their logs go on", async () => {
     const floods: Socket[] = [];
@@ -144,14 +144,14 @@ describe("a service of a node, reached by its agent", () => {
     // Three windows, and what the kernel and Node keep of each of the sockets between.
     expect(before()).toBeLessThan(3 * TUNNEL_WINDOW_BYTES + 32 * MIB);
     expect((await nexus.call("targets.get", { target: "gpu1" })).state).toBe("connected");
-  }, 60_000);
+  });
 
   it("[P50] a hundred connections at once each get their own bytes", async () => {
     const { port } = await echo();
     const { ports } = await forward(`0:${port}`);
     const texts = Array.from({ length: 100 }, (_, at) => `connection ${at} `.repeat(1000));
     expect(await Promise.all(texts.map((text) => says(ports[0], text)))).toEqual(texts);
-  }, 60_000);
+  });
 
   it("[B7] a node's tunnels are limited: one more is refused with why, and jobs do not feel it", async () => {
     const { port } = await echo();
@@ -169,7 +169,7 @@ describe("a service of a node, reached by its agent", () => {
     await closed;
     const job = await nexus.submit({ command: ["true"], target: "gpu1", gpus: 0 });
     expect((await nexus.ended(job.id)).state).toBe("succeeded");
-  }, 60_000);
+  });
 
   it("[P52] a lost agent breaks its tunnels with a sentence, never with a good end; when it is back new ones work", async () => {
     const { port } = await echo();
@@ -193,7 +193,7 @@ describe("a service of a node, reached by its agent", () => {
     agent.start();
     await nexus.targetConnected("gpu1");
     expect(await says(ports[0], "again")).toBe("again");
-  }, 60_000);
+  });
 
   it("[P52] a lost control plane breaks them likewise, and the same command goes on when it is back", async () => {
     const { port } = await echo();
@@ -208,7 +208,7 @@ describe("a service of a node, reached by its agent", () => {
     await nexus.startServer();
     await nexus.targetConnected("gpu1");
     expect(await says(ports[0], "again")).toBe("again");
-  }, 90_000);
+  });
 
   it("[P53] what the node's policy.json forbids is refused with why, at once and without a restart", async () => {
     onTestFinished(() => rmSync(policyFile(), { force: true }));
@@ -242,7 +242,7 @@ describe("a service of a node, reached by its agent", () => {
     await until("it is told", async () => (await told()) === "forbidden");
     rmSync(policyFile());
     await until("it is told again", async () => (await told()) === "open");
-  }, 60_000);
+  });
 
   it("[N17] what cannot be is refused with what to do, before and while it runs", async () => {
     const refusal = async (...args: string[]) => {
@@ -269,7 +269,7 @@ describe("a service of a node, reached by its agent", () => {
     await command.says(`Nothing listens on port ${two.port} of gpu1`);
     expect(await says(ports[0], "")).toBe("one");
     expect(await command.kill("SIGINT")).toBe(0);
-  }, 60_000);
+  });
 
   it("[A42] members reach services, and what they reach is in the audit; who loses the right loses the tunnel", async () => {
     const { port } = await echo();
@@ -292,5 +292,5 @@ describe("a service of a node, reached by its agent", () => {
     await nexus.call("apiKeys.revoke", { id: key.apiKey.id });
     expect((await broken)[0]).toMatchObject({ code: "ECONNRESET" });
     await command.says("You may do this no longer");
-  }, 60_000);
+  });
 });

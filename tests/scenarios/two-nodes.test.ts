@@ -8,7 +8,7 @@ describe("two nodes, one of them with eight simulated GPUs", () => {
     nexus = await Nexus.start();
     await nexus.addAgent({ name: "plain" });
     await nexus.addAgent({ name: "big", labels: { role: "training" }, env: { NEXUS_GPUS: "sim:8x80GiB" } });
-  }, 90_000);
+  });
   afterAll(() => nexus?.dispose());
 
   it("[W10] jobs go where their target's name or labels say", async () => {
@@ -43,7 +43,7 @@ describe("two nodes, one of them with eight simulated GPUs", () => {
       expect(job.state).toBe("succeeded");
       expect((await nexus.log(id)).toString().trim()).toBe(job.gpuUuids[0]);
     }
-  }, 60_000);
+  });
 
   it("[W12] jobs that name GPU memory share a GPU while the sum fits", async () => {
     const gate = `${nexus.home}/gate-2`;
@@ -56,5 +56,5 @@ describe("two nodes, one of them with eight simulated GPUs", () => {
     });
     await nexus.cli(["run", "-g", "0", "--", "touch", gate]).exit();
     for (const job of submitted.jobs) expect((await nexus.ended(job.id)).state).toBe("succeeded");
-  }, 60_000);
+  });
 });

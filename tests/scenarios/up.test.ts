@@ -34,7 +34,7 @@ describe("npm run up", () => {
     port = String(await freePort());
     up = start();
     await up.says("Nexus is up");
-  }, 120_000);
+  });
   afterAll(async () => {
     await up.kill("SIGINT");
     await rm(home, { recursive: true, force: true });
@@ -93,7 +93,7 @@ describe("npm run up", () => {
     const get = nexus("get", id);
     await get.exit();
     expect(get.stdout).toMatch(/exit\s+5/);
-  }, 120_000);
+  });
 });
 
 /** Every process that `up` started for this home, but not the jobs: what a crashing machine's operator would kill. */

@@ -12,11 +12,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { writeStandIns } from "./testing/stand-ins.ts";
-
-/** Orphans stay as zombies until pid 1 collects them, which was seen to take 1.5 s. */
-const COLLECTED_MS = 10_000;
 
 let dir: string;
 let home: string;
@@ -30,8 +27,8 @@ beforeEach(() => {
 });
 afterEach(async () => {
   for (const up of started) if (isRunning(up.child)) await stop(up);
-  // What a killed one had started ends by itself, and still writes.
-  await vi.waitFor(() => expect(pids().filter(isAlive)).toEqual([]), COLLECTED_MS);
+  // What a killed one had started ends by itself, and still writes. Orphans stay as zombies until pid 1 collects them.
+  await expect.poll(() => pids().filter(isAlive)).toEqual([]);
   rmSync(dir, { recursive: true });
 });
 
@@ -124,12 +121,9 @@ test.each([
   async ({ name, event, message, log }) => {
     const up = await start();
     process.kill(Number(events()[event]?.split(" ")[1]), "SIGKILL");
-    await vi.waitFor(
-      () => expect(events().filter((line) => line.startsWith(`${name} `))).toHaveLength(2),
-      10_000,
-    );
+    await expect.poll(() => events().filter((line) => line.startsWith(`${name} `))).toHaveLength(2);
     const sentence = `${message} (SIGKILL), again in 0.5 s. Its log is ${join(home, "logs", log)}.\n`;
-    expect(up.output()).toContain(sentence);
+    await expect.poll(up.output).toContain(sentence);
     expect(up.output()).not.toContain("an old line");
   },
 );
@@ -137,9 +131,7 @@ test.each([
 test("[O32] an agent for which starting again is no use stays down, and its last lines are shown", async () => {
   writeFileSync(join(home, "final"), "");
   const up = await start();
-  await vi.waitFor(() =>
-    expect(up.output()).toContain("ended (exit code 78), it stays down:\nthe agent says why"),
-  );
+  await expect.poll(up.output).toContain("ended (exit code 78), it stays down:\nthe agent says why");
 });
 
 test("[O33] a control plane that does not start says why, and nothing is left running", async () => {
@@ -153,8 +145,7 @@ test("[O33] a control plane that does not start says why, and nothing is left ru
 test("[O33] a home that an earlier control plane still holds is waited for", async () => {
   writeFileSync(join(home, "refusal"), "75");
   const up = launch();
-  const hasStarted = () => expect(existsSync(join(home, "logs", "control-plane.log"))).toBe(true);
-  await vi.waitFor(hasStarted, 10_000);
+  await expect.poll(() => existsSync(join(home, "logs", "control-plane.log"))).toBe(true);
   rmSync(join(home, "refusal"));
   await up.ready;
 });
@@ -170,7 +161,7 @@ async function start(): Promise<Up> {
   const up = launch();
   await up.ready;
   const runs = () => events().filter((event) => event.startsWith("agent ")).length;
-  await vi.waitFor(() => expect(runs()).toBeGreaterThanOrEqual(started.length));
+  await expect.poll(runs).toBeGreaterThanOrEqual(started.length);
   return up;
 }
 

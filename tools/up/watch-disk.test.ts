@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { watchDisk } from "./watch-disk.ts";
 
 let dir: string;
@@ -21,7 +21,7 @@ test("[O63] a home without room is told once, and once when it has room again", 
   mkdirSync(join(dir, "roomy"));
   symlinkSync(join(dir, "roomy"), join(dir, "next"));
   renameSync(join(dir, "next"), home);
-  await vi.waitFor(() => expect(said[1]).toBe(`The control plane's disk (${home}) has room again.`));
+  await expect.poll(() => said[1]).toBe(`The control plane's disk (${home}) has room again.`);
   await watch.stop();
   expect(said).toHaveLength(2);
 });
@@ -39,13 +39,13 @@ test.skipIf(!mayMount)("[O63] a home whose disk gets low is told before it is fu
   try {
     expect(said).toEqual([]);
     run("fallocate", "-l", "400M", join(home, "filler"));
-    await vi.waitFor(() => expect(said).toHaveLength(1), 10_000);
+    await expect.poll(() => said).toHaveLength(1);
     expect(said[0]).toBe(
       `The control plane's disk (${home}) is low: 300 MiB free. Free space there before it is full.`,
     );
     rmSync(join(home, "filler"));
     run("fallocate", "-l", "700M", join(home, "filler"));
-    await vi.waitFor(() => expect(said.at(-1)).toMatch(/ is full; free space there\.$/), 10_000);
+    await expect.poll(() => said.at(-1)).toMatch(/ is full; free space there\.$/);
   } finally {
     await watch.stop();
     run("umount", "-l", home);

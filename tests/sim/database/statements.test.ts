@@ -109,7 +109,7 @@ test("[W63] random statements do the same to the simulated tables and to Postgre
     }),
     { numRuns: 40 },
   );
-}, 120_000);
+});
 
 /** An answer or a refusal, in a form that both sides share. */
 async function answerOf(ask: () => Promise<unknown>): Promise<unknown> {

@@ -8,7 +8,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseRecord } from "../core/attempt-record.ts";
 import { jobScript, orderScript } from "./job-script.ts";
@@ -53,7 +53,7 @@ async function launch(shell: string, table: ProcessTable = openProcessTable()): 
     scriptPath: await writeLauncherScript(home),
     bootId: "boot-1",
     identity: table.kind,
-    env: BASE_ENV,
+    env: { ...BASE_ENV, PATH: `${dirname(shell)}:${BASE_ENV.PATH}` },
     shells: [shell],
     onNotices: (some) => notices.push(...some),
     onUp: () => {
@@ -104,9 +104,13 @@ const KINDS = [
 describe.each(KINDS)("with $shell ($grouping)", ({ shell: name, grouping, ignored }) => {
   function shell(): string {
     if (name !== "busybox") return name;
-    const link = join(home, "sh");
-    if (!existsSync(link)) symlinkSync("/usr/bin/busybox", link);
-    return link;
+    // With its own setsid beside it, which has no -f: not every busybox prefers its own programs.
+    const folder = join(home, "bin");
+    if (!existsSync(folder)) {
+      mkdirSync(folder);
+      for (const program of ["sh", "setsid"]) symlinkSync("/usr/bin/busybox", join(folder, program));
+    }
+    return join(folder, "sh");
   }
 
   it("[J20] a job runs with its own process group, no input, and signals as a login shell would give them", async () => {

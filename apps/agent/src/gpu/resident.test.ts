@@ -67,9 +67,14 @@ it("[G10] a command that is not there is one more end", async () => {
 
 it("[G10] a silent loop is killed and started again", async () => {
   const { next } = watch("echo up; exec sleep 1000", { silenceMs: 100 });
-  expect(await next()).toEqual({ line: "up" });
+  // On a busy machine one may be silent for too long before its first line.
+  const silentUntilUp = async () => {
+    for (let event = await next(); !("line" in event); event = await next())
+      expect(event).toMatchObject({ end: { silent: true } });
+  };
+  await silentUntilUp();
   expect(await next()).toMatchObject({ end: { silent: true } });
-  expect(await next()).toEqual({ line: "up" });
+  await silentUntilUp();
 });
 
 it("[G10] a loop that may be quiet is left alone while it runs, and killed once it hangs", async () => {
@@ -104,9 +109,7 @@ it("[G10] a loop dies with its agent, also one that never prints", async () => {
   running.kill("SIGKILL");
   await new Promise((resolve) => running.once("close", resolve));
   // The command's sh holds our stdout's other end no more; what is left to see is that its process is gone.
-  await expect
-    .poll(() => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""), { timeout: 5_000 })
-    .toBe("");
+  await expect.poll(() => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).toBe("");
 });
 
 it("[G10] closing ends the command", async () => {

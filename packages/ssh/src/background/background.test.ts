@@ -136,7 +136,7 @@ test("[H13] words, folders and variables of a run arrive as they are; other ids 
     });
   }
   expect(existsSync(join(server.home, "pwned"))).toBe(false);
-}, 60_000);
+});
 
 test("[H33] memory is that of the whole tree, also of those that left it", async () => {
   const session = await connectTo(server);

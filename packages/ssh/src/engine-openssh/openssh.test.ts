@@ -107,7 +107,7 @@ describe("[H36] the system's ssh behind the same interface", () => {
       await expect(connect(server, { user: nasty })).rejects.toMatchObject({ failure: "config_invalid" });
     }
     expect(existsSync(join(server.home, "pwned"))).toBe(false);
-  }, 60_000);
+  });
 
   test("[H14] a cut connection makes the end of a program unknown", async () => {
     const server = await sshd();

@@ -1,6 +1,6 @@
 import { appendFileSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { startBudget } from "../connect-budget.ts";
 import { runRemote } from "../exec/run-remote.ts";
 import { memoryHostKeys, replaceHostKey } from "../host-keys/host-key-store.ts";
@@ -34,6 +34,12 @@ async function listen(onSocket: (socket: Socket) => void): Promise<number> {
   return typeof address === "object" && address !== null ? address.port : 0;
 }
 
+/** The clock of budgets goes on only where the test says so. */
+function standClock(): void {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+}
+
 test("[H1] without a verifier no connection is made", async () => {
   const server = await sshd();
   const budget = startBudget(5000);
@@ -61,14 +67,19 @@ test("[H4] a changed host key is refused before any credential is shown, until i
 
 test("[H3] the question about an unknown host is asked outside of the connect budget", async () => {
   const server = await sshd();
+  const totalMs = 1400;
+  standClock();
   const verifier = createHostKeyVerifier({
     name: hostKeyName(server.host, server.port),
     store: memoryHostKeys(),
     by: "alice",
-    // tidy-allow sleep: a person who thinks longer than the whole budget is what is tested
-    confirm: () => new Promise((resolve) => setTimeout(() => resolve(true), 1500)),
+    // A person who thinks longer than the whole budget.
+    confirm: async () => {
+      vi.advanceTimersByTime(2 * totalMs);
+      return true;
+    },
   });
-  const session = await connectTo(server, { verifier, totalMs: 1400 });
+  const session = await connectTo(server, { verifier, totalMs });
   expect(session.isOpen()).toBe(true);
 });
 
@@ -129,8 +140,15 @@ test("[H7] a server with post-quantum key exchange only is told apart, with the 
 });
 
 test("[H9] a server that hangs after TCP accept costs the budget and no more", async () => {
-  const port = await listen(() => undefined);
-  await expect(connectTo({ ...(await sshd()), port }, { totalMs: 300 })).rejects.toMatchObject({
+  const { promise: greeted, resolve } = Promise.withResolvers<void>();
+  const port = await listen((socket) => void socket.once("data", () => resolve()));
+  const server = await sshd();
+  standClock();
+  const connecting = connectTo({ ...server, port }, { totalMs: 300 });
+  connecting.catch(() => undefined);
+  await greeted;
+  vi.advanceTimersByTime(300);
+  await expect(connecting).rejects.toMatchObject({
     failure: "timed_out",
     message: expect.stringMatching(/greeting/),
   });

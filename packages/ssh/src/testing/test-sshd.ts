@@ -24,6 +24,8 @@ export type TestSshd = {
   home: string;
   authorizedKeysFile: string;
   connectionCount(): number;
+  /** Connections whose server process has not ended. */
+  openCount(): number;
   /** Ends every server process at once, as a power cut would. */
   cutAll(): void;
   log(): string;
@@ -120,6 +122,7 @@ export async function startTestSshd(options: TestSshdOptions = {}): Promise<Test
     home,
     authorizedKeysFile: path("authorized_keys"),
     connectionCount: () => connections,
+    openCount: () => children.size,
     cutAll,
     log: () => readFileSync(path("log"), "utf8"),
     async close() {

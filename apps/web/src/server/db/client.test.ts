@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { createDb } from "./client.ts";
 import { createTestDatabase, type TestDatabase } from "./testing/test-database.ts";
 
@@ -33,4 +33,21 @@ test("[O22] each test file gets a migrated database of its own", async () => {
   expect([...(await database.sql`select to_regclass('only_here') as found`)]).toEqual([{ found: null }]);
   expect((await database.sql`select count(*)::int as n from nexus_migration`)[0]?.n).toBeGreaterThan(0);
   await other.close();
+});
+
+test("[W16] when the database is gone, whoever waits for it is refused at once, and closing takes no time", async () => {
+  const { sql, close, giveUp } = createDb(database.address);
+  await sql`select 1`;
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const asked = sql`select pg_sleep(30)`.execute();
+  const outcome = asked.then(
+    () => "answered",
+    ({ code }) => code,
+  );
+  giveUp();
+  const closing = close();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(await outcome).toBe("CONNECTION_DESTROYED");
+  await closing;
 });

@@ -38,7 +38,7 @@ function connectAs(uid: number, socketDir: string): string {
   const result = spawnSync(process.execPath, ["-e", program], {
     encoding: "utf8",
     cwd: "/",
-    timeout: 10_000,
+    timeout: 60_000,
   });
   return result.stdout + result.stderr;
 }

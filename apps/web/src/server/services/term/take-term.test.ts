@@ -112,7 +112,7 @@ test("[O43] a database that stalls for longer than an answer may take does not e
   }
   expect(await Promise.race([term.ended, regained.promise])).toBe("regained");
   expect(term.right.isHeld()).toBe(true);
-}, 30_000);
+});
 
 test("[O43] one that finds another active in its place ends for good", async () => {
   const [term] = await active();
