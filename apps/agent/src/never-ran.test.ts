@@ -1,5 +1,7 @@
+import { TEXT_CHARS_MAX } from "@nexus/shared/protocol/limits";
+import { agentMessageSchema } from "@nexus/shared/protocol/messages";
 import { describe, expect, it } from "vitest";
-import { createNeverRan } from "./never-ran.ts";
+import { createNeverRan, REPORTS_MAX } from "./never-ran.ts";
 
 describe("attempts that never ran", () => {
   it("[P38] each is reported, with its age, in answers and in the inventory, until it is forgotten", () => {
@@ -14,5 +16,22 @@ describe("attempts that never ran", () => {
     neverRan.forget("a_1");
     expect(neverRan.get("a_1")).toBeNull();
     expect(neverRan.inventory()).toEqual([]);
+  });
+
+  it("[P51] the sentence of a refusal fits a message, however long what it names is", () => {
+    const neverRan = createNeverRan(() => 0);
+    const message = `The command "${"x".repeat(100_000)}" was not found`;
+    const exit = neverRan.add({ attempt: "a_1", fence: 1, reason: "start_failed", message });
+    expect(exit.message).toBe(message.slice(0, TEXT_CHARS_MAX));
+    expect(agentMessageSchema.safeParse({ type: "exited", attempts: [exit] }).success).toBe(true);
+  });
+
+  it("[B16] beyond 4,000 reports that nobody forgets the oldest goes", () => {
+    const neverRan = createNeverRan(() => 0);
+    for (let number = 0; number < REPORTS_MAX + 3; number += 1)
+      neverRan.add({ attempt: `a_${number}`, fence: 1, reason: "cancelled", message: null });
+    expect(neverRan.exits()).toHaveLength(REPORTS_MAX);
+    expect(neverRan.get("a_2")).toBeNull();
+    expect(neverRan.get("a_3")).not.toBeNull();
   });
 });

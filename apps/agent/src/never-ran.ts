@@ -1,8 +1,9 @@
 /**
  * Attempts that this node was asked for and that never ran here: refused, or cancelled before they came. Owns: their reports,
  * until the control plane says `forget`. They are kept in memory only: after a restart the node does not know them, the
- * control plane asks again, and the answer is found again.
+ * control plane asks again, and the answer is found again. So the oldest may go when there are too many.
  */
+import { TEXT_CHARS_MAX } from "@nexus/shared/protocol/limits";
 import type { AttemptExit, AttemptInventory } from "@nexus/shared/protocol/messages";
 
 export type NeverRan = {
@@ -12,6 +13,9 @@ export type NeverRan = {
   exits(): AttemptExit[];
   inventory(): AttemptInventory[];
 };
+
+/** Each is forgotten a moment after it was told; a control plane that never does costs no more than these. */
+export const REPORTS_MAX = 4_000;
 
 export function createNeverRan(nowMs: () => number): NeverRan {
   const reports = new Map<string, { exit: AttemptExit; atMs: number }>();
@@ -25,6 +29,8 @@ export function createNeverRan(nowMs: () => number): NeverRan {
     add(given) {
       const exit: AttemptExit = {
         ...given,
+        // A longer one would be no message of the protocol, and cost the node its connection again and again.
+        message: given.message?.slice(0, TEXT_CHARS_MAX) ?? null,
         exitCode: null,
         signal: null,
         logBytes: 0,
@@ -33,6 +39,8 @@ export function createNeverRan(nowMs: () => number): NeverRan {
         leftovers: [],
       };
       reports.set(given.attempt, { exit, atMs: nowMs() });
+      const [oldest] = reports.keys();
+      if (reports.size > REPORTS_MAX && oldest !== undefined) reports.delete(oldest);
       return exit;
     },
     get(attempt) {

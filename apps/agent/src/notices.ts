@@ -1,3 +1,4 @@
+import { TEXT_CHARS_MAX } from "@nexus/shared/protocol/limits";
 import type { AgentMessage, MessageOf } from "@nexus/shared/protocol/messages";
 
 export type Notice = MessageOf<AgentMessage, "notice">;
@@ -8,8 +9,6 @@ export type Notices = {
   /** Sends what waits. */
   flush(): void;
 };
-
-const MESSAGE_CHARS_MAX = 4096;
 
 /** @param send answers false when it could not be sent now. */
 export function createNotices(send: (notice: Notice) => boolean): Notices {
@@ -24,7 +23,7 @@ export function createNotices(send: (notice: Notice) => boolean): Notices {
 
   return {
     add(level, code, message) {
-      waiting.set(code, { type: "notice", level, code, message: message.slice(0, MESSAGE_CHARS_MAX) });
+      waiting.set(code, { type: "notice", level, code, message: message.slice(0, TEXT_CHARS_MAX) });
       flush();
     },
     flush,

@@ -110,6 +110,29 @@ it("[J31] damage before whole lines is refused with the line, since guessing cou
   await expect(readJournal(path)).rejects.toThrow(/Line 2 of .* is damaged/);
 });
 
+it("[B11] a journal of 8 MiB is written anew with what still counts, and read as before", async () => {
+  const journal = await reopen();
+  const expected = noAttempts();
+  let largest = 0;
+  let events = 0;
+  // Some 200 bytes an attempt, in rounds as a busy node has them.
+  while (largest === 0 || statSync(path).size >= largest) {
+    largest = statSync(path).size;
+    const round = Array.from({ length: 500 }, (_, index) => accepted(String(events + index)));
+    const ends = round
+      .slice(1)
+      .map((one) => ({ type: "forgotten", attempt: one.type === "accepted" ? one.attempt : "" }) as const);
+    await journal.append([...round, ...ends]);
+    for (const event of [...round, ...ends]) applyEvent(expected, event);
+    events += round.length;
+  }
+  await journal.close();
+  expect(largest).toBeGreaterThan(8 * 1024 * 1024 - 500 * 300);
+  expect(largest).toBeLessThan(8 * 1024 * 1024 + 500 * 300);
+  expect(statSync(path).size).toBeLessThan(largest / 2);
+  expect((await readJournal(path)).attempts).toEqual(expected.attempts);
+});
+
 it("[J35] the journal is written anew when it has grown, and says the same", async () => {
   const journal = await reopen(4096);
   const expected = noAttempts();

@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { readJournal } from "./read-journal.ts";
 import { eventually } from "./testing/eventually.ts";
 import { jobStart, kill, sh, type TestHome, testHome } from "./testing/test-home.ts";
 
@@ -74,6 +75,18 @@ describe("starting", () => {
     expect(() => next.masks(job.attempt)).toThrow("ENOENT");
     await next.forget([job.attempt]);
     await expect.poll(() => existsSync(masks)).toBe(false);
+  });
+
+  it("[B14] attempts that start together share orders, eight and 64 KiB to each, and all of them run", async () => {
+    const supervisor = await home.open();
+    const small = Array.from({ length: 20 }, () => sh("true"));
+    const large = Array.from({ length: 3 }, () => sh("true", { env: { LARGE: "x".repeat(40_000) } }));
+    await supervisor.start([...small, ...large]);
+    const { attempts } = await readJournal(join(home.path, "attempts.journal"));
+    const orders = Map.groupBy([...small, ...large], ({ attempt }) => attempts.get(attempt)?.order);
+    expect([...orders.values()].map((jobs) => jobs.length)).toEqual([8, 8, 5, 1, 1]);
+    for (const { attempt } of [...small, ...large])
+      expect((await supervisor.exited(attempt)).exitCode).toBe(0);
   });
 
   it("[P48] a gap in a log is known to the next agent too, until the attempt is forgotten", async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
 import { type Resident, type ResidentEnd, startResident } from "./resident.ts";
+import { runOnce } from "./run-once.ts";
 
 const opened: Resident[] = [];
 const folders: string[] = [];
@@ -110,6 +111,21 @@ it("[G10] a loop dies with its agent, also one that never prints", async () => {
   await new Promise((resolve) => running.once("close", resolve));
   // The command's sh holds our stdout's other end no more; what is left to see is that its process is gone.
   await expect.poll(() => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).toBe("");
+});
+
+it("[B12] a line of a driver's loop longer than 64 KiB is dropped, and the next is read", async () => {
+  const { next } = watch("head -c 3000000 /dev/zero | tr '\\0' x; echo; echo next; exec sleep 1000");
+  const first = await next();
+  // What is left of it once there is room again is no row.
+  expect("line" in first && first.line.length).toBeLessThan(4 * 64 * 1024);
+  expect(await next()).toEqual({ line: "next" });
+});
+
+it("[B12] a driver's answer longer than 4 MiB is ended, and what was kept of it is bounded", async () => {
+  const { code, stdout, timedOut } = await runOnce("sh", ["-c", "exec yes"], 60_000);
+  expect({ code, timedOut }).toEqual({ code: null, timedOut: false });
+  expect(stdout.length).toBeGreaterThan(4 * 1024 * 1024);
+  expect(stdout.length).toBeLessThan(5 * 1024 * 1024);
 });
 
 it("[G10] closing ends the command", async () => {

@@ -1,13 +1,18 @@
 /**
  * One WebSocket to the control plane. Owns: the socket from dial to close. Control messages leave at once; data is pulled
- * only while little waits in the socket, so that control never stands behind more than one chunk of it.
+ * only while little waits in the socket, so that control never stands behind more than one chunk of it. A server that takes
+ * nothing of what is sent is not read either, so what it can make us hold is bounded.
  * Invariants: `onClosed` is called exactly once, also when the socket never opened; nothing is called after it.
  */
 import type { Socket } from "node:net";
 import { NexusError } from "@nexus/shared/errors";
 import { CLOSE } from "@nexus/shared/protocol/close-codes";
 import { encodeFrame } from "@nexus/shared/protocol/frame";
-import { FRAME_BYTES_MAX, LOG_CHUNK_BYTES_MAX } from "@nexus/shared/protocol/limits";
+import {
+  FRAME_BYTES_MAX,
+  LOG_CHUNK_BYTES_MAX,
+  SOCKET_BUFFERED_BYTES_MAX,
+} from "@nexus/shared/protocol/limits";
 import type { AgentMessage, ServerMessage } from "@nexus/shared/protocol/messages";
 import { readServerMessage } from "@nexus/shared/protocol/read-message";
 import { encodeMessage } from "@nexus/shared/protocol/split-message";
@@ -38,6 +43,8 @@ export type FrameSocket = {
   bytesRead(): number;
   /** Bytes that wait in our own memory. */
   bufferedBytes(): number;
+  /** It is not read, until the server took of what waits. */
+  isPaused(): boolean;
   close(): void;
   /** Without a goodbye: the peer is silent or unknown. */
   cut(problem: Problem): void;
@@ -75,6 +82,7 @@ export function openFrameSocket(options: FrameSocketOptions): FrameSocket {
     const read = readServerMessage({ data: data as Buffer, isBinary });
     if (read.ok) options.onMessage(read.message, read.payload);
     else options.onBadFrame(read.message);
+    readOn();
   });
   ws.on("unexpected-response", (request, response) => {
     const seconds = Number(response.headers["retry-after"]);
@@ -117,25 +125,44 @@ export function openFrameSocket(options: FrameSocketOptions): FrameSocket {
       const data = await options.pullData();
       return data === null ? null : encodeFrame(data.message, data.payload);
     },
-    write: (frame) => new Promise((resolve) => ws.send(frame, { binary: true }, () => resolve())),
+    write: sendFrame,
     onError(error) {
       problem ??= toProblem(error, address.origin);
       ws.terminate();
     },
   });
 
+  /** Resolves when the bytes left our memory, or never will. */
+  function sendFrame(frame: Uint8Array): Promise<void> {
+    return new Promise((resolve) =>
+      ws.send(frame, { binary: true }, () => {
+        readOn();
+        resolve();
+      }),
+    );
+  }
+
+  function readOn(): void {
+    if (isOver || ws.readyState !== WebSocket.OPEN) return;
+    if (ws.bufferedAmount > SOCKET_BUFFERED_BYTES_MAX) ws.pause();
+    else if (ws.isPaused) ws.resume();
+  }
+
   return {
     send(message) {
       if (isOver || ws.readyState !== WebSocket.OPEN) return false;
       const frames = framesOf(message);
-      for (const frame of frames) ws.send(frame, { binary: true });
+      for (const frame of frames) void sendFrame(frame);
       return frames.length > 0;
     },
     wake: () => pump.wake(),
     bytesRead: () => carrier?.bytesRead ?? 0,
     bufferedBytes: () => ws.bufferedAmount,
+    isPaused: () => ws.isPaused,
     close() {
       if (isOver) return;
+      // The server's own goodbye has to be read.
+      ws.resume();
       ws.close(1000);
       setTimeout(() => ws.terminate(), CLOSE_GRACE_MS).unref();
     },

@@ -1,5 +1,5 @@
 import { EventEmitter, once } from "node:events";
-import { appendFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LOG_WINDOW_BYTES } from "@nexus/shared/protocol/limits";
@@ -41,7 +41,28 @@ async function pullText(): Promise<{ attempt: string; offset: number; text: stri
   }
 }
 
+/** How often this process has it open. */
+async function openCount(name: string): Promise<number> {
+  const links = await Promise.all(
+    (await readdir("/proc/self/fd")).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => "")),
+  );
+  return links.filter((link) => link === name).length;
+}
+
 describe("log shipper", () => {
+  it("[P50] no log stays open that was let go of while it was being read", async () => {
+    for (const letGo of [() => shipper.forget("a_1"), () => shipper.detachAll(), () => shipper.close()]) {
+      await writeFile(path("a_1"), "text");
+      shipper.end("a_1", 4);
+      shipper.attach(file("a_1"), 0);
+      const pulling = shipper.pull();
+      await letGo();
+      await pulling;
+      await expect.poll(() => openCount(path("a_1"))).toBe(0);
+      shipper.forget("a_1");
+    }
+  });
+
   it("[L27] a secret does not leave, whole or in halves, and the end of the log brings what waited", async () => {
     await writeFile(path("a_m"), "key=hunt");
     shipper.attach({ ...file("a_m"), masks: () => ["hunter22"] }, 0);

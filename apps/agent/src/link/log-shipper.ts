@@ -249,6 +249,9 @@ export function createLogShipper(options: LogShipperOptions): LogShipper {
         const chunk = tail === null ? null : nextChunk(tail.stream);
         if (tail === null || chunk === null) return null;
         const payload = await readChunk(tail, chunk);
+        // Its file was opened after whoever let go of it had looked.
+        const isLeft = tails.get(tail.stream.attempt) !== tail || tail.stream.at === null;
+        if (isLeft && !tail.isLooking) void release(tail);
         if (epoch !== started) return null;
         // An answer of the server may have moved it meanwhile: then these are not the next bytes any more.
         if (payload === null || tail.stream.at?.sent !== chunk.offset) continue;

@@ -65,6 +65,9 @@ const GREETING_TIMEOUT_MS = 30_000;
 /** From the inventory to the server's `sync`. */
 const SYNC_TIMEOUT_MS = 60_000;
 
+/** Node's timers hold 24 days, and take what is longer for a millisecond; no fleet needs more than this. */
+const HEARTBEAT_MS_MAX = 3_600_000;
+
 export function createServerLink(options: ServerLinkOptions): ServerLink {
   const { home, identity, nowMs, random } = options;
   const address = { origin: identity.origin, spkiPin: identity.spkiPin };
@@ -84,6 +87,7 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
   let beatTimer: NodeJS.Timeout | null = null;
   let heartbeat = beginHeartbeat(nowMs());
   let bytesSeen = 0;
+  let unreadSeen = 0;
   let retryInMs: number | null = null;
   /** What happens after it is news; what happened before is in it. */
   let isInventorySent = false;
@@ -205,15 +209,19 @@ export function createServerLink(options: ServerLinkOptions): ServerLink {
     if (!isProven(phase)) return;
     heartbeat = beginHeartbeat(nowMs());
     bytesSeen = 0;
-    const intervalMs = Math.max(phase.heartbeatMs, 1);
+    const intervalMs = Math.min(Math.max(phase.heartbeatMs, 1), HEARTBEAT_MS_MAX);
     beatTimer = setInterval(() => listen(intervalMs), intervalMs);
   }
 
   function listen(intervalMs: number): void {
     // A long message on a slow link is no silence.
     const bytes = socket?.bytesRead() ?? 0;
-    if (bytes > bytesSeen) heartbeat = heard(heartbeat, nowMs());
+    // One that takes what waits for it, however slowly, is no more silent than one that speaks.
+    const unread = socket?.bufferedBytes() ?? 0;
+    const isTaking = socket?.isPaused() === true && unread < unreadSeen;
+    if (bytes > bytesSeen || isTaking) heartbeat = heard(heartbeat, nowMs());
     bytesSeen = bytes;
+    unreadSeen = unread;
     const seen = look(heartbeat, nowMs(), intervalMs);
     heartbeat = seen.state;
     if (seen.verdict === "dead") {

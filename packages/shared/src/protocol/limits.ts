@@ -26,6 +26,9 @@ export const SOCKET_BUFFERED_BYTES_MAX = 4 * 1024 * 1024;
 /** Items in one batched message (starts, exits, inventory). */
 export const BATCH_ITEMS_MAX = 500;
 
+/** Characters of one text in a message: a sentence for people, a path, a name. */
+export const TEXT_CHARS_MAX = 4096;
+
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 /**
  * TCP sends again the later the longer nothing got through: after a cut of 30 s the next try may be another 25 s away. Giving up

@@ -4,13 +4,19 @@
  * times travel as ages in ms (`…AgoMs`) measured on the sender's monotonic clock.
  */
 import * as z from "zod/mini";
-import { BATCH_ITEMS_MAX, COMMAND_BYTES_MAX, GPUS_PER_JOB_MAX, TUNNEL_WINDOW_BYTES } from "./limits.ts";
+import {
+  BATCH_ITEMS_MAX,
+  COMMAND_BYTES_MAX,
+  GPUS_PER_JOB_MAX,
+  TEXT_CHARS_MAX,
+  TUNNEL_WINDOW_BYTES,
+} from "./limits.ts";
 
 /** Fits the database's integer: a node's nonsense must not become ours. */
 const count = z.int().check(z.nonnegative(), z.lte(2_000_000_000));
 /** Bytes, ms and sequence numbers. */
 const amount = z.int().check(z.nonnegative());
-const shortText = z.string().check(z.maxLength(4096));
+const shortText = z.string().check(z.maxLength(TEXT_CHARS_MAX));
 const idText = z.string().check(z.regex(/^[a-z]{1,3}_[0-9a-z]{1,32}$/));
 const gpuUuid = z.string().check(z.regex(/^[A-Za-z0-9_./-]{1,96}$/));
 const base64url = z.string().check(z.regex(/^[A-Za-z0-9_-]{1,1024}$/));

@@ -83,6 +83,7 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
     switch (route.kind) {
       case "trpc":
         refuseSecretsInUrl(url, route.names);
+        refuseMany(route.names.length);
         holdBody(req, res);
         trpc(req, res);
         return;
@@ -150,6 +151,14 @@ function refuseForeign(req: IncomingMessage, origins: readonly string[]): void {
   if (isOwnOrigin(req.headers, origins)) return;
   throw new NexusError("forbidden", {
     detail: `This request did not come from a page of this server (Origin ${req.headers.origin ?? "absent"}). If people reach it under that address, set NEXUS_PUBLIC_URL to it.`,
+  });
+}
+
+/** In a sentence that names the limit; what counts the calls behind us has none. */
+function refuseMany(calls: number): void {
+  if (calls <= TRPC_BATCH_MAX) return;
+  throw new NexusError("bad_request", {
+    detail: `A request has at most ${TRPC_BATCH_MAX} calls, this one has ${calls}. Send them in several.`,
   });
 }
 

@@ -99,6 +99,18 @@ describe("agent session", () => {
     }
   });
 
+  it("[B7] an inventory of more than 40 pieces ends the session with a sentence", () => {
+    const part = message(inventory(2, false));
+    const forty = run([message(hello), welcomed, ...Array.from({ length: 40 }, () => part)]);
+    expect(forty.state.phase).toBe("syncing");
+    const { state, effects } = run([message(hello), welcomed, ...Array.from({ length: 41 }, () => part)]);
+    expect(state.phase).toBe("closed");
+    expect(effects.at(-1)).toMatchObject({
+      do: "refuse",
+      refusal: { close: "protocolError", message: "The node sent an inventory of 41 parts." },
+    });
+  });
+
   it("[P11] a handshake that takes too long is refused, and says where it stopped", () => {
     const { effects } = run([message(hello), { type: "deadline" }]);
     expect(effects.at(-1)).toMatchObject({

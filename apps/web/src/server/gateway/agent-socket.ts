@@ -12,7 +12,7 @@ import { ERROR_TABLE, NexusError } from "@nexus/shared/errors";
 import { newId } from "@nexus/shared/ids";
 import { CLOSE, type CloseName } from "@nexus/shared/protocol/close-codes";
 import { beginHeartbeat, heard, look } from "@nexus/shared/protocol/heartbeat";
-import { BATCH_ITEMS_MAX, SOCKET_BUFFERED_BYTES_MAX } from "@nexus/shared/protocol/limits";
+import { BATCH_ITEMS_MAX, SOCKET_BUFFERED_BYTES_MAX, TEXT_CHARS_MAX } from "@nexus/shared/protocol/limits";
 import type { AgentMessage, MessageOf, ServerMessage, TunnelAnswer } from "@nexus/shared/protocol/messages";
 import { readAgentMessage } from "@nexus/shared/protocol/read-message";
 import { encodeMessage } from "@nexus/shared/protocol/split-message";
@@ -338,7 +338,7 @@ export function serveAgentSocket(options: AgentSocketOptions): void {
       type: "notice",
       level: "warning",
       code: "bad_frame",
-      message: message.slice(0, 4096),
+      message: message.slice(0, TEXT_CHARS_MAX),
     });
   }
 

@@ -20,6 +20,29 @@ test("[S18] a scheduler whose connection is cut takes the right again, and start
   expect(node.starts()).toEqual([start]);
 });
 
+test("[B8] while a round is under way whatever else is asked for waits, and is one round afterwards", async () => {
+  const gate = Promise.withResolvers<void>();
+  const locked = Promise.withResolvers<void>();
+  const holding = t.db.sql.begin(async (tx) => {
+    await tx`lock table job in exclusive mode`;
+    locked.resolve();
+    await gate.promise;
+  });
+  await locked.promise;
+  const first = t.submit({ command: ["first"] });
+  for (;;) {
+    const [waits] = await t.db.sql`select 1 from pg_locks where relation = 'job'::regclass and not granted`;
+    if (waits) break;
+  }
+  const others = Array.from({ length: 200 }, (_, index) => t.submit({ command: [`other ${index}`] }));
+  gate.resolve();
+  await holding;
+  const ids = await Promise.all([first, ...others]);
+  const rounds = await t.db.sql<{ jobs: number }[]>`
+    select count(*)::int as jobs from job where public_id = any(${ids}) group by created_at order by jobs`;
+  expect(rounds.map(({ jobs }) => jobs)).toEqual([1, 200]);
+});
+
 async function holder(): Promise<number | null> {
   const [row] = await t.db.sql<{ pid: number }[]>`
     select pid from pg_locks

@@ -39,6 +39,17 @@ describe("a run over SSH", () => {
     expect(run.view(first.lines.at(-1)?.seq ?? 0).lines.map(({ text }) => text)).toEqual(["two"]);
   });
 
+  it("[B10] of 30,000 lines the newest 20,000 stay, each of 2,000 characters at most, and who reads on misses none of these", () => {
+    const run = start();
+    const tell = run.teller(0, "copy");
+    for (let number = 1; number <= 30_000; number += 1) tell("info", `${number} ${"x".repeat(3_000)}`);
+    const { lines } = run.view(0);
+    expect(lines.length).toBeGreaterThanOrEqual(20_000);
+    expect(lines.length).toBeLessThanOrEqual(22_000);
+    expect(lines.at(-1)).toMatchObject({ seq: 30_000, text: expect.stringMatching(/^30000 x{1994}$/) });
+    expect(lines.map(({ seq }) => seq)).toEqual(lines.map((_, index) => 30_000 - lines.length + 1 + index));
+  });
+
   it("[E43] a question is answered by naming the key that was shown, once", async () => {
     const run = start();
     const asked = run.ask(1, QUESTION);
