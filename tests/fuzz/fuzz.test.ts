@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { keepInput } from "./engine/corpus.ts";
 import type { FuzzTarget } from "./engine/fuzz-target.ts";
 import { type FuzzReport, runTarget } from "./engine/run-target.ts";
-import { PARSERS, SERVICES } from "./targets/all-targets.ts";
+import { AGENTS, GATES, PARSERS, SERVICES } from "./targets/all-targets.ts";
 
 /**
  * A slice of each target with `npm test`: all that is kept, then what a moment allows. `npm run fuzz` runs this file with an order in
@@ -65,4 +65,20 @@ test(
     for (const target of chosen(SERVICES)) expect(broken(await run(target)), target.name).toEqual([]);
   },
   timeoutMs(SERVICES),
+);
+
+test(
+  "[W73] [W74] whatever a node or a stranger sends, in whatever order, its session goes on or ends with a sentence, nothing is left half done, and no other node notices",
+  async () => {
+    for (const target of chosen(GATES)) expect(broken(await run(target)), target.name).toEqual([]);
+  },
+  timeoutMs(GATES),
+);
+
+test(
+  "[W75] whatever the pinned server says, an agent runs only what was rightly ordered, loses no running job, and goes on",
+  async () => {
+    for (const target of chosen(AGENTS)) expect(broken(await run(target)), target.name).toEqual([]);
+  },
+  timeoutMs(AGENTS),
 );

@@ -18,7 +18,7 @@ describe("attempts that never ran", () => {
     expect(neverRan.inventory()).toEqual([]);
   });
 
-  it("[P51] the sentence of a refusal fits a message, however long what it names is", () => {
+  it("[P57] the sentence of a refusal fits a message, however long what it names is", () => {
     const neverRan = createNeverRan(() => 0);
     const message = `The command "${"x".repeat(100_000)}" was not found`;
     const exit = neverRan.add({ attempt: "a_1", fence: 1, reason: "start_failed", message });
@@ -26,7 +26,7 @@ describe("attempts that never ran", () => {
     expect(agentMessageSchema.safeParse({ type: "exited", attempts: [exit] }).success).toBe(true);
   });
 
-  it("[B16] beyond 4,000 reports that nobody forgets the oldest goes", () => {
+  it("[B18] beyond 4,000 reports that nobody forgets the oldest goes", () => {
     const neverRan = createNeverRan(() => 0);
     for (let number = 0; number < REPORTS_MAX + 3; number += 1)
       neverRan.add({ attempt: `a_${number}`, fence: 1, reason: "cancelled", message: null });

@@ -5,7 +5,11 @@
 import { randomBytes } from "node:crypto";
 import { ERROR_TABLE, isErrorCode } from "@nexus/shared/errors";
 import { newId } from "@nexus/shared/ids";
-import { startTestApi, type TestApi } from "../../../apps/web/src/server/api/testing/test-api.ts";
+import {
+  startTestApi,
+  type TestApi,
+  type TestApiOptions,
+} from "../../../apps/web/src/server/api/testing/test-api.ts";
 import {
   addTestPerson,
   addTestTeam,
@@ -36,13 +40,21 @@ export const NAMES: ApiWords = {
   key: "$key",
 };
 
-export async function openApiHouse(): Promise<ApiHouse> {
-  const api = await startTestApi();
+export async function openApiHouse(options: TestApiOptions = {}): Promise<ApiHouse> {
+  const api = await startTestApi(options);
   const teamId = await addTestTeam(api.ctx, "Lab");
   const owner = await addTestPerson(api.ctx, teamId, "owner");
   const other = await addTestPerson(api.ctx, teamId, "member");
   const target = newId("target", randomBytes);
-  await insertAgentTarget(api.ctx.db, { publicId: target, teamId, name: "gpu1", labels: {}, facts: FACTS });
+  const targetId = await insertAgentTarget(api.ctx.db, {
+    publicId: target,
+    teamId,
+    name: "gpu1",
+    labels: {},
+    facts: FACTS,
+  });
+  // It was made behind the back of the services.
+  if (targetId !== null) await api.services.refreshTarget(targetId);
   const { jobs } = await api.call("jobs.submit", { jobs: [{ command: ["true"] }] }, owner.key);
   const { apiKey } = await api.call("apiKeys.create", { name: "other" }, owner.key);
   const names: ApiWords = {
@@ -79,6 +91,22 @@ export async function openApiHouse(): Promise<ApiHouse> {
     },
     close: () => api.close(),
   };
+}
+
+/** `$job` and the like in keys and values become what they stand for in this house. */
+export function named(value: Json, house: ApiHouse): Json {
+  const { names, owner, api } = house;
+  const words = { ...names, bearer: owner.key, cookie: owner.cookie, origin: api.origin };
+  if (typeof value === "string")
+    return value.replace(/\$([a-z]+)/g, (whole, word) =>
+      Object.hasOwn(words, word) ? words[word as keyof typeof words] : whole,
+    );
+  if (Array.isArray(value)) return value.map((inner) => named(inner, house));
+  if (typeof value !== "object" || value === null) return value;
+  // With `__proto__` as a key like any other.
+  return JSON.parse(JSON.stringify(value), (_key, inner) =>
+    typeof inner === "string" ? named(inner, house) : inner,
+  );
 }
 
 function isKnownRefusal(status: number, text: string): boolean {
@@ -120,7 +148,8 @@ async function stateOf(api: TestApi): Promise<string> {
   return (await api.rows(TRACES)).sort().join("\n");
 }
 
-function difference(before: string, after: string): string {
+/** Lines that are in one and not in the other. */
+export function difference(before: string, after: string): string {
   const [old, now] = [new Set(before.split("\n")), new Set(after.split("\n"))];
   const lines = [
     ...[...old].filter((line) => !now.has(line)).map((line) => `- ${line}`),

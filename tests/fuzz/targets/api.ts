@@ -3,7 +3,7 @@ import { contract, type ProcedureName } from "@nexus/shared/api/contract";
 import { BrokenPromise, type FuzzTarget, type OpenTarget, SERVICE_LIMITS } from "../engine/fuzz-target.ts";
 import type { Json } from "../engine/mutate-json.ts";
 import { apiInputs, SECRET } from "../seeds/api-inputs.ts";
-import { type ApiHouse, NAMES, openApiHouse } from "./api-house.ts";
+import { type ApiHouse, NAMES, named, openApiHouse } from "./api-house.ts";
 
 const MIB = 1024 * 1024;
 const PROCEDURES = Object.keys(contract) as ProcedureName[];
@@ -211,22 +211,6 @@ function send(
       resolve(null);
     }
   });
-}
-
-/** `$job` and the like in keys and values become what they stand for in this house. */
-function named(value: Json, house: ApiHouse): Json {
-  const { names, owner, api } = house;
-  const words = { ...names, bearer: owner.key, cookie: owner.cookie, origin: api.origin };
-  if (typeof value === "string")
-    return value.replace(/\$([a-z]+)/g, (whole, word) =>
-      Object.hasOwn(words, word) ? words[word as keyof typeof words] : whole,
-    );
-  if (Array.isArray(value)) return value.map((inner) => named(inner, house));
-  if (typeof value !== "object" || value === null) return value;
-  // With `__proto__` as a key like any other.
-  return JSON.parse(JSON.stringify(value), (_key, inner) =>
-    typeof inner === "string" ? named(inner, house) : inner,
-  );
 }
 
 /** Nothing leaves this machine, and no flood of rows: that is another test's. */

@@ -110,7 +110,7 @@ it("[J31] damage before whole lines is refused with the line, since guessing cou
   await expect(readJournal(path)).rejects.toThrow(/Line 2 of .* is damaged/);
 });
 
-it("[B11] a journal of 8 MiB is written anew with what still counts, and read as before", async () => {
+it("[B13] a journal of 8 MiB is written anew with what still counts, and read as before", async () => {
   const journal = await reopen();
   const expected = noAttempts();
   let largest = 0;

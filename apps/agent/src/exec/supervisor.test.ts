@@ -77,7 +77,7 @@ describe("starting", () => {
     await expect.poll(() => existsSync(masks)).toBe(false);
   });
 
-  it("[B14] attempts that start together share orders, eight and 64 KiB to each, and all of them run", async () => {
+  it("[B16] attempts that start together share orders, eight and 64 KiB to each, and all of them run", async () => {
     const supervisor = await home.open();
     const small = Array.from({ length: 20 }, () => sh("true"));
     const large = Array.from({ length: 3 }, () => sh("true", { env: { LARGE: "x".repeat(40_000) } }));

@@ -113,7 +113,7 @@ it("[G10] a loop dies with its agent, also one that never prints", async () => {
   await expect.poll(() => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).toBe("");
 });
 
-it("[B12] a line of a driver's loop longer than 64 KiB is dropped, and the next is read", async () => {
+it("[B14] a line of a driver's loop longer than 64 KiB is dropped, and the next is read", async () => {
   const { next } = watch("head -c 3000000 /dev/zero | tr '\\0' x; echo; echo next; exec sleep 1000");
   const first = await next();
   // What is left of it once there is room again is no row.
@@ -121,7 +121,7 @@ it("[B12] a line of a driver's loop longer than 64 KiB is dropped, and the next 
   expect(await next()).toEqual({ line: "next" });
 });
 
-it("[B12] a driver's answer longer than 4 MiB is ended, and what was kept of it is bounded", async () => {
+it("[B14] a driver's answer longer than 4 MiB is ended, and what was kept of it is bounded", async () => {
   const { code, stdout, timedOut } = await runOnce("sh", ["-c", "exec yes"], 60_000);
   expect({ code, timedOut }).toEqual({ code: null, timedOut: false });
   expect(stdout.length).toBeGreaterThan(4 * 1024 * 1024);

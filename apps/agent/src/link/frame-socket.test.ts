@@ -25,7 +25,7 @@ afterEach(() => {
 });
 
 describe("socket to the control plane", () => {
-  it("[B15] a control plane that asks and takes no answers is not read any more at 4 MiB of them, until it takes them", async () => {
+  it("[B17] a control plane that asks and takes no answers is not read any more at 4 MiB of them, until it takes them", async () => {
     const orders = 200;
     const answer: AgentMessage = {
       type: "exited",

@@ -50,7 +50,7 @@ async function openCount(name: string): Promise<number> {
 }
 
 describe("log shipper", () => {
-  it("[P50] no log stays open that was let go of while it was being read", async () => {
+  it("[P56] no log stays open that was let go of while it was being read", async () => {
     for (const letGo of [() => shipper.forget("a_1"), () => shipper.detachAll(), () => shipper.close()]) {
       await writeFile(path("a_1"), "text");
       shipper.end("a_1", 4);

@@ -29,7 +29,7 @@ async function ask(answer: () => Iterable<string>): Promise<unknown> {
 }
 
 describe("a request to the control plane", () => {
-  it("[B13] an answer of more than 1 MiB is not read to its end, and the request fails with a sentence", async () => {
+  it("[B15] an answer of more than 1 MiB is not read to its end, and the request fails with a sentence", async () => {
     const text = "x".repeat(1_000_000);
     expect(await ask(() => [`{"text":"${text}"}`])).toEqual({ text });
     server.close();

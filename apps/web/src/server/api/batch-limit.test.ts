@@ -19,7 +19,7 @@ describe("calls in one request", () => {
     return { status: response.status, answers: [(await response.json()) as unknown].flat() };
   };
 
-  it("[B9] fifty are answered, one more is refused whole", async () => {
+  it("[B11] fifty are answered, one more is refused whole", async () => {
     const fifty = await ask(50);
     expect(fifty.status).toBe(200);
     expect(fifty.answers).toHaveLength(50);

@@ -40,7 +40,7 @@ describe("work over SSH at once", () => {
   const read = (id: string, { key }: TestPerson) =>
     api.call("ssh.read", { id, after: 0, waitMs: 1_000 }, key);
 
-  it("[B10] a team has twenty under way; one more is refused until one ended, and of those that ended the oldest goes", async () => {
+  it("[B12] a team has twenty under way; one more is refused until one ended, and of those that ended the oldest goes", async () => {
     const runs: string[] = [];
     for (let left = 20; left > 0; left -= 1) runs.push((await start(ada)).id);
     await expect(start(ada)).rejects.toThrow("20 pieces of work over SSH are under way");

@@ -99,7 +99,7 @@ describe("agent session", () => {
     }
   });
 
-  it("[B7] an inventory of more than 40 pieces ends the session with a sentence", () => {
+  it("[B9] an inventory of more than 40 pieces ends the session with a sentence", () => {
     const part = message(inventory(2, false));
     const forty = run([message(hello), welcomed, ...Array.from({ length: 40 }, () => part)]);
     expect(forty.state.phase).toBe("syncing");

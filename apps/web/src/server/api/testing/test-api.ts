@@ -13,6 +13,7 @@ import { createAccounts } from "../../auth/create-accounts.ts";
 import { DEFAULT_POLICY } from "../../core/scheduler/snapshot.ts";
 import { createTestDatabase } from "../../db/testing/test-database.ts";
 import { createPeopleSocketServer } from "../../gateway/people-socket-server.ts";
+import { routeUpgrade } from "../../gateway/upgrade.ts";
 import { createLogSearch, type LogSearchOptions } from "../../logs/log-search.ts";
 import { createLogTimes } from "../../logs/log-times.ts";
 import { createSegmentLogStore } from "../../logs/segment-log-store.ts";
@@ -29,8 +30,10 @@ import type { Services } from "../../services/services.ts";
 import { createSshConnector } from "../../services/ssh/create-ssh-connector.ts";
 import { createSshService } from "../../services/ssh/ssh-service.ts";
 import { takeTestTerm } from "../../services/term/testing/test-term.ts";
+import { createTunnelService } from "../../services/tunnels/tunnel-service.ts";
 import { type ApiLimitsOptions, createApiLimits } from "../api-limits.ts";
 import { createHttpApi } from "../http-api.ts";
+import { createTunnelRoute } from "../tunnel-route.ts";
 import { createUiSockets } from "../ui-socket.ts";
 
 export type TestApi = Awaited<ReturnType<typeof startTestApi>>;
@@ -149,9 +152,26 @@ export async function startTestApi(options: TestApiOptions = {}) {
     note(req);
     if (!httpApi(req, res)) res.writeHead(404).end();
   });
+  const tunnel = createTunnelRoute({
+    parts,
+    tunnels: createTunnelService({
+      ...{ db: database.db, clock, findTarget: services.fleet.find, bySsh: ssh.openTunnel },
+      byAgent: async (target) => {
+        throw new NexusError("target_offline", { detail: `${target} is not connected.` });
+      },
+    }),
+    authenticator,
+    sockets: createPeopleSocketServer(),
+  });
+  const upgrade = routeUpgrade({
+    agent: (_req, socket) => socket.destroy(),
+    ui: uiSockets.handleUiUpgrade,
+    tunnel: tunnel.upgrade,
+    decoy: null,
+  });
   server.on("upgrade", (req, socket, head) => {
     note(req);
-    uiSockets.handleUiUpgrade(req, socket, head);
+    upgrade(req, socket, head);
   });
 
   async function post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
@@ -213,6 +233,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
     },
     async close(): Promise<void> {
       uiSockets.close();
+      tunnel.close();
       server.closeAllConnections();
       server.close();
       authenticator.close();

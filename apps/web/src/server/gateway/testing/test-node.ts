@@ -1,6 +1,7 @@
 /** A node made of nothing but keys and a socket, so that a test can be wrong on purpose at every step of the protocol. */
 import { randomBytes } from "node:crypto";
 import { EventEmitter, once } from "node:events";
+import type { Socket } from "node:net";
 import { type KeyPair, newKeyPair, signText } from "@nexus/shared/crypto/ed25519";
 import { sha256 } from "@nexus/shared/crypto/fingerprint";
 import type { EnrollAnswer, EnrollChallenge, EnrollRequest } from "@nexus/shared/protocol/enroll-messages";
@@ -81,13 +82,20 @@ export async function enrollTestNode(
 
 export type TestSocket = {
   readonly ws: WebSocket;
+  /** What carries it, for bytes that are no WebSocket frame; null until it is open. */
+  readonly carrier: Socket | null;
   readonly received: ServerMessage[];
   next<T extends ServerMessage["type"]>(type: T): Promise<MessageOf<ServerMessage, T>>;
   send(message: AgentMessage, payload?: Uint8Array): void;
   closed: Promise<{ code: number; reason: string }>;
   /** Answers challenge, writes the generation down, confirms it. */
   connect(identity: TestIdentity, change?: HelloChange): Promise<void>;
-  hello(identity: TestIdentity, change?: HelloChange): Promise<Hello>;
+  /** @param known a challenge that came already; without it the next is awaited. */
+  hello(
+    identity: TestIdentity,
+    change?: HelloChange,
+    known?: MessageOf<ServerMessage, "challenge">,
+  ): Promise<Hello>;
 };
 
 export type HelloChange = {
@@ -106,6 +114,10 @@ export async function openTestSocket(origin: string, answersBeats = true): Promi
   const events = new EventEmitter();
   const received: ServerMessage[] = [];
   const taken = new Map<string, number>();
+  let carrier: Socket | null = null;
+  ws.on("upgrade", ({ socket }) => {
+    carrier = socket;
+  });
   const closed = new Promise<{ code: number; reason: string }>((resolve) => {
     ws.on("close", (code, reason) => {
       resolve({ code, reason: reason.toString() });
@@ -122,6 +134,9 @@ export async function openTestSocket(origin: string, answersBeats = true): Promi
 
   const socket: TestSocket = {
     ws,
+    get carrier() {
+      return carrier;
+    },
     received,
     closed,
     async next(type) {
@@ -139,8 +154,8 @@ export async function openTestSocket(origin: string, answersBeats = true): Promi
       }
     },
     send: (message, payload) => ws.send(encodeFrame(message, payload)),
-    async hello(identity, change = {}) {
-      const challenge = await socket.next("challenge");
+    async hello(identity, change = {}, known) {
+      const challenge = known ?? (await socket.next("challenge"));
       const unsigned: Omit<Hello, "signature"> = {
         type: "hello",
         nodeId: identity.nodeId,

@@ -20,7 +20,7 @@ test("[S18] a scheduler whose connection is cut takes the right again, and start
   expect(node.starts()).toEqual([start]);
 });
 
-test("[B8] while a round is under way whatever else is asked for waits, and is one round afterwards", async () => {
+test("[B10] while a round is under way whatever else is asked for waits, and is one round afterwards", async () => {
   const gate = Promise.withResolvers<void>();
   const locked = Promise.withResolvers<void>();
   const holding = t.db.sql.begin(async (tx) => {

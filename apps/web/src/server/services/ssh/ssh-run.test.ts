@@ -39,7 +39,7 @@ describe("a run over SSH", () => {
     expect(run.view(first.lines.at(-1)?.seq ?? 0).lines.map(({ text }) => text)).toEqual(["two"]);
   });
 
-  it("[B10] of 30,000 lines the newest 20,000 stay, each of 2,000 characters at most, and who reads on misses none of these", () => {
+  it("[B12] of 30,000 lines the newest 20,000 stay, each of 2,000 characters at most, and who reads on misses none of these", () => {
     const run = start();
     const tell = run.teller(0, "copy");
     for (let number = 1; number <= 30_000; number += 1) tell("info", `${number} ${"x".repeat(3_000)}`);
