@@ -211,7 +211,7 @@ describe("link to the server", () => {
     link.start();
     const busy = await untilState(({ name }) => name === "waiting");
     expect(busy).toMatchObject({ retryInMs: 2_500, problem: { code: "unavailable" } });
-    const proxy = await untilState(({ problem }) => problem?.message.includes("404") === true);
+    const proxy = await untilState(({ problem }) => problem?.message.includes("status 404") === true);
     expect(proxy.problem?.message).toContain("proxy");
   });
 
