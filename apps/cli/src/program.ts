@@ -2,6 +2,7 @@ import { ERROR_TABLE } from "@nexus/shared/errors";
 import { Command } from "commander";
 import type { Cli } from "./cli.ts";
 import { addAdd } from "./commands/add.ts";
+import { addDoctor } from "./commands/doctor.ts";
 import { addGet } from "./commands/get.ts";
 import { addHistory } from "./commands/history.ts";
 import { addKill } from "./commands/kill.ts";
@@ -45,6 +46,7 @@ export function createProgram(
   addQueues(program, cli);
   addPortForward(program, cli);
   addStatus(program, cli);
+  addDoctor(program, cli, version);
   addLogin(program, cli);
   return program;
 }
@@ -65,6 +67,7 @@ Settings
 Exit codes
   0    done
   1    \`kill\`, \`move\`: some of the jobs could not be ended or moved; \`logs --grep\`: no line matches;
+       \`doctor\`: something does not work;
        \`targets\` over SSH: some of the machines could not be reached or changed
   n    \`run\`: the exit code of the job; 128 + n when signal n ended it
   124  \`run\`: the job ran out of time

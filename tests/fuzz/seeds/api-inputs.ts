@@ -27,6 +27,7 @@ export function apiInputs({ target, job, queue, user, key }: ApiWords): {
   const credentials = { password: SECRET, keys: [{ label: "a", text: SECRET, passphrase: SECRET }] };
   return {
     "me.get": [undefined],
+    "server.health": [undefined],
     "fleet.list": [undefined],
     "fleet.watch": [undefined],
     "targets.get": [{ target }],

@@ -102,11 +102,13 @@ export function isPassing(cause: unknown): boolean {
 }
 
 function unreachable(url: string, cause: unknown): NexusError {
+  const { detail, next } = whyUnreachable(url, cause);
+  return new NexusError("unavailable", { detail: `${detail} ${next}`, cause });
+}
+
+export function whyUnreachable(url: string, cause: unknown): { detail: string; next: string } {
   const { text, next } = worldSentence(cause);
-  return new NexusError("unavailable", {
-    detail: `${url} cannot be reached: ${text.replace(/\.$/, "")}. ${next}`,
-    cause,
-  });
+  return { detail: `${url} cannot be reached: ${text.replace(/\.$/, "")}.`, next };
 }
 
 const UNTRUSTED_CODES = [

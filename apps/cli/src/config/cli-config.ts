@@ -18,26 +18,38 @@ export type Connection = {
   certificate: string | undefined;
 };
 
+/** Perhaps without a key for it. */
+export type KnownServer = Omit<Connection, "apiKey"> & { apiKey: string | null };
+
 export async function readConnection(cli: Cli): Promise<Connection> {
-  const { NEXUS_URL: url, NEXUS_API_KEY: apiKey } = cli.env;
-  const server = url && apiKey ? undefined : (await readConfig(cli)).servers[SERVER];
-  const found = { url: url || server?.url, apiKey: apiKey || server?.apiKey, target: server?.target };
-  if (!found.url) {
+  const found = await readServer(cli);
+  if (found === null) {
     throw new NexusError("unauthenticated", {
       detail:
         "This machine knows no Nexus server. Start one here with `npm run up`, or sign in: nexus login https://nexus.example.com",
     });
   }
-  const address = origin(found.url, url ? "NEXUS_URL: " : `${configPath(cli)}: `);
-  if (!found.apiKey || (url && server && !apiKey && address !== origin(server.url))) {
-    // The key of one server is never sent to another.
+  if (found.apiKey === null) {
     throw new NexusError("unauthenticated", {
-      detail: `There is no key for ${address}. Sign in: nexus login ${address}`,
+      detail: `There is no key for ${found.url}. Sign in: nexus login ${found.url}`,
     });
   }
+  return { ...found, apiKey: found.apiKey };
+}
+
+/** @returns null when this machine knows none. */
+export async function readServer(cli: Cli): Promise<KnownServer | null> {
+  const { NEXUS_URL: url, NEXUS_API_KEY: apiKey } = cli.env;
+  const server = url && apiKey ? undefined : (await readConfig(cli)).servers[SERVER];
+  const found = { url: url || server?.url, apiKey: apiKey || server?.apiKey, target: server?.target };
+  if (!found.url) return null;
+  const address = origin(found.url, url ? "NEXUS_URL: " : `${configPath(cli)}: `);
+  // The key of one server is never sent to another.
+  const isOthers = url && server && !apiKey && address !== origin(server.url);
+  const key = isOthers ? undefined : found.apiKey;
   return {
     url: address,
-    apiKey: checkedKey(found.apiKey, apiKey ? "NEXUS_API_KEY" : `The key in ${configPath(cli)}`),
+    apiKey: key ? checkedKey(key, apiKey ? "NEXUS_API_KEY" : `The key in ${configPath(cli)}`) : null,
     target: found.target,
     certificate: server?.certificate,
   };

@@ -60,6 +60,12 @@ export async function startStandIn(): Promise<StandIn> {
       return;
     }
     const url = new URL(req.url ?? "", "http://host");
+    const facts = { "/readyz": { ready: true, problems: [] }, "/api/v1/version": { version: "0.1.0" } };
+    if (url.pathname in facts) {
+      const fact = facts[url.pathname as keyof typeof facts];
+      res.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(fact));
+      return;
+    }
     if (url.pathname.startsWith("/api/v1/jobs/")) {
       if (req.method === "POST")
         standIn.calls.push({ name: url.pathname, input: JSON.parse(await text(req)) });

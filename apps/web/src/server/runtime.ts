@@ -27,6 +27,7 @@ import { createLogSearch } from "./logs/log-search.ts";
 import { createLogTimes } from "./logs/log-times.ts";
 import { createS3LogStore } from "./logs/s3/s3-log-store.ts";
 import { createSegmentLogStore } from "./logs/segment-log-store.ts";
+import { readServerHealth } from "./server-health.ts";
 import type { AccessContext } from "./services/access/access-context.ts";
 import { createAccessServices } from "./services/access/access-services.ts";
 import { createAuthenticator } from "./services/access/authenticator.ts";
@@ -40,7 +41,7 @@ import type { Hub, Right } from "./services/ports.ts";
 import { loadServerIdentity } from "./services/server-identity.ts";
 import { DEFAULT_TIMING } from "./services/service-context.ts";
 import { type AgentlessFleet, createAgentlessFleet } from "./services/ssh/agentless/agentless-fleet.ts";
-import { createSshConnector, sshCryptoText } from "./services/ssh/create-ssh-connector.ts";
+import { createSshConnector, sshCrypto } from "./services/ssh/create-ssh-connector.ts";
 import { createSshService } from "./services/ssh/ssh-service.ts";
 import { createTunnelService } from "./services/tunnels/tunnel-service.ts";
 import { writeUpHandoff } from "./services/up-handoff.ts";
@@ -222,6 +223,13 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     access: createAccessServices(accessCtx),
     enrollTokens: enrollment,
     server: { version, url, fingerprint: showPin(identity.pin) },
+    health: () =>
+      readServerHealth({
+        ...{ sql, version, programEnv },
+        home: env.NEXUS_HOME,
+        isEmbedded: env.DATABASE_URL === undefined,
+        nowMs: clock.nowMs,
+      }),
     logOffsetAt: logTimes.offsetAt,
     logSearch: createLogSearch(),
     limits: createApiLimits(),
@@ -249,7 +257,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   });
   const live = gateway;
   await agentless.start();
-  log("info", "ssh", { crypto: sshCryptoText() });
+  log("info", "ssh", { crypto: sshCrypto().text });
 
   return {
     api: createHttpApi({ parts, accounts, authenticator, origins }),

@@ -79,6 +79,34 @@ export const contract = {
     }),
   },
 
+  /** How the control plane itself fares, for `nexus doctor`. */
+  "server.health": {
+    kind: "query",
+    role: "viewer",
+    input: none,
+    output: z.object({
+      version: z.string(),
+      nodeVersion: z.string(),
+      database: z.object({
+        version: z.string(),
+        isEmbedded: z.boolean(),
+        sizeBytes: z.number(),
+        /** For the least question. */
+        tookMs: z.number(),
+      }),
+      /** Of the disk with the control plane's home. */
+      disk: z.object({ path: z.string(), freeMib: z.number(), totalMib: z.number() }).nullable(),
+      ssh: z.object({
+        /** `native`: ssh2's own addon. `node`: node:crypto, which needs no install script. */
+        path: z.enum(["native", "node"]),
+        hasFastCiphers: z.boolean(),
+        text: z.string(),
+        hasSystemSsh: z.boolean(),
+      }),
+      nowMs: z.number(),
+    }),
+  },
+
   "fleet.list": {
     kind: "query",
     role: "viewer",

@@ -25,6 +25,7 @@ export type ApiParts = {
   enrollTokens: EnrollTokenServices;
   ssh: Omit<SshService, "close">;
   server: OutputOf<"me.get">["server"];
+  health: () => Promise<OutputOf<"server.health">>;
   /** Where the first byte of an attempt's log lies that came at that time or later. */
   logOffsetAt: (attempt: string, atMs: number) => Promise<number>;
   logSearch: LogSearch;

@@ -31,6 +31,7 @@ const SILENCE = /(connecting|unreachable),"[^"]*"/;
  */
 const NAMING: { [P in ProcedureName]: ((of: Belongings) => InputOf<P>) | null } = {
   "me.get": null,
+  "server.health": null,
   "fleet.list": null,
   "fleet.watch": null,
   "targets.get": ({ target }) => ({ target }),

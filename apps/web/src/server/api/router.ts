@@ -27,6 +27,7 @@ import { setMemberRole } from "./members/set-role.ts";
 import { listQueues } from "./queues/list.ts";
 import { putQueue } from "./queues/put.ts";
 import { removeQueue } from "./queues/remove.ts";
+import { getServerHealth } from "./server/health.ts";
 import { answerSsh } from "./ssh/answer.ts";
 import { cancelSsh } from "./ssh/cancel.ts";
 import { listSshHostKeys } from "./ssh/host-keys.ts";
@@ -53,6 +54,7 @@ type Contracted = {
 
 export const appRouter = router({
   me: { get: getMe },
+  server: { health: getServerHealth },
   fleet: { list: listFleet, watch: watchFleet },
   targets: {
     get: getTarget,

@@ -1,5 +1,5 @@
 import { type Connector, createConnector } from "@nexus/ssh/connect-target";
-import { readCryptoPath } from "@nexus/ssh/crypto-path";
+import { type CryptoPath, readCryptoPath } from "@nexus/ssh/crypto-path";
 
 /** The one place that dials. Programs that carry connections get what is named here of the environment. */
 export function createSshConnector(options: {
@@ -9,7 +9,7 @@ export function createSshConnector(options: {
   return createConnector({ programs: { env: options.env }, nowMs: options.nowMs });
 }
 
-/** Which code encrypts SSH connections here, in a sentence. */
-export function sshCryptoText(): string {
-  return readCryptoPath().text;
+/** Which code encrypts SSH connections here. */
+export function sshCrypto(): CryptoPath {
+  return readCryptoPath();
 }
