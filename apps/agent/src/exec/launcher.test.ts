@@ -12,7 +12,13 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseRecord } from "../core/attempt-record.ts";
 import { jobScript, orderScript } from "./job-script.ts";
-import { type Launcher, SHELLS, startLauncher, writeLauncherScript } from "./launcher.ts";
+import {
+  type Launcher,
+  type LauncherOptions,
+  SHELLS,
+  startLauncher,
+  writeLauncherScript,
+} from "./launcher.ts";
 import type { Notice } from "./launcher-notice.ts";
 import type { ProcessTable } from "./process-row.ts";
 import { openProcessTable } from "./process-table.ts";
@@ -46,7 +52,11 @@ afterEach(async () => {
   rmSync(home, { recursive: true });
 });
 
-async function launch(shell: string, table: ProcessTable = openProcessTable()): Promise<Launcher> {
+async function launch(
+  shell: string,
+  table: ProcessTable = openProcessTable(),
+  options: Partial<LauncherOptions> = {},
+): Promise<Launcher> {
   const launcher = await startLauncher({
     home,
     attemptsFolder: join(home, "attempts"),
@@ -60,6 +70,7 @@ async function launch(shell: string, table: ProcessTable = openProcessTable()): 
       ups += 1;
     },
     onDown: (why) => downs.push(why),
+    ...options,
   });
   launchers.push(launcher);
   return launcher;
@@ -100,6 +111,27 @@ const KINDS = [
   { shell: "/usr/bin/mksh", grouping: "own group", ignored: 0 },
   { shell: "busybox", grouping: "plain setsid", ignored: 6 },
 ].filter(({ shell }) => existsSync(shell === "busybox" ? "/usr/bin/busybox" : shell));
+
+it("[J60] what many supervisors say after one another reaches the agent together", async () => {
+  const gate = join(home, "gate");
+  const attempts = Array.from({ length: 12 }, (_, n) => `a_${n}`);
+  for (const attempt of attempts) write(attempt, `while [ ! -e ${gate} ]; do sleep 0.01; done`);
+  const batches: number[] = [];
+  const launcher = await launch("/bin/bash", undefined, {
+    readGapMs: 1000,
+    onNotices: (some) => {
+      notices.push(...some);
+      batches.push(some.length);
+    },
+  });
+  // Each in an order of its own, so that each has a supervisor of its own.
+  for (const attempt of attempts) order(launcher, [attempt]);
+  for (const attempt of attempts) await noticed("started", attempt);
+  writeFileSync(gate, "");
+  for (const attempt of attempts) await noticed("exited", attempt);
+  expect(notices.length).toBe(2 * attempts.length);
+  expect(batches.length).toBeLessThan(attempts.length);
+});
 
 describe.each(KINDS)("with $shell ($grouping)", ({ shell: name, grouping, ignored }) => {
   function shell(): string {

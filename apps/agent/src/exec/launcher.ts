@@ -43,6 +43,7 @@ export type LauncherOptions = {
   env: Record<string, string>;
   shells: readonly string[];
   onNotices(notices: Notice[]): void;
+  readGapMs?: number;
   /** After the first start and after every later one: gives all open orders again. */
   onUp(order: (orders: Order[]) => void): void;
   /** The launcher died, or could not be started again. */
@@ -159,10 +160,22 @@ function listen(child: ChildProcess, options: LauncherOptions): Promise<string> 
     ready.reject(unusable(`it did not answer within ${READY_WITHIN_MS / 1000} s`));
   }, READY_WITHIN_MS);
   let unread = "";
+  let readAtMs = Number.NEGATIVE_INFINITY;
+  let readTimer: NodeJS.Timeout | null = null;
   const words = child.stdout?.setEncoding("latin1");
-  words?.on("data", (text: string) => {
-    words.pause();
-    setTimeout(() => words.resume(), READ_GAP_MS);
+  words?.on("readable", () => {
+    if (readTimer !== null) return;
+    const waitMs = readAtMs + (options.readGapMs ?? READ_GAP_MS) - performance.now();
+    if (waitMs <= 0) read();
+    else readTimer = setTimeout(read, waitMs);
+  });
+
+  /** All that has come: by `data` it would be one write of a supervisor after the other, each a gap later. */
+  function read(): void {
+    readTimer = null;
+    readAtMs = performance.now();
+    const text: string | null = words?.read() ?? null;
+    if (text === null) return;
     const lines = (unread + text).split("\n");
     unread = lines.pop() ?? "";
     const notices: Notice[] = [];
@@ -173,7 +186,8 @@ function listen(child: ChildProcess, options: LauncherOptions): Promise<string> 
       else if (line.startsWith("ready ")) ready.resolve(line.slice("ready ".length));
     }
     if (notices.length > 0) options.onNotices(notices);
-  });
+  }
+
   child.once("error", (error) => ready.reject(unusable(error.message)));
   child.once("exit", () => ready.reject(unusable("it ended at once; launcher.log has its words")));
   return ready.promise.finally(() => clearTimeout(timer));
