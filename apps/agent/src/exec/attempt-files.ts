@@ -13,6 +13,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  unlinkSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -40,7 +41,7 @@ export function attemptFiles(attemptsFolder: string, attempt: string, order: str
 /** Leaves nothing behind when it fails. Debris of starts that were never recorded gives way. */
 export function writeOrder({ order }: AttemptFiles, script: string): void {
   try {
-    rmSync(order, { force: true });
+    remove(order);
     writeFileSync(order, script, { mode: 0o600, flag: "wx" });
   } catch (error) {
     removeOrder({ order });
@@ -50,7 +51,7 @@ export function writeOrder({ order }: AttemptFiles, script: string): void {
 
 /** Survives a power cut like the log that it is for. */
 export function writeMasks({ masks }: AttemptFiles, values: string[]): void {
-  rmSync(masks, { force: true });
+  remove(masks);
   writeFileSync(masks, JSON.stringify(values), { mode: 0o600, flag: "wx", flush: true });
 }
 
@@ -70,11 +71,11 @@ export function readMasks({ masks }: AttemptFiles, isMasked: boolean): string[] 
 }
 
 export function removeMasks({ masks }: AttemptFiles): void {
-  rmSync(masks, { force: true });
+  remove(masks);
 }
 
 export function removeOrder({ order }: Pick<AttemptFiles, "order">): void {
-  rmSync(order, { force: true });
+  remove(order);
 }
 
 /** What is in the folder and belongs to no attempt, order or record that is known. */
@@ -90,12 +91,24 @@ export function removeDebris(
 }
 
 export function removeLog(files: AttemptFiles): void {
-  rmSync(files.log, { force: true });
+  remove(files.log);
 }
 
 /** Freeing blocks may wait for the disk, so it is not done on the event loop. */
 export async function dropFiles({ log, record, masks }: AttemptFiles): Promise<void> {
   await Promise.all([log, record, masks].map((file) => unlink(file).catch(unlessGone)));
+}
+
+/**
+ * One call to the kernel. `rmSync`, which looks first, was an eighth of what the agent spent on a job of `true`.
+ * A disk that has become read-only says so of names that it does not have; whoever writes there is told by the write.
+ */
+function remove(file: string): void {
+  try {
+    unlinkSync(file);
+  } catch (error) {
+    if (!hasCode(error, "EROFS")) unlessGone(error);
+  }
 }
 
 function unlessGone(error: unknown): void {

@@ -93,16 +93,20 @@ function truePath(path: string): string {
 }
 
 export function inventoryOf(live: LiveAttempt, nowMs: number): AttemptInventory {
-  const { known, phase, ended, startedAtMs } = live;
+  const { known, ended, startedAtMs } = live;
   return {
     attempt: known.attempt,
     fence: known.fence,
-    state: phase === "recorded" ? "recorded" : phase === "ended" ? "exited" : "running",
+    state: stateOf(live),
     pid: live.childPid ?? live.claim?.pid ?? null,
     startedAgoMs: startedAtMs === null ? null : ageMs(startedAtMs, nowMs),
     logBytes: ended?.exit.logBytes ?? logBytes(live.files),
     exit: ended === null ? null : { ...ended.exit, endedAgoMs: ageMs(ended.atMs, nowMs) },
   };
+}
+
+export function stateOf({ phase }: LiveAttempt): AttemptInventory["state"] {
+  return phase === "recorded" ? "recorded" : phase === "ended" ? "exited" : "running";
 }
 
 /** Of a start that is being recorded, and may yet be refused. */

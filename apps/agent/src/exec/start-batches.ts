@@ -8,7 +8,7 @@ import { NexusError } from "@nexus/shared/errors";
 import type { JobStart } from "@nexus/shared/protocol/messages";
 import { admit } from "../core/attempts.ts";
 import type { AttemptRuns } from "./attempt-runs.ts";
-import { inventoryOf, type LiveAttempt, liveAttempt } from "./live-attempt.ts";
+import { type LiveAttempt, liveAttempt, stateOf } from "./live-attempt.ts";
 import {
   type Preparation,
   passed,
@@ -136,5 +136,5 @@ function refused({ attempt, fence }: JobStart, refusal: Refusal): StartAnswer {
 
 function answerOf(live: LiveAttempt): StartAnswer {
   const { attempt, fence } = live.known;
-  return { attempt, fence, state: inventoryOf(live, performance.now()).state };
+  return { attempt, fence, state: stateOf(live) };
 }
