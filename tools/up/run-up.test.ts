@@ -102,6 +102,15 @@ test("[O30] a second `up` gets no link while the first still starts, nor into wh
   expect(other.output()).toMatch(new RegExp(`^Nexus is up already: process ${first.child.pid} .*Z\\.\n$`));
 });
 
+test("[O64] a home that cannot be used ends `up` with a sentence", async () => {
+  writeFileSync(join(dir, "file"), "");
+  home = join(dir, "file", "home");
+  const up = launch();
+  expect(await once(up.child, "exit")).toEqual([64, null]);
+  expect(up.output()).toMatch(/^The folder of Nexus, NEXUS_HOME=.*, cannot be used: ENOTDIR.*\.\n$/);
+  home = dir;
+});
+
 test("[O31] when `up` is killed all that it started stops, and the next `up` starts at once", async () => {
   const first = await start();
   first.child.kill("SIGKILL");

@@ -3,8 +3,8 @@
  * when this process ends in any way: nothing stale is left to judge. `run/up.lock.json` says who holds it, for people.
  * Refuses: a second holder, with the name of the first.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { accessSync, constants, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { NexusError } from "@nexus/shared/errors";
 
@@ -14,10 +14,15 @@ const SQLITE_BUSY = 5;
 
 /** @param wayIn what to say beside to who comes second. */
 export async function takeUpLock(runDir: string, wayIn: () => Promise<string>): Promise<UpLock> {
-  mkdirSync(runDir, { recursive: true, mode: 0o700 });
   const path = join(runDir, "up.lock");
   const namePath = `${path}.json`;
-  createPrivately(path);
+  try {
+    mkdirSync(runDir, { recursive: true, mode: 0o700 });
+    createPrivately(path);
+    accessSync(path, constants.R_OK | constants.W_OK);
+  } catch (cause) {
+    throw unusable(dirname(runDir), cause);
+  }
   // SQLite is only the portable way to the kernel's file lock: nothing is ever written to the file.
   const handle = new DatabaseSync(path);
   try {
@@ -37,6 +42,15 @@ export async function takeUpLock(runDir: string, wayIn: () => Promise<string>): 
       handle.close();
     },
   };
+}
+
+/** Another user's, on a disk that is full or read-only, or no folder at all: the system says which. */
+function unusable(home: string, cause: unknown): NexusError {
+  const isFull = cause instanceof Error && "code" in cause && cause.code === "ENOSPC";
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const detail = `The folder of Nexus, NEXUS_HOME=${home}, cannot be used: ${why}. Choose a folder of yours.`;
+  if (!isFull) return new NexusError("bad_request", { detail, cause });
+  return new NexusError("disk_full", { detail: `The disk of ${home} is full; free space there.`, cause });
 }
 
 /** A lock file that others can open is one that others can hold. */
