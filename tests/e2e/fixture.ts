@@ -139,7 +139,8 @@ function settling(page: Page): Page {
   const reload = page.reload.bind(page);
   page.goto = async (...given) => {
     const response = await goto(...given);
-    await page.waitForFunction(isTakenOver);
+    // Nothing answered where nothing was loaded: at about:blank, and another place of the same page.
+    if (response !== null) await page.waitForFunction(isTakenOver);
     return response;
   };
   page.reload = async (...given) => {

@@ -146,7 +146,7 @@ describe.skipIf(!canMount())("a control plane whose home's disk is full", () => 
         return true;
       });
     }
-  }, 90_000);
+  });
 });
 
 /** Until the disk takes no more. */

@@ -103,12 +103,16 @@ describe("without a cgroup", () => {
   it.each([
     ["its ancestor lives", `setsid env -i /bin/sh -c '${daemon}' & exec sleep 600`],
     ["it writes to the log", `(setsid env -i /bin/sh -c '${daemon}' &) ; exec sleep 600`],
-    ["its first process has ended", `(setsid env -i /bin/sh -c '${daemon}' &)`],
+    [
+      "its first process has ended",
+      `(setsid env -i /bin/sh -c '${daemon}' &) ; while [ ! -e "$GO" ]; do sleep 0.02; done`,
+    ],
   ])(
     "[J54] a process that left the session and cleared its environment is ended when %s",
     async (_, script) => {
       const supervisor = await home.open({ cgroups: "off" });
-      const job = sh(script, { graceMs: 200, gpus: ["GPU-1"] });
+      const go = join(home.path, "go");
+      const job = sh(script, { graceMs: 200, gpus: ["GPU-1"], env: { GO: go } });
       await supervisor.start([job]);
       await supervisor.started(job.attempt);
       const pid = await eventually(
@@ -116,6 +120,7 @@ describe("without a cgroup", () => {
         () => Number(readFileSync(supervisor.logPath(job.attempt), "utf8")) || null,
       );
       expect(table.startTimeOf(pid)).not.toBeNull();
+      writeFileSync(go, "");
       supervisor.stop(job.attempt, CANCEL);
       expect(await supervisor.exited(job.attempt)).toMatchObject({ leftovers: [] });
       expect(table.startTimeOf(pid)).toBeNull();
