@@ -1,8 +1,10 @@
 import { spawnSync } from "node:child_process";
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -31,6 +33,7 @@ let notices: Notice[];
 let downs: string[];
 let ups: number;
 let launchers: Launcher[];
+let gates: number[];
 let scripts: { attempt: string; script: string }[];
 
 beforeEach(() => {
@@ -40,11 +43,13 @@ beforeEach(() => {
   downs = [];
   ups = 0;
   launchers = [];
+  gates = [];
   scripts = [];
 });
 
 afterEach(async () => {
   for (const launcher of launchers) await launcher.close();
+  for (const gate of gates) closeSync(gate);
   await eventually("end of launchers and supervisors", () => {
     const left = openProcessTable().running(join(home, "launcher-"));
     for (const { pid } of left) kill(pid);
@@ -83,6 +88,18 @@ function write(attempt: string, script: string): void {
   scripts.push({ attempt, script: jobScript(job) });
 }
 
+/** Jobs stand at it without a look again and again: opening a pipe waits for its writer. It stays open for those who come late. */
+function makeGate(): { wait: string; open(): void } {
+  const path = join(home, "gate");
+  expect(spawnSync("mkfifo", [path]).status).toBe(0);
+  return {
+    wait: `: <${path}`,
+    open() {
+      gates.push(openSync(path, "r+"));
+    },
+  };
+}
+
 /** All that was written so far and these name stands in one order. */
 function order(launcher: Launcher, attempts: string[]): void {
   const [first = ""] = attempts;
@@ -119,9 +136,9 @@ const KINDS = [
 ].filter(({ shell }) => existsSync(shell === "busybox" ? "/usr/bin/busybox" : shell));
 
 it("[J60] what many supervisors say after one another reaches the agent together", async () => {
-  const gate = join(home, "gate");
+  const gate = makeGate();
   const attempts = Array.from({ length: 12 }, (_, n) => `a_${n}`);
-  for (const attempt of attempts) write(attempt, `while [ ! -e ${gate} ]; do sleep 0.01; done`);
+  for (const attempt of attempts) write(attempt, gate.wait);
   const batches: number[] = [];
   const launcher = await launch("/bin/bash", undefined, {
     readGapMs: 1000,
@@ -133,7 +150,7 @@ it("[J60] what many supervisors say after one another reaches the agent together
   // Each in an order of its own, so that each has a supervisor of its own.
   for (const attempt of attempts) order(launcher, [attempt]);
   for (const attempt of attempts) await noticed("started", attempt);
-  writeFileSync(gate, "");
+  gate.open();
   for (const attempt of attempts) await noticed("exited", attempt);
   expect(notices.length).toBe(2 * attempts.length);
   expect(batches.length).toBeLessThan(attempts.length);
@@ -236,7 +253,8 @@ describe.each(KINDS)("with $shell ($grouping)", ({ shell: name, grouping, ignore
     const launcher = await launch(shell());
     // Many, since what a signal does to a waiting shell is a matter of moments.
     const attempts = Array.from({ length: 12 }, (_, index) => `a_${index}`);
-    for (const attempt of attempts) write(attempt, "echo up; while [ ! -e go ]; do sleep 0.02; done; exit 7");
+    const gate = makeGate();
+    for (const attempt of attempts) write(attempt, `echo up; ${gate.wait}; exit 7`);
     order(launcher, attempts);
     const storm = ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGQUIT", "SIGALRM"] as const;
     for (const attempt of attempts) {
@@ -253,7 +271,7 @@ describe.each(KINDS)("with $shell ($grouping)", ({ shell: name, grouping, ignore
       kill(claim.pid, "SIGTERM");
       kill(childPid, "SIGCONT");
     }
-    writeFileSync(join(home, "go"), "");
+    gate.open();
     for (const attempt of attempts) {
       expect(await noticed("exited", attempt)).toMatchObject({ status: 7 });
       expect(parseRecord(read(attempt, "record")).end).toMatchObject({ kind: "exit", status: 7 });
