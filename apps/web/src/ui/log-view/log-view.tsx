@@ -80,6 +80,8 @@ function LoadedLog(props: LogViewProps & { feed: LogFeed; state: LogFeedState })
     if (state.loading) return;
     // In the next frame: the list takes its own scroll position up in this one.
     const frame = requestAnimationFrame(() => rows.current?.show(offset));
+    // The list goes to a place in it, not to a row: rows on their way in above would put another row there.
+    if (state.loadingEarlier || state.loadingLater) return () => cancelAnimationFrame(frame);
     const rested = setTimeout(() => setGoal(null), GOAL_RESTS_MS);
     return () => {
       cancelAnimationFrame(frame);
