@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { pipeline, Readable } from "node:stream";
 import { afterEach, describe, expect, it } from "vitest";
 import * as z from "zod/mini";
 import { requestServer } from "./server-request.ts";
@@ -12,12 +13,8 @@ afterEach(() => {
 });
 
 async function ask(answer: () => Iterable<string>): Promise<unknown> {
-  server = createServer(async (_request, response) => {
-    for (const part of answer()) {
-      if (!response.writable) return;
-      if (!response.write(part)) await Promise.race([once(response, "drain"), once(response, "close")]);
-    }
-    response.end();
+  server = createServer((_request, response) => {
+    pipeline(Readable.from(answer()), response, () => undefined);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
