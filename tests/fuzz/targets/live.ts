@@ -38,6 +38,10 @@ export const liveTarget: FuzzTarget = {
   async open() {
     const house = await openApiHouse({ limits: { streams: STREAMS, calls: CALLS } });
     const watcher = await openLive(house, { cookie: house.owner.cookie, origin: house.api.origin });
+    // Who does not answer is taken for gone after 40 s.
+    watcher.socket.on("message", (bytes) => {
+      if (String(bytes) === "PING") watcher.socket.send("PONG");
+    });
     watcher.send("subscription", "fleet.watch");
     await watcher.next(({ result }) => result?.type === "started");
     const bystander = { socket: watcher, changes: 0 };
