@@ -93,6 +93,12 @@ export const MUTANTS: Mutant[] = [
       "const { attempt, retriesUsed, cancel } = job; const retry = job.retry ?? { attempts: 9, lostAfterMs: 10_000 };",
   },
   {
+    name: "copy-begins-what-was-sent",
+    file: `${SERVICES}/agents/estrange.ts`,
+    find: "if (attempts.length === 0) return;",
+    replace: "if (attempts.length >= 0) return;",
+  },
+  {
     name: "start-after-stop",
     file: `${AGENT}/agent.ts`,
     find: "const asked = jobs.filter(({ attempt }) => neverRan.get(attempt) === null);",

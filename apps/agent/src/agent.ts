@@ -106,6 +106,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     readFacts: async () =>
       readHostFacts({
         agentVersion: options.agentVersion,
+        home,
         containsJobs: supervisor.containsJobs,
         tunnels: tunnelsAllowed(await readPolicies(home)),
         gpu: {

@@ -1,5 +1,6 @@
 /** What the statements on jobs, attempts and leases change: each as its namesake in apps/web/src/server/db/queries does. */
 import type { EndedAttempt } from "../../../apps/web/src/server/db/queries/end-attempts.ts";
+import type { Estranging } from "../../../apps/web/src/server/db/queries/estrange-attempts.ts";
 import type { InsertedJob, NewJob, NewPlace } from "../../../apps/web/src/server/db/queries/insert-jobs.ts";
 import type { JobMove } from "../../../apps/web/src/server/db/queries/move-jobs.ts";
 import type { JobPlacement, PlacedJob } from "../../../apps/web/src/server/db/queries/place-jobs.ts";
@@ -258,6 +259,24 @@ export function requeueJobs(tables: Tables, requeues: JobRequeue[], nowMs: numbe
   });
 }
 
+export function estrangeAttempts(
+  tables: Tables,
+  { attemptIds, actor, message, nowMs }: Estranging,
+): ChangedJob[] {
+  return [...new Set(attemptIds)].flatMap((id) => {
+    const attempt = tables.attempts.get(id);
+    if (attempt === undefined || attempt.startedAtMs !== null || attempt.endedAtMs !== null) return [];
+    attempt.estrangedAtMs = nowMs;
+    const row = tables.jobs.get(attempt.jobId);
+    if (row === undefined || row.attemptId !== id || !isActiveRow(row)) return [];
+    row.state = "unreachable";
+    row.version += 1;
+    row.unreachableSinceMs ??= nowMs;
+    event(tables, row, { atMs: nowMs, type: "silence", actor, message });
+    return [{ publicId: row.publicId, version: row.version }];
+  });
+}
+
 export function takeUpAttempts(tables: Tables, taken: TakenUp[], nowMs: number): ChangedJob[] {
   return taken.flatMap(({ jobId, version, attemptId, gpuUuids, actor, message }) => {
     const row = tables.jobs.get(jobId);
@@ -399,6 +418,7 @@ function addAttempt(
     message: null,
     logBytes: null,
     closedAtMs: null,
+    estrangedAtMs: null,
     logGapAt: null,
   };
   tables.attempts.set(attempt.id, attempt);

@@ -65,6 +65,7 @@ export function listOpenAttempts(tables: Tables): OpenAttemptRow[] {
       endedAtMs: rounded(attempt.endedAtMs),
       logBytes: attempt.logBytes,
       logGapAt: attempt.logGapAt,
+      isEstranged: attempt.estrangedAtMs !== null,
       gpus,
     };
   });

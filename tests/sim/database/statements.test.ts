@@ -9,6 +9,7 @@ import { cancelJobs } from "../../../apps/web/src/server/db/queries/cancel-jobs.
 import { closeAttempts } from "../../../apps/web/src/server/db/queries/close-attempts.ts";
 import { confirmGeneration } from "../../../apps/web/src/server/db/queries/confirm-generation.ts";
 import { endAttempts } from "../../../apps/web/src/server/db/queries/end-attempts.ts";
+import { estrangeAttempts } from "../../../apps/web/src/server/db/queries/estrange-attempts.ts";
 import { findAttempts } from "../../../apps/web/src/server/db/queries/find-attempts.ts";
 import { findJobs } from "../../../apps/web/src/server/db/queries/find-jobs.ts";
 import { findJobsBySubmitKey } from "../../../apps/web/src/server/db/queries/find-jobs-by-submit-key.ts";
@@ -45,6 +46,7 @@ const SQL = {
   cancelJobs,
   closeAttempts,
   endAttempts,
+  estrangeAttempts,
   findAttempts,
   findJobs,
   findJobsBySubmitKey,
@@ -267,7 +269,7 @@ function tablesOf(tables: Tables) {
     attempts: [...tables.attempts.values()].map((row) => ({
       ...pick(row, "publicId fence pid endReason exitCode signal message logBytes logGapAt"),
       job: job(row.jobId),
-      times: [row.createdAtMs, row.startedAtMs, row.endedAtMs, row.closedAtMs],
+      times: [row.createdAtMs, row.startedAtMs, row.endedAtMs, row.closedAtMs, row.estrangedAtMs],
     })),
     leases: tables.leases.map(({ gpuId, attemptId, memoryMib }) => ({
       gpu: tables.gpus.get(gpuId)?.uuid,
@@ -300,7 +302,7 @@ async function realTables() {
     attempts: await sql`
       select a.public_id as "publicId", fence, pid, end_reason as "endReason", a.exit_code as "exitCode", a.signal, a.message,
         a.log_bytes::float8 as "logBytes", log_gap_at::float8 as "logGapAt", j.public_id as job,
-        json_build_array(${ms("a.created_at")}, ${ms("a.started_at")}, ${ms("a.ended_at")}, ${ms("closed_at")}) as times
+        json_build_array(${ms("a.created_at")}, ${ms("a.started_at")}, ${ms("a.ended_at")}, ${ms("closed_at")}, ${ms("estranged_at")}) as times
       from attempt a join job j on j.id = a.job_id`,
     leases: await sql`
       select g.uuid as gpu, a.public_id as attempt, memory_mib as "memoryMib"

@@ -65,6 +65,7 @@ export type AttemptTableRow = {
   message: string | null;
   logBytes: number | null;
   closedAtMs: number | null;
+  estrangedAtMs: number | null;
   logGapAt: number | null;
 };
 

@@ -22,6 +22,7 @@ export async function readHostFacts({ agentVersion, gpu }: FactsOptions): Promis
     agentVersion,
     nodeVersion: "24.0.0",
     ...gpu,
+    place: { machine: name, home: "home" },
   };
 }
 

@@ -59,7 +59,7 @@ export async function checkEnd(context: EndContext): Promise<void> {
       violate("nothing runs that was not leased", `${run.attempt} of ${run.job}`);
       continue;
     }
-    if (run.lostLog || attempt.endReason === "lost") continue;
+    if (run.lostLog || run.machine.wasCopied || attempt.endReason === "lost") continue;
     const stored = await logs.read(run.attempt, 0, run.logBytes + 1);
     const wrote = run.log.subarray(0, run.logBytes);
     if (Buffer.compare(stored, wrote) !== 0)
@@ -73,12 +73,14 @@ function checkJob(row: JobTableRow, { tables, cancelAsked }: EndContext): void {
   const latest = row.attemptId === null ? undefined : tables.attempts.get(row.attemptId)?.publicId;
   const last = runs.find(({ attempt }) => attempt === latest);
   const told = `${row.publicId} is ${row.state} (${row.exitCode} ${row.signal} ${row.message})`;
-  const isHarmed = runs.some(({ wasHarmed }) => wasHarmed);
+  const isHarmed = runs.some(({ wasHarmed, machine }) => wasHarmed || machine.wasCopied);
   if (row.state === "cancelled" && !cancelAsked.has(row.publicId))
     violate("every job is accounted for", `${told}, and nobody wanted that`);
   if (row.state === "timed_out" && row.timeoutMs === null)
     violate("every job is accounted for", `${told}, and had no limit`);
-  const others = runs.filter((run) => run !== last && !isGivenUp(tables, run.attempt));
+  const others = runs.filter(
+    (run) => run !== last && !run.machine.wasCopied && !isGivenUp(tables, run.attempt),
+  );
   if (others.length > 0)
     violate("a job runs once", `${row.publicId} ran ${runs.map(({ attempt }) => attempt).join()}`);
   if (row.state === "succeeded" && last?.status !== 0)

@@ -2,7 +2,7 @@
 import type { Tables } from "../database/tables.ts";
 import { ground } from "./ground.ts";
 import { kernel } from "./kernel.ts";
-import { cutPower, type Machine } from "./machine.ts";
+import { addMachine, cutPower, type Machine } from "./machine.ts";
 import { network } from "./network.ts";
 import type { Universe } from "./universe.ts";
 
@@ -68,6 +68,20 @@ const FAULTS: Record<string, Fault> = {
   serverFreezes({ serverProgram }) {
     const { random, nowMs } = kernel();
     if (serverProgram !== null) serverProgram.frozenUntilMs = nowMs + random.pick([2, 20]) * SECOND_MS;
+  },
+  /** The copy comes while the node itself is cut off: whoever confirms the next generation first is the node from then on. */
+  nodeIsCopied({ nodes, server, watchNode }) {
+    const { random } = kernel();
+    if (nodes.some(({ machine }) => machine.wasCopied)) return;
+    const { machine, identity } = random.pick(nodes);
+    network().cut(machine.name, server.name);
+    network().cut(server.name, machine.name);
+    later(70 * SECOND_MS, () => network().mend());
+    machine.wasCopied = true;
+    const copy = addMachine(`${machine.name}-copy`, machine.disk.copy());
+    const node = { machine: copy, identity, program: null, isFinal: false };
+    nodes.push(node);
+    watchNode(node);
   },
   clockJumps({ nodes, server }) {
     const { random } = kernel();

@@ -12,6 +12,8 @@ export type Machine = MachineClock & {
   pids: number;
   /** Takes part in nothing but waiting: for SIGSTOP and for a laptop that sleeps. */
   programs: Set<Program>;
+  /** Its disk was copied to another: of what runs here nothing may ever be heard again. */
+  wasCopied: boolean;
 };
 
 let machines = new Map<string, Machine>();
@@ -39,6 +41,7 @@ export function addMachine(name: string, disk?: Disk): Machine {
     processes: new Map(),
     pids: 100,
     programs: new Set(),
+    wasCopied: false,
   };
   machines.set(name, machine);
   return machine;

@@ -64,6 +64,7 @@ export async function simulate(options: SimulateOptions): Promise<Outcome> {
       database,
       server: addMachine("server"),
       nodes: [],
+      watchNode: () => undefined,
       controlPlane: null,
       serverProgram: null,
       isMended: false,
@@ -173,8 +174,9 @@ function furnish({ tables, nodes }: Universe, agents: number): void {
 
 /** A run must be of an attempt that the control plane has open, and the latest of its job. */
 function watchRuns(tables: Tables): void {
-  ground().mayOverlap = ({ attempt }) => isGivenUp(tables, attempt);
-  ground().onRun = ({ attempt: id, job }) => {
+  ground().mayOverlap = ({ attempt, machine }) => machine.wasCopied || isGivenUp(tables, attempt);
+  ground().onRun = ({ attempt: id, job, machine }) => {
+    if (machine.wasCopied) return;
     const attempt = [...tables.openAttempts].find(({ publicId }) => publicId === id);
     const row = attempt && tables.jobs.get(attempt.jobId);
     const isWanted = row?.publicId === job && attempt?.endedAtMs === null;
@@ -207,7 +209,7 @@ function keepRunning(universe: Universe): void {
     after(random.int(200, 1_500), null, serverStart);
   };
   serverStart();
-  for (const node of universe.nodes) {
+  universe.watchNode = (node) => {
     const nodeStart = () => {
       const { machine, identity } = node;
       if (!machine.isUp) {
@@ -221,7 +223,8 @@ function keepRunning(universe: Universe): void {
       after(random.int(200, 1_500), null, nodeStart);
     };
     nodeStart();
-  }
+  };
+  for (const node of universe.nodes) universe.watchNode(node);
 }
 
 /** Whatever is stored is what the job wrote, at its place. */
@@ -253,7 +256,7 @@ function createPeople(universe: Universe) {
   const isImpatient = random.chance(0.3);
 
   function begin(): void {
-    if (isImpatient) lookAround();
+    lookAround();
     for (let at = 0; at < count; at++)
       after(random.int(0, random.pick([3_000, 30_000])), null, () => submit(at));
   }
@@ -307,7 +310,9 @@ function createPeople(universe: Universe) {
     after(random.delayMs(8_000) + 1, null, () => {
       const silent = [...universe.tables.liveJobs].filter(({ state }) => state === "unreachable");
       const { controlPlane } = universe;
-      if (silent.length > 0 && controlPlane?.program.isAlive) {
+      const hasCopy = universe.nodes.some(({ machine }) => machine.wasCopied);
+      const acts = isImpatient || (universe.isMended && hasCopy);
+      if (acts && silent.length > 0 && controlPlane?.program.isAlive) {
         const { publicId } = random.pick(silent);
         note(`requeue ${publicId}`);
         after(random.delayMs(5), controlPlane.program, () => {
@@ -316,7 +321,7 @@ function createPeople(universe: Universe) {
             .catch((error: unknown) => note(`requeue of ${publicId} failed: ${String(error).slice(0, 80)}`));
         });
       }
-      if (!universe.isMended) lookAround();
+      if (!universe.isMended || hasCopy) lookAround();
     });
   }
 

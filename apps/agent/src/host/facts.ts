@@ -13,6 +13,7 @@ import {
   userInfo,
 } from "node:os";
 import type { HostFacts } from "@nexus/shared/protocol/messages";
+import { readPlace } from "./place.ts";
 
 export type HostFactsOptions = {
   agentVersion: string;
@@ -21,6 +22,8 @@ export type HostFactsOptions = {
   /** Whether each job has a cgroup. */
   containsJobs?: boolean;
   tunnels?: HostFacts["tunnels"];
+  /** The agent's folder, once it has one: then the facts say which machine and which folder this is. */
+  home?: string;
   roots?: Partial<HostRoots>;
 };
 
@@ -48,6 +51,7 @@ export async function readHostFacts(options: HostFactsOptions): Promise<HostFact
     ...options.gpu,
     ...(options.containsJobs === undefined ? {} : { containsJobs: options.containsJobs }),
     ...(options.tunnels === undefined ? {} : { tunnels: options.tunnels }),
+    ...(options.home === undefined ? {} : { place: await readPlace(options.home, roots) }),
   };
 }
 

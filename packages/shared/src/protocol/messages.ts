@@ -103,6 +103,8 @@ export const hostFactsSchema = z.object({
   gpuProblem: z.nullable(shortText),
   /** False where no job has a cgroup, so one that tries can leave processes behind. Older agents do not tell. */
   containsJobs: z.optional(z.boolean()),
+  /** Digests that tell this machine, and this home of the agent on it, from copies. Older agents do not tell. */
+  place: z.optional(z.object({ machine: shortText, home: shortText })),
   /** What the node's policy file says of tunnels: any port of its own, some, or none. Older agents do not tell. */
   tunnels: z.catch(z.optional(z.enum(["open", "limited", "forbidden"])), undefined),
 });

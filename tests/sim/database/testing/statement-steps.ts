@@ -15,7 +15,7 @@ export type Ids = { of(publicId: string): number; queueId: number };
 
 const KINDS = [
   ...["insert", "insert", "place", "place", "place", "start", "end", "end", "move", "cancel", "close"],
-  ...["gap", "put", "target", "requeue", "takeUp", "offer", "confirm", "read", "read", "epoch"],
+  ...["gap", "put", "target", "requeue", "takeUp", "estrange", "offer", "confirm", "read", "read", "epoch"],
 ] as const;
 
 export type Step = {
@@ -158,6 +158,16 @@ export function chooseStep(
           return { ...rest, jobId: ids.of(job.publicId), attemptId: ids.of(attempt) };
         }),
         nowMs,
+      ];
+    }
+    case "estrange": {
+      const attempts = some(names.attempts, 2);
+      return (ids) => [
+        "estrangeAttempts",
+        {
+          attemptIds: attempts.map(({ publicId }) => ids.of(publicId)),
+          ...{ actor: "control plane", message: "another came", nowMs },
+        },
       ];
     }
     case "takeUp": {

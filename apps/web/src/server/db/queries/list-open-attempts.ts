@@ -17,6 +17,7 @@ export type OpenAttemptRow = {
   endedAtMs: number | null;
   logBytes: number | null;
   logGapAt: number | null;
+  isEstranged: boolean;
   gpus: { gpuId: number; uuid: string; memoryMib: number | null }[];
 };
 
@@ -30,7 +31,7 @@ export async function listOpenAttempts(sql: QueryRunner): Promise<OpenAttemptRow
       round(extract(epoch from a.created_at) * 1000)::float8 as "assignedAtMs",
       round(extract(epoch from a.started_at) * 1000)::float8 as "startedAtMs",
       round(extract(epoch from a.ended_at) * 1000)::float8 as "endedAtMs",
-      a.log_bytes::float8 as "logBytes", a.log_gap_at::float8 as "logGapAt",
+      a.log_bytes::float8 as "logBytes", a.log_gap_at::float8 as "logGapAt", a.estranged_at is not null as "isEstranged",
       coalesce((
         select json_agg(json_build_object('gpuId', l.gpu_id, 'uuid', g.uuid, 'memoryMib', l.memory_mib) order by l.gpu_id)
         from gpu_lease l join gpu g on g.id = l.gpu_id where l.attempt_id = a.id

@@ -163,6 +163,8 @@ export const attempt = pgTable(
     logGapAt: bigint("log_gap_at", { mode: "number" }),
     /** All is durable here and the agent was told to forget it. */
     closedAt: timestamp("closed_at", { withTimezone: true }),
+    /** Sent, not known to have begun, and its node is back as another machine: a copy must not begin it a second time. */
+    estrangedAt: timestamp("estranged_at", { withTimezone: true }),
     /** When retention took its log. */
     logRemovedAt: timestamp("log_removed_at", { withTimezone: true }),
   },

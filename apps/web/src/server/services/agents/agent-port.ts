@@ -4,6 +4,7 @@
  * nothing the second time; `disconnected` of an older session does not end a newer one.
  */
 import type { AttemptExit, GpuFacts, HostFacts } from "@nexus/shared/protocol/messages";
+import { isSamePlace } from "../../core/is-same-place.ts";
 import { findAttempts } from "../../db/queries/find-attempts.ts";
 import { putGpus } from "../../db/queries/put-gpus.ts";
 import { recordLogGaps } from "../../db/queries/record-log-gaps.ts";
@@ -19,10 +20,12 @@ import type { ServiceContext } from "../service-context.ts";
 import type { WriteLane } from "../write-lane.ts";
 import type { AgentLog } from "./agent-log.ts";
 import { agoMs } from "./ago.ts";
+import { estrange } from "./estrange.ts";
 import { syncNode } from "./node-sync.ts";
 import { noteDisk } from "./note-disk.ts";
 import type { Report, Reports } from "./reports.ts";
 import { shortenLog } from "./shorten-log.ts";
+import { isUnknownHere } from "./sync-node.ts";
 
 export type AgentPortParts = {
   world: World;
@@ -47,9 +50,18 @@ export function createAgentPort(ctx: ServiceContext, parts: AgentPortParts): Age
     async inventory(node, inventories) {
       const target = targetOf(node);
       const last = inventories.at(-1);
+      const named = inventories.flatMap((part) => part.attempts).map(withSanePid);
+      const isAnother = target && last ? !isSamePlace(target.row.facts, cleanData(last.facts)) : false;
+      if (isAnother) {
+        await lane.run(async () => {
+          if (world.isStale) await world.load();
+          await estrange(ctx, world, { node, named });
+        });
+      }
       if (target && last) await lane.run(() => learn(target, last));
-      const named = inventories.flatMap((part) => part.attempts);
-      const answers = await syncNode(ctx, world, { node, named: named.map(withSanePid), parts });
+      // What died with another machine's boot did not die here: nobody can say that it is over.
+      const here = isAnother ? named.filter((one) => !one.exit || !isUnknownHere(one)) : named;
+      const answers = await syncNode(ctx, world, { node, named: here, parts });
       const now = targetOf(node);
       if (now?.sessionId === node.sessionId) {
         world.fleet.setFaults(now, cleanData(last?.faults ?? []), clock.nowMs());

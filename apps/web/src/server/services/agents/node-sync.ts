@@ -39,6 +39,7 @@ export async function syncNode(
   await reports.add(await reportsOf(world, agentLog, { node, named, nowMs }));
   const wants = await wantsOf(ctx, world, { node, named, agentLog });
   const namedIds = new Set(named.map((one) => one.attempt));
+  const claimed = new Set(wants.filter(({ want }) => want !== "unclaimed").map(({ attempt }) => attempt));
   const starts = await lane.run(async () => {
     if (world.isStale) await world.load();
     const missing = world.live
@@ -46,7 +47,7 @@ export async function syncNode(
       .filter((attempt) => !namedIds.has(attempt.id))
       .map((attempt) => knownOf(world, attempt));
     await giveUp(ctx, world, { missing, agentLog });
-    await bringBack(ctx, world, { node, namedIds });
+    await bringBack(ctx, world, { node, namedIds: claimed });
     const toStart = missing.filter((one) => missingMeans(one) === "start").map((one) => one.attempt);
     return await readStarts(ctx, world, toStart);
   });

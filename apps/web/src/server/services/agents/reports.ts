@@ -140,6 +140,7 @@ export function createReports(
       attempt.pid = pid;
       attempt.startedAtMs ??= startedAtMs;
       attempt.needsSend = false;
+      attempt.isEstranged = false;
       if (job.activeView) job.activeView.sinceMs = attempt.startedAtMs;
       world.live.move(job, "start", version);
       moved.push(job);
@@ -171,7 +172,10 @@ function endOf(
   const job = world.live.jobs.get(attempt.job);
   if (!job) return [];
   const { exit, endedAtMs } = report;
-  const event = eventOf(exit, job);
+  // Of a machine that this was never sent to: it knows nothing of what may run where it was.
+  if (attempt.isEstranged && exit.reason === "vanished") return [];
+  const isElsewhere = attempt.isEstranged && exit.reason !== "exited" && exit.reason !== "timed_out";
+  const event = isElsewhere ? "lose" : eventOf(exit, job);
   const state = nextJobState(job.state, event);
   if (!state) return [];
   const startedAtMs =
@@ -183,7 +187,7 @@ function endOf(
       attempt: attempt.id,
       state,
       event,
-      endReason: event === "decline" ? "declined" : exit.reason,
+      endReason: event === "decline" ? "declined" : isElsewhere ? "lost" : exit.reason,
       actor: world.fleet.get(attempt.targetId)?.row.name ?? "agent",
       message: messageOf(exit),
       exitCode: exit.exitCode !== null && exit.exitCode <= 255 ? exit.exitCode : null,

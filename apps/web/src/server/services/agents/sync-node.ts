@@ -22,6 +22,8 @@ export function wantOf(
   found: FoundAttempt | null,
 ): Want {
   if (known && known.attempt.fence === named.fence) {
+    // A copy of what the disk said once: it is not the machine that this was sent to, and must not begin it.
+    if (known.attempt.isEstranged && isUnknownHere(named)) return "unclaimed";
     if (named.exit) return "adopt";
     if (known.attempt.ended || !known.job) return "stop";
     return known.job.cancel ? "stop" : "adopt";
@@ -31,7 +33,15 @@ export function wantOf(
   return "unclaimed";
 }
 
+/** Not begun here, or gone without a status with a boot that was another machine's. */
+export function isUnknownHere({ state, exit }: AttemptInventory): boolean {
+  if (exit === null) return state === "recorded";
+  return exit.reason === "vanished" || (exit.exitCode === null && exit.signal === null);
+}
+
 export type Missing =
+  /** It may have begun on the machine that it was sent to, which this is not. */
+  | "wait"
   /** It never heard of it, or lost it before it began: it is started (again; a start is idempotent). */
   | "start"
   /** It was to be cancelled and never began. */
@@ -48,5 +58,6 @@ export function missingMeans({ attempt, job }: KnownAttempt): Missing {
   if (attempt.ended) return "close";
   if (!job) return "drop";
   if (attempt.startedAtMs !== null) return "lose";
+  if (attempt.isEstranged) return job.cancel ? "lose" : "wait";
   return job.cancel ? "cancel" : "start";
 }

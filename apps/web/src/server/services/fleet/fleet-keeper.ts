@@ -218,6 +218,7 @@ export function createFleetKeeper(
       (attempt) =>
         attempt.needsSend &&
         !attempt.ended &&
+        !attempt.isEstranged &&
         !world.live.jobs.get(attempt.job)?.cancel &&
         world.fleet.get(attempt.targetId)?.isReady,
     );

@@ -98,6 +98,7 @@ function attemptOf(
     pid: null,
     maybeSent: false,
     needsSend: true,
+    isEstranged: false,
     logGapAt: null,
     ended: null,
   };

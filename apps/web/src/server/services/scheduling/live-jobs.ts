@@ -50,6 +50,8 @@ export type LiveAttempt = {
   maybeSent: boolean;
   /** Its start is still to be sent, in this session of its node. Sending it twice does no harm. */
   needsSend: boolean;
+  /** See the schema of attempts. Until it is known to have begun. */
+  isEstranged: boolean;
   /** See the schema of attempts. */
   logGapAt: number | null;
   /** Set when it is over and only its log is awaited. */

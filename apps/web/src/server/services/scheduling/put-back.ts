@@ -1,4 +1,6 @@
 import { type JobRequeue, requeueJobs } from "../../db/queries/requeue-jobs.ts";
+import { endGivenUp } from "../agents/end-given-up.ts";
+import { endedByUs } from "../agents/ended-by-us.ts";
 import { announceJobs } from "../announce-jobs.ts";
 import type { ServiceContext } from "../service-context.ts";
 import type { LiveAttempt, LiveJob } from "./live-jobs.ts";
@@ -38,6 +40,15 @@ export async function putBack(ctx: ServiceContext, world: World, asked: PutBack[
     const { teamId, id } = attempt;
     ctx.events.emit("log", { teamId, job: job.id, attempt: id, logBytes: 0, ended: true });
   }
+  // Nobody will ever tell the end of these: the machine that has them cannot come back as this node.
+  const estranged = asked.filter(({ job, attempt }) => attempt.isEstranged && moved.includes(job));
+  await endGivenUp(
+    ctx,
+    world,
+    estranged.map(({ attempt, message }) =>
+      endedByUs(attempt, { state: "lost", event: "lose", endReason: "lost", message, endedAtMs: nowMs }),
+    ),
+  );
   announceJobs(ctx.events, moved);
   return moved;
 }

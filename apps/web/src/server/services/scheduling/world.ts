@@ -143,6 +143,7 @@ function attemptFrom(row: OpenAttemptRow, known: LiveAttempt | undefined): LiveA
     // One that we did not commit ourselves may have been sent by the process before us.
     maybeSent: known?.maybeSent ?? true,
     needsSend: known?.needsSend ?? startedAtMs === null,
+    isEstranged: row.isEstranged && startedAtMs === null,
     logGapAt: row.logGapAt,
     ended: row.endedAtMs === null ? null : { logBytes: row.logBytes ?? 0 },
   };

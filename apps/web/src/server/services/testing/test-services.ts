@@ -55,7 +55,11 @@ export type TestServices = {
 export type TestNode = {
   session: NodeSession;
   sent: ServerMessage[];
-  connect(attempts?: AttemptInventory[], faults?: NodeFault[]): Promise<ServerMessage[]>;
+  connect(
+    attempts?: AttemptInventory[],
+    faults?: NodeFault[],
+    facts?: Partial<HostFacts>,
+  ): Promise<ServerMessage[]>;
   disconnect(): Promise<void>;
   /** Whether frames reach it. */
   setStuck(isStuck: boolean): void;
@@ -226,7 +230,7 @@ export async function startTestServices(
     const node: TestNode = {
       session: { ...self, sessionId: "s_0" },
       sent: state.sent,
-      async connect(attempts = [], faults = []) {
+      async connect(attempts = [], faults = [], facts = {}) {
         sessions += 1;
         node.session = { ...self, sessionId: `s_${sessions}` };
         state.isOpen = true;
@@ -235,7 +239,7 @@ export async function startTestServices(
         const part = {
           type: "inventory",
           generation: 1,
-          facts: TEST_FACTS,
+          facts: { ...TEST_FACTS, ...facts },
           gpus,
           attempts,
           faults,

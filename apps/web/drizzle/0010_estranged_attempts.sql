@@ -1,0 +1,1 @@
+ALTER TABLE "attempt" ADD COLUMN "estranged_at" timestamp with time zone;
