@@ -22,11 +22,10 @@ export function spawn(path: string, args: string[], options: { cwd: string }) {
   const bootId = args[3] ?? "";
   const listeners = new Map<string, Listener[]>();
   let isReadable = true;
-  let isPaused = false;
   let unread = "";
   let orderedAtMs = 0;
   let saidAtMs = 0;
-  let onData: (text: string) => void = () => undefined;
+  let onReadable: () => void = () => undefined;
 
   const child = {
     pid: launcher.pid,
@@ -39,16 +38,14 @@ export function spawn(path: string, args: string[], options: { cwd: string }) {
     },
     stdout: {
       setEncoding: () => child.stdout,
-      on(_name: "data", listener: (text: string) => void) {
-        onData = listener;
+      on(_name: "readable", listener: () => void) {
+        onReadable = listener;
         return child.stdout;
       },
-      pause() {
-        isPaused = true;
-      },
-      resume() {
-        isPaused = false;
-        if (unread !== "") after(0, agent, hand);
+      read() {
+        const text = unread === "" ? null : unread;
+        unread = "";
+        return text;
       },
       destroy() {
         isReadable = false;
@@ -98,15 +95,8 @@ export function spawn(path: string, args: string[], options: { cwd: string }) {
     saidAtMs = Math.max(saidAtMs, kernel().nowMs + random.delayMs(PIPE_MS));
     after(saidAtMs - kernel().nowMs, agent, () => {
       unread += `${text}\n`;
-      hand();
+      if (isReadable) onReadable();
     });
-  }
-
-  function hand(): void {
-    if (!isReadable || isPaused || unread === "") return;
-    const text = unread;
-    unread = "";
-    onData(text);
   }
 
   /** It ends after its last supervisor, which nobody waits for here. */
