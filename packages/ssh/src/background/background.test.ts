@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runRemote } from "../exec/run-remote.ts";
+import { findProgram } from "../testing/find-program.ts";
 import { METACHARACTERS } from "../testing/metacharacters.ts";
 import { connectTo } from "../testing/test-session.ts";
 import { startTestSshd, type TestSshd } from "../testing/test-sshd.ts";
@@ -76,6 +77,32 @@ test("[H32] a repeated start starts nothing and answers with the state", async (
   expect(await startBackground(session, { id, argv })).toMatchObject({ state: "exited" });
   expect(readFileSync(file("count"), "utf8")).toBe("x\n");
 });
+
+test.each(["wc", "cat"])(
+  "[H32] a run that ends while it is looked at, after %s, is told as it was or as it ended",
+  async (name) => {
+    const session = await connectTo(server);
+    const id = newBackgroundId();
+    const gate = file(`end-${name}`);
+    await startBackground(session, { id, argv: ["sh", "-c", `echo begin; ${waitFor(gate)}; echo end`] });
+    const record = join(server.home, ".nexus/ssh-runs", id, "record");
+    const folder = file(`slow-${name}`);
+    mkdirSync(folder);
+    // Between the answer of one look and the next, the run writes its last line and ends.
+    const slow = [
+      "#!/bin/sh",
+      `said=$(${findProgram([name])} "$@")`,
+      `touch ${gate}`,
+      `until grep -q '^exit' ${record} && ! kill -0 "$(sed -n 's/^claim [^ ]* \\([0-9]*\\) .*/\\1/p' ${record})"; do sleep 0.01; done 2>/dev/null`,
+      `printf '%s\\n' "$said"`,
+    ];
+    writeFileSync(join(folder, name), slow.join("\n"), { mode: 0o755 });
+    const script = `PATH=${folder}:$PATH; ${SUPERVISOR_SCRIPT}`;
+    const { stdout } = await runRemote(session, { argv: ["sh", "-c", script, "nexus", "state", id] });
+    expect(String(stdout)).toMatch(/^(running|exited 10 0$)/m);
+    expect(await untilExit(id)).toMatchObject({ state: "exited", logBytes: 10 });
+  },
+);
 
 test("[H32] a stopped run's whole tree is gone, and how it ended is recorded", async () => {
   const session = await connectTo(server);

@@ -32,28 +32,41 @@ boot_of() {
 home_of() {
   runs=$HOME/.nexus/ssh-runs
 }
-# state ID: one line of words, first the state.
-state() {
-  folder=$runs/$1
-  if [ ! -d "$folder" ]; then echo "absent 0"; return; fi
-  size=$(($(wc -c <"$folder/log" 2>/dev/null || echo 0)))
+# Sets claim, child and status, as far as they are written.
+look_at_record() {
   claim=; child=; status=
   if [ -r "$folder/record" ]; then
     while read -r word first rest; do
       case $word in claim) claim="$first $rest" ;; child) child=$first ;; exit) status=$first ;; esac
     done <"$folder/record"
   fi
-  if [ -n "$status" ]; then echo "exited $size $status"; return; fi
-  if [ -z "$claim" ]; then
-    # Nobody claimed it: its starter is at work, or was killed a while ago.
-    if [ -n "$(find "$folder" -prune -mmin +1 2>/dev/null)" ]; then echo "lost $size"; else echo "starting $size"; fi
-    return
+}
+# is_alive BOOT PID START
+is_alive() {
+  [ "$1" = "$(boot_of)" ] && [ "$(start_of "$2")" = "$3" ]
+}
+# state ID: one line of words, first the state.
+state() {
+  folder=$runs/$1
+  if [ ! -d "$folder" ]; then echo "absent 0"; return; fi
+  look_at_record
+  alive=
+  if [ -z "$status" ] && [ -n "$claim" ]; then
+    # A supervisor that is gone may have written the exit after the first look.
+    if is_alive $claim; then alive=1; else look_at_record; fi
   fi
-  set -- $claim
-  if [ "$1" = "$(boot_of)" ] && [ "$(start_of "$2")" = "$3" ]; then
+  # After the record: what a program wrote is in its log before its exit is in the record.
+  size=$(($(wc -c <"$folder/log" 2>/dev/null || echo 0)))
+  if [ -n "$status" ]; then
+    echo "exited $size $status"
+  elif [ -n "$alive" ]; then
+    set -- $claim
     echo "running $size $2 $child"
-  else
+  elif [ -n "$claim" ] || [ -n "$(find "$folder" -prune -mmin +1 2>/dev/null)" ]; then
+    # Without a claim its starter was killed a while ago.
     echo "lost $size"
+  else
+    echo "starting $size"
   fi
 }
 case $1 in
