@@ -25,27 +25,27 @@ export function createDataPump(options: DataPumpOptions): DataPump {
   let isWoken = false;
 
   async function pump(): Promise<void> {
-    while (isWoken && options.isOpen()) {
-      isWoken = false;
-      for (;;) {
-        const frame = await options.pull();
-        if (frame === null || !options.isOpen()) break;
-        const sent = options.write(frame);
-        if (options.bufferedBytes() > options.bufferedBytesMax) await sent;
+    isPumping = true;
+    try {
+      while (isWoken && options.isOpen()) {
+        isWoken = false;
+        for (;;) {
+          const frame = await options.pull();
+          if (frame === null || !options.isOpen()) break;
+          const sent = options.write(frame);
+          if (options.bufferedBytes() > options.bufferedBytesMax) await sent;
+        }
       }
+    } finally {
+      // In the turn of the last look at `isWoken`: a wake after it begins again, and none falls between.
+      isPumping = false;
     }
   }
 
   return {
     wake() {
       isWoken = true;
-      if (isPumping) return;
-      isPumping = true;
-      pump()
-        .catch(options.onError)
-        .finally(() => {
-          isPumping = false;
-        });
+      if (!isPumping) pump().catch(options.onError);
     },
   };
 }
