@@ -23,6 +23,8 @@ describe("the socket of port-forward", () => {
   let servicePort: number;
   let ada: TestPerson;
   let bob: TestPerson;
+  /** What is opened breaks before that is told, as a reset while the audit is written. */
+  let isBrokenEarly = false;
 
   beforeAll(async () => {
     api = await startTestApi();
@@ -41,6 +43,7 @@ describe("the socket of port-forward", () => {
         async open(_principal, { to }) {
           const stream = createConnection({ host: "127.0.0.1", port: to.port });
           await once(stream, "connect");
+          if (isBrokenEarly) await once(stream.destroy(), "close");
           return { stream };
         },
       },
@@ -99,6 +102,23 @@ describe("the socket of port-forward", () => {
         { timeout: 10_000 },
       )
       .toBe(true);
+  });
+
+  it("[B8] a tunnel that broke while it was opened holds no place", async () => {
+    const dan = await addTestPerson(api.ctx, ada.principal.teamId, "member");
+    const { mux } = await connect(dan);
+    onTestFinished(() => {
+      isBrokenEarly = false;
+    });
+    isBrokenEarly = true;
+    for (let round = 0; round < 3; round += 1) {
+      const stream = await open(mux);
+      if (!stream.destroyed) await once(stream.resume(), "close").catch(() => undefined);
+    }
+    isBrokenEarly = false;
+    const stream = await open(mux);
+    stream.end("x");
+    expect(await text(stream)).toBe("x");
   });
 
   it("[A42] only with a key, as a WebSocket, and by a way that there is", async () => {
