@@ -205,6 +205,12 @@ describe("[H13] metacharacters", () => {
     expect(runIn(shell, remoteCommand({ argv: ["no-such-program"], mark: "m" })).status).toBe(127);
   });
 
+  test("[H13] a plain command may be as long as any other", () => {
+    const argv = ["echo", ...Array.from({ length: 7_000 }, () => "abcdefghi")];
+    const command = remoteCommand({ argv, mark: "m" });
+    expect(runIn(["sh"], command).stdout).toBe(`${"abcdefghi ".repeat(7_000).trim()}\n`);
+  });
+
   test("[H13] names of variables, NUL bytes and endless commands are refused", () => {
     const refused = { failure: "config_invalid" };
     const refuse = (act: () => unknown) => expect(act).toThrow(expect.objectContaining(refused));

@@ -57,14 +57,15 @@ export function remoteCommand({ argv, cwd, env = {}, mark }: RemoteCommand): str
 /**
  * `env` is one more exec on the way, a seventh of what a short command takes. A POSIX shell needs none; csh and fish, which
  * tell themselves by `$shell` and `$version`, would not give the variable on. Tried with sh, dash, bash, zsh, ksh, mksh, yash,
- * busybox, fish, csh and tcsh. Only for the mark: a name of the caller's may be one that the shell keeps for itself.
+ * busybox, fish, csh and tcsh. Only for the mark: a name of the caller's may be one that the shell keeps for itself. And only where
+ * the line may stand there twice: `env` costs a long one nothing that is seen.
  */
 function plainCommand(assignments: string[], line: string): string {
   const [mark = "", ...others] = assignments;
   const throughEnv = `exec env ${assignments.join(" ")} ${line}`;
-  return others.length > 0
-    ? throughEnv
-    : `test -z "$shell" && test -z "$version" && eval '${mark} exec ${line}'; ${throughEnv}`;
+  if (others.length > 0) return throughEnv;
+  const both = `test -z "$shell" && test -z "$version" && eval '${mark} exec ${line}'; ${throughEnv}`;
+  return both.length > COMMAND_BYTES_MAX ? throughEnv : both;
 }
 
 type Parts = { argv: readonly string[]; cwd: string | undefined; variables: [string, string][] };
