@@ -84,6 +84,8 @@ export function carryTunnels<M extends TunnelMessage>(
   });
   socket.on("message", (data, isBinary) => {
     isHeard = true;
+    // `ws` hands out what comes until the other end has answered the close, or half a minute long.
+    if (!isOpen()) return;
     const read = options.read({ data: data as Uint8Array, isBinary });
     if (read.ok && (read.message.type === "tunnel_data" || read.payload.length === 0)) {
       mux.take(read.message, read.payload);

@@ -1,12 +1,19 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
-import { type AddressInfo, createConnection, createServer as createService } from "node:net";
+import {
+  type AddressInfo,
+  createConnection,
+  createServer as createService,
+  type Server as Service,
+  type Socket,
+} from "node:net";
 import { text } from "node:stream/consumers";
+import { encodeFrame } from "@nexus/shared/protocol/frame";
 import type { TunnelAsk } from "@nexus/shared/protocol/messages";
 import { readTunnelAnswer } from "@nexus/shared/protocol/read-message";
 import type { TunnelMux } from "@nexus/shared/tunnel/tunnel-mux";
 import { carryTunnels } from "@nexus/shared/tunnel/tunnel-socket";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
 import { createPeopleSocketServer } from "../gateway/people-socket-server.ts";
 import { createApiLimits } from "./api-limits.ts";
@@ -21,6 +28,7 @@ describe("the socket of port-forward", () => {
   let server: Server;
   let route: TunnelRoute;
   let servicePort: number;
+  let service: Service;
   let ada: TestPerson;
   let bob: TestPerson;
   /** What is opened breaks before that is told, as a reset while the audit is written. */
@@ -31,7 +39,7 @@ describe("the socket of port-forward", () => {
     const team = await addTestTeam(api.ctx, "one");
     ada = await addTestPerson(api.ctx, team, "owner");
     bob = await addTestPerson(api.ctx, team, "member");
-    const service = createService((socket) => socket.on("error", () => undefined).pipe(socket));
+    service = createService((socket) => socket.on("error", () => undefined).pipe(socket));
     service.listen(0, "127.0.0.1");
     await once(service, "listening");
     servicePort = (service.address() as AddressInfo).port;
@@ -152,6 +160,34 @@ describe("the socket of port-forward", () => {
       "unexpected-response",
     );
     expect(response.statusCode).toBe(403);
+  });
+
+  it("[A42] who is no member any more is cut off from the service, also without an answer to the close", async () => {
+    const eve = await addTestPerson(api.ctx, ada.principal.teamId, "member");
+    const { socket, mux } = await connect(eve);
+    const served = once(service, "connection") as Promise<[Socket]>;
+    await open(mux);
+    const [atService] = await served;
+    // It does not read that the control plane closes, and so answers nothing.
+    socket.pause();
+    const cut = new Promise((resolve) => atService.once("close", resolve));
+    await api.call("members.setRole", { userId: eve.principal.userId, role: "viewer" }, ada.key);
+    await cut;
+    expect(socket.readyState).toBe(WebSocket.OPEN);
+  });
+
+  it("[P12] what comes after something that is no message of a tunnel opens nothing", async () => {
+    const { socket } = await connect(bob);
+    const served = vi.fn();
+    service.on("connection", served);
+    const closed = once(socket, "close");
+    socket.send("hello");
+    socket.send(encodeFrame({ type: "tunnel_open", tunnel: 0, host: "localhost", port: servicePort }));
+    expect((await closed)[0]).toBe(4400);
+    // Whatever that one began is past the same doors before this one.
+    const { mux } = await connect(bob);
+    await open(mux);
+    expect(served).toHaveBeenCalledOnce();
   });
 
   it("[P12] what is no message of a tunnel ends the socket", async () => {

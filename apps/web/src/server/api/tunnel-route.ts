@@ -103,12 +103,7 @@ export function createTunnelRoute(options: TunnelRouteOptions): TunnelRoute {
 
   function serve(client: WebSocketLike, admitted: Admitted): void {
     const { credentials, userId } = admitted;
-    const stop = watchAccess(parts.services.events, authenticator, {
-      ...{ credentials, userId, role: ROLE },
-      onLost: () => client.close(CLOSE_SIGNED_OUT, "you may do this no longer"),
-    });
-    client.on("close", stop);
-    carryTunnels(client, {
+    const mux = carryTunnels(client, {
       read: readTunnelAsk,
       connect: (to) => connect(admitted, to),
       tunnelsMax: TUNNELS_MAX,
@@ -116,6 +111,17 @@ export function createTunnelRoute(options: TunnelRouteOptions): TunnelRoute {
         `This command has ${TUNNELS_MAX} connections open at once, which is the most. Close some, or begin a second one.`,
       endText: (code) => `The connection of whoever opened it ended (${code}).`,
     });
+    const stop = watchAccess(parts.services.events, authenticator, {
+      ...{ credentials, userId, role: ROLE },
+      onLost() {
+        // At once, and not when the other end has answered the close: that is up to it.
+        mux.breakAll(
+          new NexusError("forbidden", { detail: "Whoever opened the connection may do this no longer." }),
+        );
+        client.close(CLOSE_SIGNED_OUT, "you may do this no longer");
+      },
+    });
+    client.on("close", stop);
   }
 
   async function connect({ credentials, target, via }: Admitted, to: TunnelTo): Promise<TunnelWay> {
