@@ -278,6 +278,28 @@ describe("what was given up", () => {
     expect(open).toHaveLength(0);
   });
 
+  test("[J57] is ended also when it is given up while its node is being answered", async () => {
+    const { id, start } = await silentJob(undefined, { gpus: 0 });
+    const isAsked = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const size = t.logs.size.bind(t.logs);
+    t.logs.size = async (attempt) => {
+      isAsked.resolve();
+      await goOn.promise;
+      return await size(attempt);
+    };
+    const answers = far.connect([inventoryOf(start)]);
+    await isAsked.promise;
+    await far.disconnect();
+    const { results } = await t.services.requeueJobs(t.alice, { jobs: [id] });
+    expect(results).toMatchObject([{ ok: true }]);
+    goOn.resolve();
+    expect(await answers).toContainEqual({
+      type: "sync",
+      attempts: [{ attempt: start.attempt, fence: start.fence, want: "stop", logBytes: 6 }],
+    });
+  });
+
   test("[J57] is remembered by the next control plane", async () => {
     const { id, start } = await silentJob(undefined);
     await t.services.requeueJobs(t.alice, { jobs: [id] });
@@ -325,6 +347,23 @@ describe("a person", () => {
     await t.services.cancelJobs(t.alice, { jobs: [running] });
     const { results: asked } = await t.services.requeueJobs(t.alice, { jobs: [running] });
     expect(asked).toMatchObject([{ ok: false, code: "invalid_state" }]);
+  });
+
+  test("[J55] [J56] not one whose node is back and about to say what it has, neither by a person nor by its rule", async () => {
+    const { id, start } = await silentJob(RULE, { gpus: 0 });
+    await near.connect();
+    const canary = await t.submit({ ...CANARY, command: ["canary"], target: "near" });
+    await near.started(await near.startOf(canary));
+    await near.disconnect();
+    await becomes(canary, "unreachable");
+    await t.services.agentPort.connected({ ...far.session, sessionId: "s_back" });
+    const { results } = await t.services.requeueJobs(t.alice, { jobs: [id] });
+    expect(results).toMatchObject([{ ok: false, code: "invalid_state" }]);
+    pass(10_000);
+    await becomes(canary, "queued");
+    expect(await stateOf(id)).toBe("unreachable");
+    await far.connect([inventoryOf(start)]);
+    expect(await stateOf(id)).toBe("running");
   });
 
   test("[J56] has another job made like one that is over, once for a submit key", async () => {

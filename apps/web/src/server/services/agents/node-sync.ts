@@ -47,6 +47,7 @@ export async function syncNode(
       .filter((attempt) => !namedIds.has(attempt.id))
       .map((attempt) => knownOf(world, attempt));
     await giveUp(ctx, world, { missing, agentLog });
+    stopGivenUp(world, { node, named, wants });
     await bringBack(ctx, world, { node, namedIds: claimed });
     const toStart = missing.filter((one) => missingMeans(one) === "start").map((one) => one.attempt);
     return await readStarts(ctx, world, toStart);
@@ -121,6 +122,19 @@ async function wantsOf(
     wants.push({ attempt: id, fence, want, logBytes: isKept ? await agentLog.sizeOf(id) : 0 });
   }
   return wants;
+}
+
+/** What was given up while the logs were asked for runs on to be ended: its job has another try, or waits for one. */
+function stopGivenUp(
+  world: World,
+  { node, named, wants }: { node: NodeSession; named: AttemptInventory[]; wants: WantedAttempt[] },
+): void {
+  const exited = new Set(named.filter(({ exit }) => exit !== null).map(({ attempt }) => attempt));
+  for (const one of wants) {
+    if (one.want !== "adopt" || exited.has(one.attempt)) continue;
+    const attempt = world.live.attempts.get(one.attempt);
+    if (attempt?.targetId === node.targetId && world.live.isGivenUp(attempt)) one.want = "stop";
+  }
 }
 
 /** Ends what the node can never report on: cancelled before it began, lost, or over with the rest of its log gone. */

@@ -24,7 +24,7 @@ import { announceJobs } from "../announce-jobs.ts";
 import type { NodeSession } from "../ports.ts";
 import { askToEnd } from "../scheduling/ask-to-end.ts";
 import type { LiveJob } from "../scheduling/live-jobs.ts";
-import { type PutBack, putBack } from "../scheduling/put-back.ts";
+import { isSilent, type PutBack, putBack } from "../scheduling/put-back.ts";
 import { readStarts, sendStarts } from "../scheduling/send-starts.ts";
 import type { World } from "../scheduling/world.ts";
 import type { ServiceContext } from "../service-context.ts";
@@ -184,6 +184,7 @@ export function createFleetKeeper(
       for (const job of activeOn(target)) {
         const { attempt, retry, retriesUsed, cancel } = job;
         if (job.state !== "unreachable" || retry === null || !attempt) continue;
+        if (!isSilent(target, attempt)) continue;
         job.silentMs += stepMs;
         if (job.silentMs < retry.lostAfterMs || retriesUsed >= retry.attempts || cancel) continue;
         const message = `${target.row.name} is silent for ${durationText(retry.lostAfterMs)}, and its rule gives try ${attempt.fence} up then; that may still run there (retry ${retriesUsed + 1} of ${retry.attempts})`;

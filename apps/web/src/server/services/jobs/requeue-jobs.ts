@@ -6,7 +6,7 @@ import { roleAllows } from "@nexus/shared/roles";
 import { findJobs } from "../../db/queries/find-jobs.ts";
 import type { JobRow } from "../../db/queries/job-row.ts";
 import type { Principal } from "../ports.ts";
-import { type PutBack, putBack } from "../scheduling/put-back.ts";
+import { isSilent, type PutBack, putBack } from "../scheduling/put-back.ts";
 import type { ServiceContext } from "../service-context.ts";
 import type { ParsedInput } from "../services.ts";
 import type { WriteLane } from "../write-lane.ts";
@@ -55,6 +55,8 @@ async function giveUp(
       const job = world.live.jobs.get(id);
       if (job?.state !== "unreachable" || !job.attempt || job.cancel) return [];
       const { attempt } = job;
+      const target = world.fleet.get(attempt.targetId);
+      if (target && !isSilent(target, attempt)) return [];
       const message = `gave up try ${attempt.fence} on ${nameOf(attempt.targetId)}, which is silent; that may still run there`;
       return [{ job, attempt, actor: principal.userName, message, isByRule: false }];
     });

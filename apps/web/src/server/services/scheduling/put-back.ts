@@ -2,6 +2,7 @@ import { type JobRequeue, requeueJobs } from "../../db/queries/requeue-jobs.ts";
 import { endGivenUp } from "../agents/end-given-up.ts";
 import { endedByUs } from "../agents/ended-by-us.ts";
 import { announceJobs } from "../announce-jobs.ts";
+import type { LiveTarget } from "../fleet/live-fleet.ts";
 import type { ServiceContext } from "../service-context.ts";
 import type { LiveAttempt, LiveJob } from "./live-jobs.ts";
 import type { World } from "./world.ts";
@@ -10,6 +11,11 @@ export type PutBack = {
   job: LiveJob;
   attempt: LiveAttempt;
 } & Pick<JobRequeue, "actor" | "message" | "isByRule">;
+
+/** A node that is here is about to say what it has; only what another machine may have is not its to say. */
+export function isSilent(target: Pick<LiveTarget, "sessionId">, attempt: LiveAttempt): boolean {
+  return target.sessionId === null || attempt.isEstranged;
+}
 
 /**
  * Gives up the attempts of unreachable jobs and puts the jobs back in the line; in the lane. What an attempt holds stays held:
