@@ -51,7 +51,10 @@ export function createAgentPort(ctx: ServiceContext, parts: AgentPortParts): Age
       const target = targetOf(node);
       const last = inventories.at(-1);
       const named = inventories.flatMap((part) => part.attempts).map(withSanePid);
-      const isAnother = target && last ? !isSamePlace(target.row.facts, cleanData(last.facts)) : false;
+      const before = target?.row.facts ?? null;
+      // What is reached over SSH is known by its host key, and tells of no place.
+      const isAnother =
+        target?.row.kind === "agent" && last !== undefined && !isSamePlace(before, cleanData(last.facts));
       if (isAnother) {
         await lane.run(async () => {
           if (world.isStale) await world.load();
@@ -59,8 +62,10 @@ export function createAgentPort(ctx: ServiceContext, parts: AgentPortParts): Age
         });
       }
       if (target && last) await lane.run(() => learn(target, last));
-      // What died with another machine's boot did not die here: nobody can say that it is over.
-      const here = isAnother ? named.filter((one) => !one.exit || !isUnknownHere(one)) : named;
+      // What died with another machine's boot did not die here: nobody can say that it is over. Of machines that cannot be
+      // told apart a reboot is the likelier one, with which it is over.
+      const isTold = before?.place !== undefined && last?.facts.place !== undefined;
+      const here = isAnother && isTold ? named.filter((one) => !one.exit || !isUnknownHere(one)) : named;
       const answers = await syncNode(ctx, world, { node, named: here, parts });
       const now = targetOf(node);
       if (now?.sessionId === node.sessionId) {

@@ -117,6 +117,31 @@ test("[P58] what the copy's disk holds without an exit is lost, not failed; an e
   expect([await stateOf(runs), await stateOf(ended)]).toEqual(["lost", "failed"]);
 });
 
+test("[P58] what ran on a machine that tells of no place, and is gone with its boot, failed: its log is still fetched", async () => {
+  const name = `n${++made}`;
+  const node = await t.addTarget(name);
+  await node.connect();
+  const id = await t.submit({ command: ["a"], gpus: 0, target: name });
+  const start = await node.startOf(id);
+  await node.started(start);
+  await node.log(start, 0, "beg");
+  await node.disconnect();
+  const exit = exitOf(start, { reason: "vanished", exitCode: null, logBytes: 6 });
+  await node.connect([inventoryOf(start, { state: "exited", pid: null, exit })], [], { bootId: "boot-2" });
+  expect(await stateOf(id)).toBe("failed");
+  await node.log(start, 3, "un\n");
+  const { bytes, ended } = await t.services.readLog(t.alice, id, { offset: 0, limit: 99 });
+  expect([new TextDecoder().decode(bytes), ended]).toEqual(["begun\n", true]);
+});
+
+test("[P58] a machine that is reached over SSH is known by its host key: a reboot is none of another machine", async () => {
+  const { node, id } = await sentAndSilent();
+  await t.db.sql`update target set kind = 'ssh' where id = ${node.session.targetId}`;
+  await t.services.refreshTarget(node.session.targetId);
+  await node.connect([], [], { bootId: "boot-2", place: undefined });
+  expect(startsOf(node, id)).toBe(2);
+});
+
 test("[P58] one that is to be cancelled is lost there: nobody can say that it never began", async () => {
   const { node, id, start } = await sentAndSilent();
   await node.connect([], [], COPY);
