@@ -26,6 +26,8 @@ export const SOCKET_BUFFERED_BYTES_MAX = 4 * 1024 * 1024;
 /** Items in one batched message (starts, exits, inventory). */
 export const BATCH_ITEMS_MAX = 500;
 
+/** Network cards of one machine that it is known again by. */
+export const CARDS_MAX = 16;
 /** Characters of one text in a message: a sentence for people, a path, a name. */
 export const TEXT_CHARS_MAX = 4096;
 

@@ -6,6 +6,7 @@
 import * as z from "zod/mini";
 import {
   BATCH_ITEMS_MAX,
+  CARDS_MAX,
   COMMAND_BYTES_MAX,
   GPUS_PER_JOB_MAX,
   TEXT_CHARS_MAX,
@@ -104,7 +105,14 @@ export const hostFactsSchema = z.object({
   /** False where no job has a cgroup, so one that tries can leave processes behind. Older agents do not tell. */
   containsJobs: z.optional(z.boolean()),
   /** Digests that tell this machine, and this home of the agent on it, from copies. Older agents do not tell. */
-  place: z.optional(z.object({ machine: shortText, home: shortText })),
+  place: z.optional(
+    z.object({
+      machine: shortText,
+      home: shortText,
+      /** Of each of its network cards. */
+      cards: z.optional(z.array(shortText).check(z.maxLength(CARDS_MAX))),
+    }),
+  ),
   /** What the node's policy file says of tunnels: any port of its own, some, or none. Older agents do not tell. */
   tunnels: z.catch(z.optional(z.enum(["open", "limited", "forbidden"])), undefined),
 });
