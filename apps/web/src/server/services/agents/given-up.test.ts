@@ -195,6 +195,20 @@ describe("what was given up", () => {
     await other.exited(again);
   });
 
+  test("[J57] is stopped for itself: that its job is to be cancelled is still told to the node of the next try", async () => {
+    const { id, start } = await silentJob(RULE, { gpus: 0 });
+    await near.connect();
+    await t.services.requeueJobs(t.alice, { jobs: [id] });
+    const again = await near.startOf(id);
+    await near.started(again);
+    near.setStuck(true);
+    await t.services.cancelJobs(t.alice, { jobs: [id] });
+    const answers = await far.connect([inventoryOf(start)]);
+    expect(answers).toContainEqual(expect.objectContaining({ type: "stop", attempt: start.attempt }));
+    near.setStuck(false);
+    await t.until(() => near.sent.find((one) => one.type === "stop" && one.attempt === again.attempt));
+  });
+
   test("[J57] goes on when its node is back before its job was started anew", async () => {
     const { id, start } = await silentJob(undefined);
     await t.services.requeueJobs(t.alice, { jobs: [id] });

@@ -221,7 +221,9 @@ async function bringBack(
 function stopsOf(world: World, wants: WantedAttempt[]): ServerMessage[] {
   return wants.flatMap(({ attempt, fence, want }): ServerMessage[] => {
     if (want !== "stop") return [];
-    const job = world.live.jobs.get(world.live.attempts.get(attempt)?.job ?? "");
+    // One that was given up is no job's any more: the next try of its job is asked, and ended, for itself.
+    const live = world.live.attempts.get(attempt);
+    const job = live ? knownOf(world, live).job : null;
     if (job?.cancel) job.cancel.isAsked = true;
     return [
       {
