@@ -27,7 +27,7 @@ import { createLogSearch } from "./logs/log-search.ts";
 import { createLogTimes } from "./logs/log-times.ts";
 import { createS3LogStore } from "./logs/s3/s3-log-store.ts";
 import { createSegmentLogStore } from "./logs/segment-log-store.ts";
-import { readServerHealth } from "./server-health.ts";
+import { createServerHealth } from "./server-health.ts";
 import type { AccessContext } from "./services/access/access-context.ts";
 import { createAccessServices } from "./services/access/access-services.ts";
 import { createAuthenticator } from "./services/access/authenticator.ts";
@@ -223,13 +223,12 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     access: createAccessServices(accessCtx),
     enrollTokens: enrollment,
     server: { version, url, fingerprint: showPin(identity.pin) },
-    health: () =>
-      readServerHealth({
-        ...{ sql, version, programEnv },
-        home: env.NEXUS_HOME,
-        isEmbedded: env.DATABASE_URL === undefined,
-        nowMs: clock.nowMs,
-      }),
+    health: createServerHealth({
+      ...{ sql, version, programEnv },
+      home: env.NEXUS_HOME,
+      isEmbedded: env.DATABASE_URL === undefined,
+      nowMs: clock.nowMs,
+    }),
     logOffsetAt: logTimes.offsetAt,
     logSearch: createLogSearch(),
     limits: createApiLimits(),

@@ -17,7 +17,7 @@ import { routeUpgrade } from "../../gateway/upgrade.ts";
 import { createLogSearch, type LogSearchOptions } from "../../logs/log-search.ts";
 import { createLogTimes } from "../../logs/log-times.ts";
 import { createSegmentLogStore } from "../../logs/segment-log-store.ts";
-import { readServerHealth } from "../../server-health.ts";
+import { createServerHealth } from "../../server-health.ts";
 import type { AccessContext } from "../../services/access/access-context.ts";
 import { createAccessServices } from "../../services/access/access-services.ts";
 import { createAuthenticator } from "../../services/access/authenticator.ts";
@@ -135,15 +135,14 @@ export async function startTestApi(options: TestApiOptions = {}) {
     access: createAccessServices(ctx),
     enrollTokens,
     server: { version: "0.0.0", url, fingerprint: "none" },
-    health: () =>
-      readServerHealth({
-        sql: database.sql,
-        version: "0.0.0",
-        programEnv: {},
-        home: logDir,
-        isEmbedded: false,
-        nowMs: clock.nowMs,
-      }),
+    health: createServerHealth({
+      sql: database.sql,
+      version: "0.0.0",
+      programEnv: {},
+      home: logDir,
+      isEmbedded: false,
+      nowMs: clock.nowMs,
+    }),
     logOffsetAt: times.offsetAt,
     logSearch: createLogSearch(options.logSearch),
     limits: createApiLimits(options.limits),
