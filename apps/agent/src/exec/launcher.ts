@@ -173,6 +173,8 @@ function listen(child: ChildProcess, options: LauncherOptions): Promise<string> 
   /** All that has come: by `data` it would be one write of a supervisor after the other, each a gap later. */
   function read(): void {
     readTimer = null;
+    // Closed while the gap ran: the stream still gives what it holds, and another agent may read it from the files by now.
+    if (words?.destroyed) return;
     readAtMs = performance.now();
     const text: string | null = words?.read() ?? null;
     if (text === null) return;
