@@ -166,6 +166,30 @@ describe("a target without an agent", () => {
       return readdirSync(runs).length === 0;
     });
   });
+
+  it("[E46] giving it back leaves the agent of the same machine alone", async () => {
+    const keyFile = join(machine.folder, "key");
+    const host = `${machine.user}@127.0.0.1:${machine.port}`;
+    const add = nexus.cli([
+      ...["targets", "add", host, "--no-config", "--name", "kept", "--identity", keyFile, "--allow-root"],
+      ...["--accept-host-key", fingerprintOf(machine.hostKey)],
+    ]);
+    expect([await add.exit(), add.stdout + add.stderr]).toEqual([
+      0,
+      expect.stringContaining("kept is connected"),
+    ]);
+    const removal = ["targets", "remove", "bare", "--uninstall", "--yes", "--identity", keyFile];
+    const removed = nexus.cli(removal);
+    expect([await removed.exit(), removed.stdout + removed.stderr]).toEqual([
+      0,
+      expect.stringContaining("Nothing of bare is left on it."),
+    ]);
+    const { targets } = await nexus.call("fleet.list", undefined);
+    expect(targets.map(({ name, state }) => [name, state])).toEqual([["kept", "connected"]]);
+    expect(existsSync(file(".nexus-agent/identity.json"))).toBe(true);
+    const rest = nexus.cli(["targets", "remove", "kept", "--uninstall", "--yes", "--identity", keyFile]);
+    expect([await rest.exit(), existsSync(file(".nexus-agent"))]).toEqual([0, false]);
+  });
 });
 
 /** What ended and was not waited for by its parent is still in the table. */

@@ -136,8 +136,8 @@ export function createSshService(ctx: SshContext) {
         const { id, name } = await join(ctx, work);
         run.set(index, { state: "done", step: null, target: { id, name }, message: `${name} is connected.` });
       } else {
-        await uninstallMachine(ctx, work);
-        run.set(index, { state: "done", step: null, message: "Nothing of Nexus is left on it." });
+        const message = await uninstallMachine(ctx, work);
+        run.set(index, { state: "done", step: null, message });
       }
     } catch (error) {
       const isCancelled = run.signal.aborted;

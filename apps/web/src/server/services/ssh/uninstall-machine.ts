@@ -20,6 +20,9 @@ import type { SshContext } from "./ssh-context.ts";
 
 const REMOVE_MS = 60_000;
 
+/** What a target without an agent keeps there; runs of another control plane stay. */
+const REMOVE_RUNS = `cd "$HOME" && rmdir .nexus/ssh-runs .nexus 2>/dev/null; true`;
+
 /** Job folders that are not settled stay, and are named. */
 const REMOVE = `
 set -u
@@ -29,16 +32,19 @@ left=$(ls -A attempts 2>/dev/null | head -n 1)
 if [ -n "$left" ]; then echo "left: $HOME/.nexus-agent/attempts"; else cd "$HOME" && rm -rf .nexus-agent; fi
 `;
 
-export async function uninstallMachine(ctx: SshContext, work: MachineWork): Promise<void> {
+/** @returns what is true of the machine then, in a sentence. */
+export async function uninstallMachine(ctx: SshContext, work: MachineWork): Promise<string> {
   const { run, index, input } = work;
   const { principal, signal } = run;
   const tell = run.teller(index, "uninstall");
+  const named = ctx.findTarget(principal.teamId, run.host(index).target?.id ?? "");
 
   run.set(index, { step: "connect" });
   const { session, transport } = await connectMachine(ctx, work);
   try {
     run.teller(index, "connect")("done", `Connected: ${transport}, by ${session.facts.acceptedBy}.`);
     run.set(index, { step: "uninstall" });
+    if (named?.kind === "ssh") return await leaveAgentless(ctx, work, { session, target: named });
     const { facts, kit, hasIdentity } = await examineMachine(session, [], signal);
     const plan = judgeMachine(facts, { ...input, allowRoot: true, nowS: facts.epochS ?? 0 });
     const agent = agentOf(session, { facts, kit, plan, signal });
@@ -54,10 +60,13 @@ export async function uninstallMachine(ctx: SshContext, work: MachineWork): Prom
         agent === null ? "There is no agent that Nexus brought here." : "The machine is not enrolled.",
       );
 
-    const target =
-      status === null
-        ? run.host(index).target
-        : ((await targetOf(ctx, work, status)) ?? run.host(index).target);
+    const found = status === null ? null : await targetOf(ctx, work, status);
+    if (found !== null && named !== null && found.id !== named.id) {
+      throw new NexusError("conflict", {
+        detail: `The agent there is ${found.name}, not ${named.name}. Nothing was touched. Name ${found.name}, or remove ${named.name} from the fleet alone: nexus targets remove ${named.name}`,
+      });
+    }
+    const target = found ?? run.host(index).target;
     const row = target === null ? null : await findTeamTarget(ctx.db, principal.teamId, target.id);
     const way = row === null ? null : await findTargetSsh(ctx.db, row.id);
     if (target !== null) run.set(index, { target: { id: target.id, name: target.name } });
@@ -74,18 +83,43 @@ export async function uninstallMachine(ctx: SshContext, work: MachineWork): Prom
       await ctx.removeTarget(principal, target.id);
       tell("done", `${target.name} is removed from the fleet.`);
     }
-    // Last on the machine: until here a run that broke off can be repeated with this key.
-    if (way?.publicKey) {
-      const had = await revokeKey(session, way.publicKey);
-      tell(
-        had ? "done" : "skip",
-        had ? "Our key is taken out of authorized_keys." : "Our key was not there.",
-      );
-    }
+    await takeKeyBack(work, { session, way });
     if (row !== null) await deleteTargetSsh(ctx.db, row.id);
+    return "Nothing of Nexus is left on it.";
   } finally {
     await session.close();
   }
+}
+
+/** The target that was named and no other: an agent of the same machine is a target of its own, and stays. */
+async function leaveAgentless(
+  ctx: SshContext,
+  work: MachineWork,
+  { session, target }: { session: SshSession; target: Target },
+): Promise<string> {
+  const { run, index } = work;
+  const tell = run.teller(index, "uninstall");
+  refuseWithJobs(target);
+  const row = await findTeamTarget(ctx.db, run.principal.teamId, target.id);
+  const way = row === null ? null : await findTargetSsh(ctx.db, row.id);
+  await ctx.removeTarget(run.principal, target.id);
+  tell("done", `${target.name} is removed from the fleet.`);
+  const removing = { what: "removing files", text: REMOVE_RUNS, args: [] };
+  await runScript(session, removing, { signal: run.signal, timeoutMs: REMOVE_MS });
+  await takeKeyBack(work, { session, way });
+  if (row !== null) await deleteTargetSsh(ctx.db, row.id);
+  return `Nothing of ${target.name} is left on it.`;
+}
+
+/** Last on the machine: until here a run that broke off can be repeated with this key. */
+async function takeKeyBack(
+  { run, index }: MachineWork,
+  { session, way }: { session: SshSession; way: Awaited<ReturnType<typeof findTargetSsh>> },
+): Promise<void> {
+  if (!way?.publicKey) return;
+  const tell = run.teller(index, "uninstall");
+  const had = await revokeKey(session, way.publicKey);
+  tell(had ? "done" : "skip", had ? "Our key is taken out of authorized_keys." : "Our key was not there.");
 }
 
 type Found = { facts: MachineFacts; kit: FoundKit; plan: MachinePlan; signal: AbortSignal };
@@ -112,11 +146,15 @@ async function targetOf(
       detail: `It is a node of another control plane: ${node.name} at ${node.origin}. Nothing was touched.`,
     });
   }
-  if (target !== null && target.jobsActive > 0) {
+  if (target !== null) refuseWithJobs(target);
+  return target;
+}
+
+function refuseWithJobs(target: Target): void {
+  if (target.jobsActive > 0) {
     const jobs = `${target.jobsActive} ${target.jobsActive === 1 ? "job" : "jobs"}`;
     throw new NexusError("invalid_state", {
       detail: `${target.name} runs ${jobs}. Drain it first: nexus targets cordon ${target.name} --drain`,
     });
   }
-  return target;
 }
