@@ -23,6 +23,7 @@ const probe = (given: Partial<Probe>): Probe => ({
 const target = (given: object) =>
   ({
     name: "gpu1",
+    kind: "agent",
     state: "connected",
     notice: null,
     facts: { agentVersion: "0.1.0", gpuProblem: null },
@@ -138,6 +139,10 @@ describe("what doctor makes of what it found", () => {
       "warn",
     ]);
     expect(states(target({ facts: { agentVersion: "0.0.9", gpuProblem: null } }))).toEqual(["ok", "warn"]);
+    const agentless = { kind: "ssh", facts: { agentVersion: "none (over SSH)", gpuProblem: null } } as const;
+    expect(states(target(agentless))).toEqual(["ok"]);
+    const away = judgeFleet([target({ ...agentless, state: "unreachable" })], "0.1.0")[1];
+    expect(away?.next).not.toContain("nexus-agent");
     const many = judgeFleet(
       [target({}), ...Array.from({ length: 30 }, () => target({ state: "unreachable" }))],
       "0.1.0",

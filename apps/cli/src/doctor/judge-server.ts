@@ -186,7 +186,7 @@ export function judgeFleet(targets: Target[], serverVersion: string): Finding[] 
   ];
 }
 
-function targetTrouble({ name, state, notice, facts }: Target, serverVersion: string): Finding | null {
+function targetTrouble({ name, kind, state, notice, facts }: Target, serverVersion: string): Finding | null {
   const place = { where: "fleet", what: name } as const;
   if (state === "needs_update")
     return broken(
@@ -195,12 +195,18 @@ function targetTrouble({ name, state, notice, facts }: Target, serverVersion: st
       "There: npx nexus-agent@latest install-service",
     );
   if (state !== "connected")
-    return doubtful(place, `It is ${state}.`, "There: nexus-agent status; is the machine on?");
+    return doubtful(
+      place,
+      `It is ${state}.`,
+      kind === "ssh"
+        ? "Is the machine on, and its sshd reachable? The control plane's log says why"
+        : "There: nexus-agent status; is the machine on?",
+    );
   if (notice !== null && notice.level !== "info")
     return doubtful(place, notice.message, `nexus targets, or its page, says since when`);
   if (facts?.gpuProblem)
     return doubtful(place, `Its GPUs are not read: ${facts.gpuProblem}`, "Mend the driver there");
-  if (facts !== null && facts.agentVersion !== serverVersion) {
+  if (kind === "agent" && facts !== null && facts.agentVersion !== serverVersion) {
     return doubtful(
       place,
       `Its agent is ${facts.agentVersion}, the server ${serverVersion}.`,
