@@ -3,7 +3,6 @@ import type { ErrorCode } from "@nexus/shared/errors";
 import { isFinal, jobCan } from "@nexus/shared/machines/job";
 import { roleAllows } from "@nexus/shared/roles";
 import { cancelJobs as cancelRows } from "../../db/queries/cancel-jobs.ts";
-import { findJobs } from "../../db/queries/find-jobs.ts";
 import type { JobRow } from "../../db/queries/job-row.ts";
 import type { Principal } from "../ports.ts";
 import { askToEnd } from "../scheduling/ask-to-end.ts";
@@ -12,6 +11,7 @@ import type { World } from "../scheduling/world.ts";
 import type { ServiceContext } from "../service-context.ts";
 import type { ParsedInput } from "../services.ts";
 import type { WriteLane } from "../write-lane.ts";
+import { findNamedJobs } from "./find-named-jobs.ts";
 
 type Result = OutputOf<"jobs.cancel">["results"][number];
 
@@ -25,17 +25,18 @@ export async function cancelJobs(
   { principal, input }: { principal: Principal; input: ParsedInput<"jobs.cancel"> },
 ): Promise<OutputOf<"jobs.cancel">> {
   const { world, lane, wake } = parts;
-  const rows = await findJobs(ctx.sql, principal.teamId, input.jobs);
-  const byId = new Map(rows.map((row) => [row.publicId, row]));
-  const refusals = new Map(input.jobs.map((id) => [id, refusalOf(byId.get(id), principal)]));
-  const mayCancel = rows.filter((row) => refusals.get(row.publicId) === null).map((row) => row.id);
+  const named = await findNamedJobs(ctx.sql, principal.teamId, input.jobs);
+  const refusals = new Map(input.jobs.map((name) => [name, refusalOf(named.get(name), principal)]));
+  const allowed = [...named].filter(([name]) => refusals.get(name) === null);
+  const mayCancel = [...new Set(allowed.map(([, row]) => row.id))];
   const graceMs = input.graceMs ?? null;
   const changed =
     mayCancel.length === 0 ? new Map<string, Result>() : await lane.run(() => cancelInLane(mayCancel));
   wake();
   return {
-    results: input.jobs.map((job) => {
-      const refusal = refusals.get(job) ?? null;
+    results: input.jobs.map((name) => {
+      const job = named.get(name)?.publicId ?? name;
+      const refusal = refusals.get(name) ?? null;
       if (refusal !== null) return { job, ok: false, ...refusal };
       return changed.get(job) ?? { job, ok: false, code: "invalid_state", message: "it ended just before" };
     }),
@@ -74,7 +75,7 @@ function refusalOf(
   row: JobRow | undefined,
   principal: Principal,
 ): { code: ErrorCode; message: string } | null {
-  if (!row) return { code: "not_found", message: "there is no such job" };
+  if (!row) return { code: "not_found", message: "there is no such job, or more than one begins so" };
   if (row.userId !== principal.userId && !roleAllows(principal.role, "admin")) {
     return { code: "forbidden", message: `it is ${row.userName}'s; only they and admins may end it` };
   }

@@ -311,6 +311,11 @@ describe("reading", () => {
     expect(page.jobs.map((job) => job.id)).toEqual([high, low]);
     expect((await list({ limit: 1, cursor: page.next ?? "" })).jobs.map((job) => job.id)).toEqual([holder]);
     expect((await t.services.getJob(t.alice, low.slice(0, 11))).id).toBe(low);
+    const { results } = await t.services.cancelJobs(t.alice, { jobs: [low.slice(0, 11), "j_none"] });
+    expect(results).toMatchObject([
+      { job: low, ok: true },
+      { job: "j_none", ok: false, code: "not_found" },
+    ]);
     await expect(
       async () => await t.services.getJob({ ...t.alice, teamId: "tm_other" }, low),
     ).rejects.toMatchObject({
