@@ -26,7 +26,8 @@ export function addRequeue(program: Command, cli: Cli): void {
 async function requeue(cli: Cli, jobs: string[], isJson: boolean): Promise<void> {
   const { api } = await connect(cli);
   const input = { jobs, submitKey: randomUUID() };
-  const { results } = await withSpinner(cli.stderr, "Queueing", api.callAgain("jobs.requeue", input));
+  // Asked once: of silent jobs a second ask is refused, since they wait in the line, and would call failed what was done.
+  const { results } = await withSpinner(cli.stderr, "Queueing", api.call("jobs.requeue", input));
   cli.exitCode = exitCodeOfResults(results);
   if (isJson) {
     print(cli, plainJson({ results }, 2));
