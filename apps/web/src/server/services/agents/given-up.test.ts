@@ -439,4 +439,39 @@ describe("the log of a job that was started again", () => {
     await expect(read(3)).rejects.toMatchObject({ code: "not_found" });
     leave.abort();
   });
+
+  test("[L33] is followed on when its node is back, and has ended it, before the follower looks again", async () => {
+    const { id, start } = await silentJob(undefined, { gpus: 0 });
+    const leave = new AbortController();
+    const pieces = t.services
+      .followLog(t.alice, id, { offset: 0, signal: leave.signal })
+      [Symbol.asyncIterator]();
+    const next = async () => {
+      const { value, done } = await pieces.next();
+      return done ? "over" : `${value.offset} ${new TextDecoder().decode(value.bytes)}`;
+    };
+    expect(await next()).toBe("0 begun\n");
+    // The follower reads three times: where it waits, when it hears of the end, and once more after it.
+    const reads = [1, 2, 3].map(() => Promise.withResolvers<void>());
+    const goOn = Promise.withResolvers<void>();
+    const read = t.logs.read.bind(t.logs);
+    let count = 0;
+    t.logs.read = async (attempt, offset, limit) => {
+      const bytes = await read(attempt, offset, limit);
+      reads[count++]?.resolve();
+      if (count === 3) await goOn.promise;
+      return bytes;
+    };
+    const rest = next();
+    await reads[0]?.promise;
+    await t.services.requeueJobs(t.alice, { jobs: [id] });
+    await reads[2]?.promise;
+    await far.connect([inventoryOf(start)]);
+    await far.log(start, 6, "done\n");
+    await far.exited(start, { logBytes: 11 });
+    expect(await stateOf(id)).toBe("succeeded");
+    goOn.resolve();
+    expect([await rest, await next()]).toEqual(["6 done\n", "over"]);
+    leave.abort();
+  });
 });

@@ -109,8 +109,10 @@ export function createJobLogs(
     },
     async *follow(principal, job, { offset = 0, tailLines, signal }) {
       let from = offset;
+      // As it was when nothing more of it was to come: it may be taken up again, and even over, before we look for the next.
+      let wasGivenUp = false;
       for (let before: string | null = null; ; ) {
-        const row = await attemptAfter(principal, job, { before, signal });
+        const row = await attemptAfter(principal, job, { before, wasGivenUp, signal });
         const attempt = row?.attempt ?? null;
         if (!row || attempt === null) return;
         if (before === null && tailLines !== undefined) from = await logs.tailOffset(attempt, tailLines);
@@ -124,6 +126,7 @@ export function createJobLogs(
           isEnded: async () => {
             if (isAwaited(attempt)) return false;
             isFollowed = true;
+            wasGivenUp = isGivenUp(attempt);
             return true;
           },
           onChange: (listener) => watch.onChange(attempt, listener),
@@ -144,16 +147,19 @@ export function createJobLogs(
     return live !== undefined && !world.live.isGivenUp(live);
   }
 
+  function isGivenUp(attempt: string): boolean {
+    const live = world.live.attempts.get(attempt);
+    return live !== undefined && world.live.isGivenUp(live);
+  }
+
   /** Waits for the job's next attempt, or for one that was given up to be taken up again. Null when it is over without one, or the reader left. */
   async function attemptAfter(
     principal: Principal,
     job: string,
-    { before, signal }: { before: string | null; signal: AbortSignal },
+    { before, wasGivenUp, signal }: { before: string | null; wasGivenUp: boolean; signal: AbortSignal },
   ): Promise<JobRow | null> {
     let row = await reader.row(principal, job);
     const { publicId } = row;
-    const given = world.live.attempts.get(before ?? "");
-    const wasGivenUp = given !== undefined && world.live.isGivenUp(given);
     for (;;) {
       const changed = nextChange(publicId, signal);
       row = await reader.row(principal, publicId);
