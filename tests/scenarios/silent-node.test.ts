@@ -52,7 +52,7 @@ describe("a node that falls silent", () => {
     expect((await nexus.log(id)).toString()).toBe("one\ntwo\n");
     expect((await readFile(starts, "utf8")).trim().split("\n")).toHaveLength(1);
 
-    const { events } = JSON.parse(await said(["get", id, "--json"])) as { events: JobTimelineEvent[] };
+    const events = await history(id);
     expect(events.map(({ type, state, actor }) => `${type} ${state} by ${actor}`)).toEqual([
       `submitted queued by ${job.user.name}`,
       "place assigned by scheduler",
@@ -93,7 +93,12 @@ describe("a node that falls silent", () => {
     expect(pids.map(isAlive)).toEqual([true, true]);
 
     gone.start();
-    await until("the first try is ended", async () => !isAlive(pids[0] ?? 0), 30_000);
+    // Its node tells of the end a moment after it.
+    await until(
+      "the first try is ended, and told",
+      async () => !isAlive(pids[0] ?? 0) && (await history(id)).some(({ type }) => type === "noted"),
+      30_000,
+    );
     expect(await nexus.job(id)).toMatchObject({
       state: "running",
       target: { name: "other" },
@@ -109,7 +114,7 @@ describe("a node that falls silent", () => {
     expect(follower.stdout).toBe("begun\nbegun\ndone\n");
     expect(follower.stderr).toContain("was started again; its log begins anew");
 
-    const { events } = JSON.parse(await said(["get", id, "--json"])) as { events: JobTimelineEvent[] };
+    const events = await history(id);
     const user = jobs[0]?.user.name;
     expect(events.map(({ type, state, actor }) => `${type} ${state} by ${actor}`)).toEqual([
       `submitted queued by ${user}`,
@@ -123,6 +128,10 @@ describe("a node that falls silent", () => {
       "succeed succeeded by other",
     ]);
   }, 120_000);
+
+  async function history(id: string): Promise<JobTimelineEvent[]> {
+    return (JSON.parse(await said(["get", id, "--json"])) as { events: JobTimelineEvent[] }).events;
+  }
 
   async function said(args: string[]): Promise<string> {
     const cli = nexus.cli(args);
