@@ -14,7 +14,7 @@ export default defineConfig({
   testMatch: "**/*.e2e.ts",
   outputDir: "../../test-results",
   workers: 2,
-  // A test that passes on a second try has found a bug.
+  // `npm test` itself runs once more what failed (C15).
   retries: 0,
   forbidOnly: true,
   timeout: deadlineMs,

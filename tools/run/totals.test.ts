@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { addTotals, closingLine, forbidSkips, totalsOfPlaywright, totalsOfVitest } from "./totals.ts";
 
 const file = (status: string, ...tests: string[]) => ({
+  name: "a.test.ts",
   status,
   assertionResults: tests.map((one) => ({ status: one })),
 });
@@ -35,7 +36,7 @@ test("[C13] a run that failed without a failed test, or left no report, counts a
   expect(totalsOfPlaywright(undefined, 1).failed).toBe(1);
 });
 
-test("[C13] a browser test that needed a second try failed", () => {
+test("[C13] a browser test that needed a retry of the runner's own failed", () => {
   const stats = { expected: 5, unexpected: 1, flaky: 1, skipped: 2 };
   expect(totalsOfPlaywright({ stats }, 1)).toEqual({ passed: 5, failed: 2, skipped: 2 });
 });

@@ -20,8 +20,8 @@ export function closingLine({ passed, failed, skipped }: Totals): string {
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }
 
-type VitestReport = {
-  testResults: { status: string; assertionResults: { status: string }[] }[];
+export type VitestReport = {
+  testResults: { name: string; status: string; assertionResults: { status: string }[] }[];
 };
 
 /** Vitest's `json` reporter. A file that could not be loaded has no tests in it, and still failed. */
@@ -41,7 +41,7 @@ type PlaywrightReport = {
   stats: { expected: number; unexpected: number; flaky: number; skipped: number };
 };
 
-/** Playwright's `json` reporter. A test that passed on a second try did not pass. */
+/** Playwright's `json` reporter. */
 export function totalsOfPlaywright(report: PlaywrightReport | undefined, exitCode: number): Totals {
   const { expected, unexpected, flaky, skipped } = report?.stats ?? {
     expected: 0,
