@@ -18,7 +18,8 @@ function sent(
     if (to <= at) continue;
     const start = Math.max(0, at - margin);
     const stop = Math.min(size, to + margin);
-    const window = { bytes: log.subarray(start, stop), from: at - start, to: to - start };
+    // Read anew for each piece, into the kind of memory that a file is read into.
+    const window = { bytes: Buffer.from(log.subarray(start, stop)), from: at - start, to: to - start };
     const piece = maskSecrets({ ...window, isEnd: isEnd && stop === log.length }, secrets);
     out.set(piece, at);
     at += piece.length;

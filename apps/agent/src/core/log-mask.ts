@@ -34,19 +34,21 @@ export type MaskWindow = {
   isEnd: boolean;
 };
 
-/** @returns the wanted piece, hidden where it must be; it is shorter where what comes next may be the rest of a secret. */
+/**
+ * Hides secrets in `bytes` itself.
+ * @returns the wanted piece of them; it is shorter where what comes next may be the rest of a secret.
+ */
 export function maskSecrets(
   { bytes, from, to, isEnd }: MaskWindow,
   secrets: readonly Uint8Array[],
 ): Uint8Array {
   const end = isEnd ? to : Math.max(from, Math.min(to, undecidedFrom(bytes, secrets)));
-  const piece = bytes.slice(from, end);
-  for (const secret of secrets) {
-    for (let at = find(bytes, secret, 0); at !== -1; at = find(bytes, secret, at + 1)) {
-      piece.fill(ASTERISK, Math.max(0, at - from), Math.max(0, at + secret.length - from));
-    }
+  // All are found before one is hidden: two may share bytes.
+  const found = secrets.map((secret) => placesOf(bytes, secret));
+  for (const [index, { length }] of secrets.entries()) {
+    for (const at of found[index] ?? []) bytes.fill(ASTERISK, at, at + length);
   }
-  return piece;
+  return bytes.subarray(from, end);
 }
 
 /** Where the longest beginning of a secret stands that ends the bytes; their length when there is none. */
@@ -60,12 +62,14 @@ function undecidedFrom(bytes: Uint8Array, secrets: readonly Uint8Array[]): numbe
   return first;
 }
 
-function find(bytes: Uint8Array, secret: Uint8Array, from: number): number {
-  for (let at = bytes.indexOf(secret[0] ?? 0, from); at !== -1; at = bytes.indexOf(secret[0] ?? 0, at + 1)) {
-    if (at + secret.length > bytes.length) return -1;
-    if (matches(bytes, secret, at)) return at;
+function placesOf(bytes: Uint8Array, secret: Uint8Array): number[] {
+  const [first = 0] = secret;
+  const last = bytes.length - secret.length;
+  const places: number[] = [];
+  for (let at = bytes.indexOf(first); at !== -1 && at <= last; at = bytes.indexOf(first, at + 1)) {
+    if (matches(bytes, secret, at)) places.push(at);
   }
-  return -1;
+  return places;
 }
 
 /** As far as there are bytes. */
