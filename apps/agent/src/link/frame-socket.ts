@@ -22,7 +22,14 @@ import type { Problem } from "../core/session.ts";
 import { connectionOptions, type ServerAddress } from "./pinned-connection.ts";
 import { toProblem } from "./to-problem.ts";
 
-export type DataFrame = { message: AgentMessage; payload: Uint8Array };
+export type DataFrame = {
+  message: AgentMessage;
+  payload: Uint8Array;
+  /** Bytes before the payload, in the memory that it is a view of, that may be overwritten. */
+  headroom?: number;
+  /** Called when the bytes left our memory or never will, so that its memory may be used again. */
+  release?: () => void;
+};
 
 export type FrameSocketOptions = {
   address: ServerAddress;
@@ -121,11 +128,11 @@ export function openFrameSocket(options: FrameSocketOptions): FrameSocket {
     isOpen: () => !isOver && ws.readyState === WebSocket.OPEN,
     bufferedBytes: () => ws.bufferedAmount,
     bufferedBytesMax: LOG_CHUNK_BYTES_MAX,
-    async pull() {
-      const data = await options.pullData();
-      return data === null ? null : encodeFrame(data.message, data.payload);
+    pull: options.pullData,
+    write({ message, payload, headroom, release }) {
+      const sent = sendFrame(encodeFrame(message, payload, headroom));
+      return release === undefined ? sent : sent.then(release);
     },
-    write: sendFrame,
     onError(error) {
       problem ??= toProblem(error, address.origin);
       ws.terminate();

@@ -2,7 +2,8 @@ import { EventEmitter, once } from "node:events";
 import { appendFile, mkdir, mkdtemp, readdir, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { LOG_WINDOW_BYTES } from "@nexus/shared/protocol/limits";
+import { decodeFrame, encodeFrame } from "@nexus/shared/protocol/frame";
+import { LOG_CHUNK_BYTES_MAX, LOG_WINDOW_BYTES } from "@nexus/shared/protocol/limits";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createLogShipper, type LogShipper } from "./log-shipper.ts";
 
@@ -77,6 +78,32 @@ describe("log shipper", () => {
     // Asked to go back into the midst of it, it sends the same bytes.
     shipper.ack("a_m", { logBytes: 7, rewind: true });
     expect(await pullText()).toEqual({ attempt: "a_m", offset: 7, text: "***** and hunter" });
+  });
+
+  it("[L27] of two secrets that share bytes both are hidden whole", async () => {
+    await writeFile(path("a_o"), "x abcdefghi y");
+    shipper.attach({ ...file("a_o"), masks: () => ["abcdef", "defghi"] }, 0);
+    shipper.end("a_o", 13);
+    expect(await pullText()).toEqual({ attempt: "a_o", offset: 0, text: "x ********* y" });
+  });
+
+  it("[P29] a chunk on its way keeps its bytes, and its memory holds the next once they have left", async () => {
+    const chunk = (letter: string) => Buffer.alloc(LOG_CHUNK_BYTES_MAX, letter);
+    await writeFile(path("a_b"), Buffer.concat(["a", "b", "c", "d"].map(chunk)));
+    shipper.attach(file("a_b"), 0);
+    shipper.end("a_b", 4 * LOG_CHUNK_BYTES_MAX);
+    const pull = async () => (await shipper.pull()) ?? expect.fail("there is more");
+    const frames = [await pull(), await pull()] as const;
+    frames[0].release?.();
+    const third = await pull();
+    expect(third.payload.buffer).toBe(frames[0].payload.buffer);
+    expect(Buffer.from(frames[1].payload).equals(chunk("b"))).toBe(true);
+    expect(Buffer.from(third.payload).equals(chunk("c"))).toBe(true);
+    // What may be overwritten around it is before it.
+    const { message, payload, headroom } = third;
+    const frame = decodeFrame(encodeFrame(message, payload, headroom));
+    expect(frame.header).toEqual({ type: "log", attempt: "a_b", fence: 1, offset: 2 * LOG_CHUNK_BYTES_MAX });
+    expect(Buffer.from(frame.payload).equals(chunk("c"))).toBe(true);
   });
 
   it("[L27] a log whose secrets cannot be read stays where it is", async () => {

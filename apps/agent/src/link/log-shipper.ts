@@ -1,11 +1,14 @@
 /**
  * Sends the logs of attempts from their files, by the rule of `core/log-stream.ts`. Owns: the streams, the open files, the
- * watches on them. Invariants: bytes are read only when they may be sent, so memory holds one chunk however much a job writes;
+ * watches on them, the memory that is read into, which is used again when its bytes have left: new memory for each chunk cost more
+ * in garbage collection than all else together. Invariants: bytes are read only when they may be sent, so memory holds one chunk
+ * however much a job writes;
  * every stream gets its turn; a watch that fails or sleeps is made up for by a slow look at the size; no byte of a secret
  * leaves, also where it stands in two pieces.
  */
 import { type FSWatcher, watch } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import { FRAME_HEADROOM_BYTES } from "@nexus/shared/protocol/frame";
 import { maskMargin, maskSecrets, secretsOf } from "../core/log-mask.ts";
 import {
   ackLog,
@@ -21,6 +24,7 @@ import {
   resendLog,
   sentChunk,
 } from "../core/log-stream.ts";
+import { createChunkBuffers } from "./chunk-buffers.ts";
 import type { DataFrame } from "./frame-socket.ts";
 
 export type LogShipperOptions = {
@@ -90,6 +94,7 @@ export function createLogShipper(options: LogShipperOptions): LogShipper {
   /** In the order of their turns. */
   const tails = new Map<string, Tail>();
   const ends = new Map<string, number>();
+  const buffers = createChunkBuffers();
   let timer: NodeJS.Timeout | null = null;
   /** Grows with each lost connection: what was read for an earlier one is for nobody. */
   let epoch = 0;
@@ -248,20 +253,22 @@ export function createLogShipper(options: LogShipperOptions): LogShipper {
         const tail = nextTurn();
         const chunk = tail === null ? null : nextChunk(tail.stream);
         if (tail === null || chunk === null) return null;
-        const payload = await readChunk(tail, chunk);
+        const read = await readChunk(tail, chunk);
         // Its file was opened after whoever let go of it had looked.
         const isLeft = tails.get(tail.stream.attempt) !== tail || tail.stream.at === null;
         if (isLeft && !tail.isLooking) void release(tail);
-        if (epoch !== started) return null;
         // An answer of the server may have moved it meanwhile: then these are not the next bytes any more.
-        if (payload === null || tail.stream.at?.sent !== chunk.offset) continue;
-        if (payload.length === 0) {
-          tail.held = { sent: chunk.offset, size: tail.stream.size };
+        const isNext = epoch === started && tail.stream.at?.sent === chunk.offset;
+        if (read === null || !isNext || read.payload.length === 0) {
+          read?.release();
+          if (epoch !== started) return null;
+          if (read !== null && isNext) tail.held = { sent: chunk.offset, size: tail.stream.size };
           continue;
         }
-        tail.stream = sentChunk(tail.stream, payload.length);
+        tail.stream = sentChunk(tail.stream, read.payload.length);
         const { attempt, fence } = tail.stream;
-        return { message: { type: "log", attempt, fence, offset: chunk.offset }, payload };
+        const message = { type: "log" as const, attempt, fence, offset: chunk.offset };
+        return { message, headroom: FRAME_HEADROOM_BYTES, ...read };
       }
     },
     isDone(attempt) {
@@ -289,33 +296,38 @@ export function createLogShipper(options: LogShipperOptions): LogShipper {
   async function readChunk(
     tail: Tail,
     chunk: { offset: number; length: number },
-  ): Promise<Uint8Array | null> {
+  ): Promise<{ payload: Uint8Array; release: () => void } | null> {
+    let buffer: Buffer | null = null;
+    const release = () => {
+      if (buffer !== null) buffers.give(buffer);
+      buffer = null;
+    };
     try {
       const file = await fileOf(tail);
       tail.secrets ??= secretsOf(tail.masks());
       const margin = maskMargin(tail.secrets);
       const from = Math.max(0, chunk.offset - margin);
       const wanted = chunk.offset - from + chunk.length + margin;
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(wanted), 0, wanted, from);
-      const bytes = buffer.subarray(0, bytesRead);
+      buffer = buffers.take(FRAME_HEADROOM_BYTES + wanted);
+      const { bytesRead } = await file.read(buffer, FRAME_HEADROOM_BYTES, wanted, from);
+      const bytes = buffer.subarray(FRAME_HEADROOM_BYTES, FRAME_HEADROOM_BYTES + bytesRead);
       const piece = {
         from: chunk.offset - from,
         to: Math.min(bytesRead, chunk.offset - from + chunk.length),
       };
       if (piece.to > piece.from) {
         tail.failures = 0;
-        if (margin === 0) return bytes;
+        if (margin === 0) return { payload: bytes, release };
         const { endsAt } = tail.stream;
-        return maskSecrets(
-          { bytes, ...piece, isEnd: endsAt !== null && from + bytesRead >= endsAt },
-          tail.secrets,
-        );
+        const isEnd = endsAt !== null && from + bytesRead >= endsAt;
+        return { payload: maskSecrets({ bytes, ...piece, isEnd }, tail.secrets), release };
       }
       tail.stream = growLog(tail.stream, chunk.offset);
       onTrouble(tail.stream.attempt, new Error("the log file is shorter than it was"));
     } catch (error) {
       failed(tail, error);
     }
+    release();
     return null;
   }
 

@@ -16,6 +16,22 @@ describe("frame", () => {
     );
   });
 
+  it("[P1] made around its payload it is the same, and touches no byte before the room that it was given", () => {
+    void fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.uint8Array(), (header, payload) => {
+        const plain = JSON.parse(JSON.stringify(header));
+        const expected = encodeFrame(plain, payload);
+        for (const headroom of [expected.length - payload.length, expected.length - payload.length - 1]) {
+          const memory = new Uint8Array(3 + headroom + payload.length).fill(7);
+          memory.set(payload, 3 + headroom);
+          const frame = encodeFrame(plain, memory.subarray(3 + headroom), headroom);
+          expect([...frame]).toEqual([...expected]);
+          expect([...memory.subarray(0, 3)]).toEqual([7, 7, 7]);
+        }
+      }),
+    );
+  });
+
   it("[P2] random bytes give a frame or a protocol_error, never anything else", () => {
     void fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {

@@ -8,17 +8,28 @@ const EMPTY = new Uint8Array(0);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** @returns one WebSocket message. @throws NexusError `too_large` when it would exceed the limits of the wire. */
-export function encodeFrame(header: object, payload: Uint8Array = EMPTY): Uint8Array<ArrayBuffer> {
+/** Bytes before a payload that hold the header of any message that carries one. */
+export const FRAME_HEADROOM_BYTES = 1024;
+
+/**
+ * @param headroom How many bytes before the payload, in the memory that it is a view of, may be overwritten: with enough of them the
+ * frame is made around the payload, without a copy.
+ * @returns one WebSocket message. @throws NexusError `too_large` when it would exceed the limits of the wire.
+ */
+export function encodeFrame(header: object, payload: Uint8Array = EMPTY, headroom = 0): Uint8Array {
   const headerBytes = encoder.encode(JSON.stringify(header));
   const total = 4 + headerBytes.length + payload.length;
   if (headerBytes.length > HEADER_BYTES_MAX || total > FRAME_BYTES_MAX) {
     throw new NexusError("too_large", { detail: `A frame of ${total} bytes exceeds ${FRAME_BYTES_MAX}.` });
   }
-  const frame = new Uint8Array(total);
-  new DataView(frame.buffer).setUint32(0, headerBytes.length);
+  const before = 4 + headerBytes.length;
+  const isInPlace = before <= headroom;
+  const frame = isInPlace
+    ? new Uint8Array(payload.buffer, payload.byteOffset - before, total)
+    : new Uint8Array(total);
+  new DataView(frame.buffer, frame.byteOffset).setUint32(0, headerBytes.length);
   frame.set(headerBytes, 4);
-  frame.set(payload, 4 + headerBytes.length);
+  if (!isInPlace) frame.set(payload, before);
   return frame;
 }
 

@@ -10,7 +10,7 @@ type Message = AgentMessage | ServerMessage;
  * One message as frames: batches are cut until each fits the wire's limits. Of a cut inventory only the last part is `last`.
  * @throws NexusError `too_large` when a single item does not fit.
  */
-export function encodeMessage(message: Message): Uint8Array<ArrayBuffer>[] {
+export function encodeMessage(message: Message): Uint8Array[] {
   const items = batchOf(message);
   if (items !== null && items.length > BATCH_ITEMS_MAX) return encodeHalves(message, items.length);
   try {
@@ -21,7 +21,7 @@ export function encodeMessage(message: Message): Uint8Array<ArrayBuffer>[] {
   }
 }
 
-function encodeHalves(message: Message, count: number): Uint8Array<ArrayBuffer>[] {
+function encodeHalves(message: Message, count: number): Uint8Array[] {
   const middle = Math.ceil(count / 2);
   const first = slice(message, 0, middle);
   const second = slice(message, middle, count);

@@ -2,16 +2,16 @@
  * Sends data over a socket only while little of it waits there, so that control messages, which leave at once, stand behind
  * no more than that. Owns nothing but whether it runs. Invariant: at most one `pull` at a time; a `wake` is never lost.
  */
-export type DataPumpOptions = {
+export type DataPumpOptions<Frame> = {
   isOpen(): boolean;
   /** Bytes that wait in our own memory for the socket. */
   bufferedBytes(): number;
   /** Above this it waits until what it sent last has left. */
   bufferedBytesMax: number;
   /** The next frame to send; null when there is none. */
-  pull(): Promise<Uint8Array | null> | Uint8Array | null;
+  pull(): Promise<Frame | null> | Frame | null;
   /** Resolves when the bytes left our memory, or never will. */
-  write(frame: Uint8Array): Promise<void>;
+  write(frame: Frame): Promise<void>;
   onError(error: unknown): void;
 };
 
@@ -20,7 +20,7 @@ export type DataPump = {
   wake(): void;
 };
 
-export function createDataPump(options: DataPumpOptions): DataPump {
+export function createDataPump<Frame>(options: DataPumpOptions<Frame>): DataPump {
   let isPumping = false;
   let isWoken = false;
 
