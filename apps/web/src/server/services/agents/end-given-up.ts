@@ -2,7 +2,7 @@ import { type EndedAttempt, endAttempts } from "../../db/queries/end-attempts.ts
 import type { World } from "../scheduling/world.ts";
 import type { ServiceContext } from "../service-context.ts";
 
-/** What became of attempts that were given up: no job moves, what they held is free, and their logs are theirs. In the lane. */
+/** What became of attempts that were given up: no job moves, what they held is free and charged, and their logs are theirs. In the lane. */
 export async function endGivenUp(ctx: ServiceContext, world: World, ended: EndedAttempt[]): Promise<void> {
   if (ended.length === 0) return;
   await endAttempts(ctx.sql, ended);
@@ -11,6 +11,10 @@ export async function endGivenUp(ctx: ServiceContext, world: World, ended: Ended
     const attempt = world.live.attempts.get(end.attempt);
     if (!attempt) continue;
     const target = world.fleet.get(attempt.targetId);
+    const { user, gpus, startedAtMs } = attempt;
+    const owner = { teamId: attempt.teamId, userId: user.id, userName: user.name };
+    if (startedAtMs !== null && gpus.length > 0)
+      world.usage.add(owner, gpus.length * Math.max(0, end.endedAtMs - startedAtMs), nowMs);
     for (const { uuid } of attempt.gpus) {
       const gpu = target?.gpus.get(uuid);
       if (gpu) gpu.view.freedAtMs = nowMs;

@@ -271,6 +271,51 @@ describe("what was given up", () => {
     expect(await stateOf(id)).toBe("queued");
   });
 
+  test("[S13] is charged once, when it has ended, also when it went on", async () => {
+    await t.db.sql`update job set started_at = null`;
+    await t.restart();
+    await far.connect();
+    const id = await t.submit({ command: ["train"], gpus: 1, target: "far" });
+    const start = await far.startOf(id);
+    await far.started(start);
+    pass(100_000);
+    await far.disconnect();
+    await becomes(id, "unreachable");
+    await t.services.requeueJobs(t.alice, { jobs: [id] });
+    await far.connect([inventoryOf(start)]);
+    expect(await stateOf(id)).toBe("running");
+    await far.exited(start);
+    const longer = await t.submit({ command: ["x"], gpus: 1, target: "far" }, { principal: t.bob });
+    const other = await far.startOf(longer);
+    await far.started(other);
+    pass(150_000);
+    await far.exited(other);
+    await far.disconnect();
+
+    // Of bob's and alice's that wait, hers goes first: she used 100 s, and he 150.
+    const his = await t.submit({ command: ["x"], gpus: 1, target: "far" }, { principal: t.bob });
+    const hers = await t.submit({ command: ["x"], gpus: 1, target: "far" });
+    await far.connect();
+    const next = await far.startOf(hers);
+    expect(await stateOf(his)).toBe("queued");
+    await far.exited(next);
+  });
+
+  test("[J57] of many that go on when their node is back all do in one statement, as far as their queue has room", async () => {
+    await t.services.putQueue(t.alice, { name: "pair", runningMax: 3 });
+    const jobs = await silentJobs([1, 2, 3].map(() => ({ gpus: 0, queue: "pair" })));
+    const ids = jobs.map(({ id }) => id);
+    await t.services.requeueJobs(t.alice, { jobs: ids });
+    await t.services.putQueue(t.alice, { name: "pair", runningMax: 2 });
+    await far.connect(jobs.map(({ start }) => inventoryOf(start)));
+    const states = await Promise.all(ids.map(stateOf));
+    expect(states.toSorted()).toEqual(["queued", "running", "running"]);
+    const writes = await t.db.sql`
+      select distinct e.xmin::text from job_event e join job j on j.id = e.job_id
+      where e.type = 'return' and j.public_id in ${t.db.sql(ids)}`;
+    expect(writes).toHaveLength(1);
+  });
+
   test("[J57] is over when its node does not know it, and when its node leaves the fleet", async () => {
     const { id, start } = await silentJob(undefined);
     await t.services.requeueJobs(t.alice, { jobs: [id] });

@@ -1,6 +1,6 @@
 /** Attempts that were given up, and whose node is back before their jobs were started anew. */
 import type { AttemptInventory } from "@nexus/shared/protocol/messages";
-import { createQueueGate } from "../../core/scheduler/queue-gate.ts";
+import { createQueueGate, type QueueGate } from "../../core/scheduler/queue-gate.ts";
 import { takeUpAttempts } from "../../db/queries/take-up-attempts.ts";
 import { announceJobs } from "../announce-jobs.ts";
 import type { NodeSession } from "../ports.ts";
@@ -9,50 +9,66 @@ import type { LiveAttempt, LiveJob } from "../scheduling/live-jobs.ts";
 import type { World } from "../scheduling/world.ts";
 import type { ServiceContext } from "../service-context.ts";
 
+type TakeUp = { job: LiveJob; attempt: LiveAttempt };
+
 /** In the lane. What runs, or came to an end of its own, need not run again; what died with its machine stays in the line. */
 export async function takeUp(
   ctx: ServiceContext,
   world: World,
   { node, named }: { node: NodeSession; named: AttemptInventory[] },
 ): Promise<void> {
-  const { live } = world;
-  for (const one of named) {
-    const attempt = live.attempts.get(one.attempt);
-    const job = attempt && live.jobs.get(attempt.job);
-    if (!job || attempt.targetId !== node.targetId || attempt.fence !== one.fence) continue;
-    if (one.exit && one.exit.reason !== "exited" && one.exit.reason !== "timed_out") continue;
-    if (!live.isGivenUp(attempt) || job.state !== "queued" || job.fence !== attempt.fence) continue;
-    // Each counts against the limits for the next: one statement for each of the few that there ever are.
-    if (hasRoom(ctx, world, job)) await takeUpOne(ctx, world, { node, job, attempt });
-  }
-}
-
-async function takeUpOne(
-  ctx: ServiceContext,
-  world: World,
-  { node, job, attempt }: { node: NodeSession; job: LiveJob; attempt: LiveAttempt },
-): Promise<void> {
-  const taken = {
-    jobId: job.rowId,
-    version: job.version,
-    attemptId: attempt.rowId,
-    gpuUuids: attempt.gpus.map(({ uuid }) => uuid),
-    actor: node.targetName,
-    message: `its node is back before it was started anew; try ${attempt.fence} goes on`,
-  };
-  const [row] = await takeUpAttempts(ctx.sql, [taken], ctx.clock.nowMs());
-  if (!row) {
-    world.isStale = true;
-    return;
-  }
-  world.live.takeUp(job, attempt, row.version);
-  announceJobs(ctx.events, [job]);
-}
-
-/** The limits of its queue may be spent on others by now. */
-function hasRoom(ctx: ServiceContext, world: World, job: LiveJob): boolean {
+  const found = named.flatMap((one) => takeable(world, node, one) ?? []);
+  if (found.length === 0) return;
   const nowMs = ctx.clock.nowMs();
-  const team = fleetSnapshot(world, [], nowMs).teams.find(({ teamId }) => teamId === job.teamId);
-  const band = { queuePriority: world.queues.get(job.queueId)?.priority ?? 0, priority: job.priority };
-  return team !== undefined && createQueueGate(team, nowMs).refusal(job, band) === null;
+  const going = withRoom(world, { node, found, nowMs });
+  if (going.length === 0) return;
+  const rows = await takeUpAttempts(
+    ctx.sql,
+    going.map(({ job, attempt }) => ({
+      jobId: job.rowId,
+      version: job.version,
+      attemptId: attempt.rowId,
+      gpuUuids: attempt.gpus.map(({ uuid }) => uuid),
+      actor: node.targetName,
+      message: `its node is back before it was started anew; try ${attempt.fence} goes on`,
+    })),
+    nowMs,
+  );
+  if (rows.length < going.length) world.isStale = true;
+  const versions = new Map(rows.map((row) => [row.publicId, row.version]));
+  const moved: LiveJob[] = [];
+  for (const { job, attempt } of going) {
+    const version = versions.get(job.id);
+    if (version === undefined) continue;
+    world.live.takeUp(job, attempt, version);
+    moved.push(job);
+  }
+  announceJobs(ctx.events, moved);
+}
+
+function takeable({ live }: World, node: NodeSession, one: AttemptInventory): TakeUp | null {
+  const attempt = live.attempts.get(one.attempt);
+  const job = attempt && live.jobs.get(attempt.job);
+  if (!job || attempt.targetId !== node.targetId || attempt.fence !== one.fence) return null;
+  if (one.exit && one.exit.reason !== "exited" && one.exit.reason !== "timed_out") return null;
+  if (!live.isGivenUp(attempt) || job.state !== "queued" || job.fence !== attempt.fence) return null;
+  return { job, attempt };
+}
+
+/** The limits of their queues may be spent on others by now, and each that goes on counts against them for the next. */
+function withRoom(
+  world: World,
+  { node, found, nowMs }: { node: NodeSession; found: TakeUp[]; nowMs: number },
+): TakeUp[] {
+  const teams = new Map(fleetSnapshot(world, [], nowMs).teams.map((team) => [team.teamId, team]));
+  const gates = new Map<string, QueueGate | null>();
+  return found.filter(({ job }) => {
+    const team = teams.get(job.teamId);
+    const gate = gates.get(job.teamId) ?? (team ? createQueueGate(team, nowMs) : null);
+    gates.set(job.teamId, gate);
+    const band = { queuePriority: world.queues.get(job.queueId)?.priority ?? 0, priority: job.priority };
+    if (gate === null || gate.refusal(job, band) !== null) return false;
+    gate.take(job, node.targetName);
+    return true;
+  });
 }

@@ -37,8 +37,6 @@ export async function putBack(ctx: ServiceContext, world: World, asked: PutBack[
   for (const { job, attempt, isByRule } of asked) {
     const version = versions.get(job.id);
     if (version === undefined) continue;
-    if (attempt.startedAtMs !== null && attempt.gpus.length > 0)
-      world.usage.add(job, attempt.gpus.length * Math.max(0, nowMs - attempt.startedAtMs), nowMs);
     world.live.move(job, "requeue", version);
     if (isByRule) job.retriesUsed += 1;
     moved.push(job);

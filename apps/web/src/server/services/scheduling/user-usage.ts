@@ -6,12 +6,15 @@ import type { UserUsage } from "../../core/scheduler/snapshot.ts";
 import type { UsageRow } from "../../db/queries/list-usage.ts";
 import type { LiveJob } from "./live-jobs.ts";
 
+/** What holds GPUs now. */
+export type UsageHolder = Pick<LiveJob, "userId" | "userName" | "attempt">;
+
 export type UserUsages = {
   load(rows: UsageRow[], nowMs: number): void;
   /** A job of the user held this many GPUs from then until now. */
   add(job: Pick<LiveJob, "teamId" | "userId" | "userName">, gpuMs: number, nowMs: number): void;
   /** With the GPU time that jobs which still run used so far. */
-  list(teamId: string, active: readonly LiveJob[], nowMs: number): UserUsage[];
+  list(teamId: string, active: readonly UsageHolder[], nowMs: number): UserUsage[];
 };
 
 type Sum = { userId: string; userName: string; gpuMs: number; asOfMs: number };
