@@ -2,6 +2,7 @@ import type { BenchCase } from "../bench-case.ts";
 import { commitAndSpawn } from "./commit-and-spawn.ts";
 import { dashLoop } from "./dash-loop.ts";
 import { gnuParallel } from "./gnu-parallel.ts";
+import { nexusBigLog } from "./nexus-big-log.ts";
 import { nexusHerd } from "./nexus-herd.ts";
 import { nexusIdle } from "./nexus-idle.ts";
 import { nexusRate, nexusStart } from "./nexus-jobs.ts";
@@ -10,6 +11,7 @@ import { nexusLogDelay, nexusLogRate, nexusLogStore, nexusSteadyLog } from "./ne
 import { nodeSpawnLoop } from "./node-spawn-loop.ts";
 import { schedulerPlan } from "./scheduler-plan.ts";
 import { slurmRate, slurmStart } from "./slurm.ts";
+import { socketToFile } from "./socket-to-file.ts";
 import { sshSpeed } from "./ssh-speed.ts";
 import { taskSpoolerRate, taskSpoolerStart } from "./task-spooler.ts";
 
@@ -29,8 +31,10 @@ export const ALL_CASES: BenchCase[] = [
   ...schedulerPlan,
   nexusLogRate,
   nexusLogStore,
+  socketToFile,
   nexusLogDelay,
   nexusSteadyLog,
+  ...nexusBigLog,
   ...sshSpeed,
   nexusHerd,
   ...nexusQueue,
