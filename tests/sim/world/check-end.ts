@@ -93,12 +93,15 @@ function checkJob(row: JobTableRow, { tables, cancelAsked }: EndContext): void {
   checkExit(row, last, told);
 }
 
-/** By a person or by its job's own rule; its job may then run once more. */
+/** By a person or by its job's own rule, and not taken up again since; its job may then run once more. */
 export function isGivenUp(tables: Tables, publicId: string): boolean {
-  return tables.events.some(
+  const latest = tables.events.findLast(
     ({ type, attemptId }) =>
-      type === "requeue" && attemptId !== null && tables.attempts.get(attemptId)?.publicId === publicId,
+      (type === "requeue" || type === "return") &&
+      attemptId !== null &&
+      tables.attempts.get(attemptId)?.publicId === publicId,
   );
+  return latest?.type === "requeue";
 }
 
 /** A run that nothing disturbed is told with its own exit. */

@@ -1,6 +1,7 @@
 /** What must be true of the tables after every commit. */
 import type { JobState } from "@nexus/shared/machines/job";
 import { type AttemptTableRow, type EventRow, isActiveRow, type Tables } from "../database/tables.ts";
+import { isGivenUp } from "./check-end.ts";
 import { CPU_JOBS_MAX } from "./control-plane.ts";
 import { ground } from "./ground.ts";
 
@@ -86,7 +87,12 @@ function checkLeases(tables: Tables, say: Say): void {
     one.memoryMib += memoryMib ?? 0;
     one.count += 1;
     ofAttempt.set(attemptId, (ofAttempt.get(attemptId) ?? 0) + 1);
-    if (tables.attempts.get(attemptId)?.endedAtMs !== null)
+    const attempt = tables.attempts.get(attemptId);
+    const row = attempt && tables.jobs.get(attempt.jobId);
+    const isCurrent = row !== undefined && row.attemptId === attemptId && isActiveRow(row);
+    if (attempt !== undefined && !isCurrent && !isGivenUp(tables, attempt.publicId))
+      say("only what was given up holds beside its job", `attempt ${attemptId} holds GPU ${gpuId}`);
+    if (attempt?.endedAtMs !== null)
       say("no lease outlives its attempt", `attempt ${attemptId} is over and holds GPU ${gpuId}`);
   }
   for (const [gpuId, { isWhole, memoryMib, count }] of held) {
