@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { availableParallelism, hostname, userInfo } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../tests/harness/free-port.ts";
 import type { Shared } from "../bench-case.ts";
 import { runTimed } from "../run-timed.ts";
 
@@ -106,13 +106,4 @@ async function end(child: ChildProcess): Promise<void> {
 
 function nodeName(): string {
   return hostname().split(".")[0] ?? "localhost";
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === "string") throw new Error("the system gave no port");
-  return address.port;
 }

@@ -1,10 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { formatPublicKey } from "@nexus/ssh/host-keys/public-key";
 import { generateKey } from "@nexus/ssh/keys/generate-key";
+import { freePort } from "../../tests/harness/free-port.ts";
 import type { Shared } from "../bench-case.ts";
 
 /** An OpenSSH server as a daemon on every loopback address, with its keys in a folder of the bench. */
@@ -73,14 +74,6 @@ export function closeMaster(sshd: BenchSshd, host: string): void {
   spawnSync("ssh", ["-F", sshd.sshConfig, "-S", join(sshd.folder, `mux-${host}`), "-O", "exit", host], {
     stdio: "ignore",
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 async function untilListening(port: number, log: () => string): Promise<void> {

@@ -114,25 +114,27 @@ export function specOf(
 
 /**
  * POSIX sh. A pause is a sleep, the only program that it runs. Whole GPUs are held by name for as long as it lives: who
- * finds the holder of its GPU alive writes that down. (GPUs shared by memory are not held.) A shell's own remarks on its end
-are no lines of the job.
+ * finds the holder of its GPU alive writes that down. A holder is a process id and when that began, since a process id is
+ * soon another's on a busy machine. (GPUs shared by memory are not held.) A shell's own remarks on its end are no lines of
+ * the job.
  */
 const SHELL_SCRIPT = `
 exec 2>/dev/null
 echo "$NEXUS_ATTEMPT_ID $$" >>"$CHAOS_FOLDER/starts/$CHAOS_TAG"
 if [ -n "$CHAOS_WHOLE" ]; then
-  old=$IFS; IFS=,
-  for uuid in $CUDA_VISIBLE_DEVICES; do
+  began() { { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return; set -- \${stat##*) }; echo "\${20}"; }
+  own="$$ $(began "$$")"
+  for uuid in $(echo "$CUDA_VISIBLE_DEVICES" | tr , ' '); do
     held="$CHAOS_FOLDER/gpus/$uuid"
-    if ! (set -C; echo "$$" >"$held") 2>/dev/null; then
-      read -r holder <"$held" || holder=
-      if [ -n "$holder" ] && kill -0 "$holder" 2>/dev/null; then
+    if ! (set -C; echo "$own" >"$held") 2>/dev/null; then
+      holder= since=
+      read -r holder since <"$held"
+      if [ -n "$since" ] && [ "$(began "$holder")" = "$since" ]; then
         echo "$uuid $CHAOS_TAG $holder" >>"$CHAOS_FOLDER/gpu-twice"
       fi
-      echo "$$" >"$held"
+      echo "$own" >"$held"
     fi
   done
-  IFS=$old
   release() { for uuid in $(echo "$CUDA_VISIBLE_DEVICES" | tr , ' '); do rm -f "$CHAOS_FOLDER/gpus/$uuid"; done; }
   trap release EXIT
   trap 'exit 143' TERM

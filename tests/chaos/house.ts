@@ -5,9 +5,7 @@
  * Owns: the processes, the mounts and the proxy. What dies is started again at once, as a service manager would; who died
  * without being killed by us is written down, since that is a finding. Closing it ends everything, and says what was left.
  */
-import { once } from "node:events";
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import type { InputOf, OutputOf, ProcedureName } from "@nexus/shared/api/contract";
 import { parseRecord } from "../../apps/agent/src/core/attempt-record.ts";
@@ -15,6 +13,7 @@ import { connect } from "../../apps/web/src/server/db/client.ts";
 import { DATABASE_NAME, DATABASE_USER } from "../../apps/web/src/server/db/embedded/init-data.ts";
 import { findServerProcesses } from "../../apps/web/src/server/db/embedded/server-process.ts";
 import type { Child } from "../harness/child.ts";
+import { freePort } from "../harness/free-port.ts";
 import { Nexus, type NexusAgent } from "../harness/nexus.ts";
 import { CuttingProxy } from "./cutting-proxy.ts";
 import { NamespaceNetwork } from "./namespace-network.ts";
@@ -52,6 +51,8 @@ const ASK_AGAIN_MS = 100;
 const CALL_TIMEOUT_MS = 10_000;
 /** As systemd's own default. */
 const RESTART_AFTER_MS = 100;
+/** Answers to a good question at a bad time. */
+const PASSING = new Set(["unavailable", "internal", "rate_limited", "disk_full"]);
 const HOME_MIB = 256;
 const LOGS_MIB = 4_096;
 const DATABASE_MIB = 3_072;
@@ -259,7 +260,7 @@ export class House {
     return bySupervisor;
   }
 
-  /** Asks until there is an answer: people and scripts do so too. Refusals of what was asked are thrown. */
+  /** Asks until there is an answer: people and scripts do so too. Refusals of what was asked are thrown, a full disk is none. */
   async call<P extends ProcedureName>(name: P, input: InputOf<P>, limitMs = 900_000): Promise<OutputOf<P>> {
     const deadline = performance.now() + limitMs;
     for (;;) {
@@ -268,7 +269,7 @@ export class House {
       } catch (error) {
         const code = (error as { nexusCode?: string }).nexusCode;
         if (code === "internal") this.ownEnds.push(`${name} was answered with a fault of ours: ${error}`);
-        const isRefused = code !== undefined && !["unavailable", "internal", "rate_limited"].includes(code);
+        const isRefused = code !== undefined && !PASSING.has(code);
         if (isRefused || performance.now() > deadline) throw error;
         await pause(ASK_AGAIN_MS);
       }
@@ -316,13 +317,4 @@ export class House {
     this.logsDisk?.unmount();
     this.databaseDisk?.unmount();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

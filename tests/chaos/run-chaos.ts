@@ -144,7 +144,10 @@ async function runFault({ fault, jobs, house, run, options, random }: FaultRun):
   let recoveriesMs: number[] = [];
   await stream.begin();
   let isOver = false;
-  const submitting = stream.submitAll(jobs, { overMs: fault.roundMs(scale) * rounds, isOver: () => isOver });
+  // Told and not thrown: the strike goes on meanwhile, and what was submitted is checked all the same.
+  const submitting = stream
+    .submitAll(jobs, { overMs: fault.roundMs(scale) * rounds, isOver: () => isOver })
+    .catch((error: unknown) => findings.push(`jobs could not be submitted: ${error}`));
   try {
     recoveriesMs = await fault.strike({ house, stream, random: random.fork("strikes"), rounds, scale });
   } catch (error) {

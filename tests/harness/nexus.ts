@@ -16,7 +16,7 @@ import type { Job } from "@nexus/shared/api/schemas";
 import { trustCertificate } from "@nexus/shared/crypto/trust-certificate";
 import { isFinal } from "@nexus/shared/machines/job";
 import { Child } from "./child.ts";
-import { freePort } from "./forwarder.ts";
+import { freePort } from "./free-port.ts";
 import { until } from "./until.ts";
 
 export const root = join(import.meta.dirname, "../..");

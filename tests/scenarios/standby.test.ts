@@ -8,7 +8,8 @@ import {
   startTcpPostgres,
 } from "../../apps/web/src/server/db/testing/test-tcp-postgres.ts";
 import { Child } from "../harness/child.ts";
-import { type Forwarder, freePort, startForwarder } from "../harness/forwarder.ts";
+import { type Forwarder, startForwarder } from "../harness/forwarder.ts";
+import { freePort } from "../harness/free-port.ts";
 import { cleanEnv, Nexus, SERVER } from "../harness/nexus.ts";
 import { until } from "../harness/until.ts";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Child } from "../harness/child.ts";
-import { freePort } from "../harness/forwarder.ts";
+import { freePort } from "../harness/free-port.ts";
 import { AGENT, CLI, cleanEnv, root, SERVER } from "../harness/nexus.ts";
 import { until } from "../harness/until.ts";
 
