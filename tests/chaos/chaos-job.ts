@@ -122,7 +122,12 @@ const SHELL_SCRIPT = `
 exec 2>/dev/null
 echo "$NEXUS_ATTEMPT_ID $$" >>"$CHAOS_FOLDER/starts/$CHAOS_TAG"
 if [ -n "$CHAOS_WHOLE" ]; then
-  began() { { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return; set -- \${stat##*) }; echo "\${20}"; }
+  began() {
+    { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return
+    set -- \${stat##*) }
+    # What was killed is over, also while nobody has taken note of it.
+    case $1 in Z | X) ;; *) echo "\${20}" ;; esac
+  }
   own="$$ $(began "$$")"
   for uuid in $(echo "$CUDA_VISIBLE_DEVICES" | tr , ' '); do
     held="$CHAOS_FOLDER/gpus/$uuid"

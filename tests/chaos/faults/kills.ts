@@ -123,8 +123,12 @@ export const nodeKill: Fault = {
 async function endEverything({ house, stream }: Ground, home: string): Promise<void> {
   const node = house.nodes.find(({ agent }) => agent.home === home);
   if (!node) return;
-  // What is claimed in the last moment counts too.
-  for (const { pid } of processesIn(home)) signalTo(pid, "SIGSTOP");
+  // What is claimed in the last moment counts too, also by a supervisor that was forked while the others were stopped.
+  const moving = () => processesIn(home).filter(({ state }) => state !== "T");
+  for (let left = moving(); left.length > 0; left = moving()) {
+    for (const { pid } of left) signalTo(pid, "SIGSTOP");
+    await pause(1);
+  }
   for (const attempts of house.supervisors(node).values())
     for (const one of attempts) stream.orphaned.add(one);
   for (let left = processesIn(home); left.length > 0; left = processesIn(home)) {
