@@ -156,6 +156,7 @@ describe("enrolment over SSH", () => {
     const refused = await ended(add(machine, "--name", "gpu2", "--accept-host-key", next));
     expect(refused).toContain("is not the one that is known");
     expect(refused).toContain(next);
+    expect(refused).toContain("nexus targets replace-host-key");
     const uninstall = ["targets", "remove", "gpu2", "--uninstall", "--yes", "--identity", machine.keyFile];
     expect(await ended(nexus.cli(uninstall))).toContain("is not the one that is known");
     expect(await ended(nexus.cli(["targets", "host-keys"]))).toMatch(
@@ -170,6 +171,33 @@ describe("enrolment over SSH", () => {
     expect(audit.map(({ action }) => action)).toEqual(
       expect.arrayContaining(["ssh_host_key.confirmed", "ssh_host_key.refused", "ssh_host_key.replaced"]),
     );
+  });
+
+  it("[E55] with its agent stopped the same machine runs jobs as a target without one, and each refusal says how", async () => {
+    const machine = await startMachine(nexus);
+    endWith(machine);
+    const unknown = await ended(add(machine, "--name", "gpu5"));
+    expect(unknown).toContain("Nobody has confirmed the host key");
+    expect(unknown).toContain("--accept-host-key SHA256:");
+    await ended(add(machine, "--name", "gpu5", "--accept-host-key", fingerprintOf(machine.hostKey)));
+    process.kill(
+      Number(readFileSync(join(machine.home, ".nexus-agent/keep-running.pid"), "utf8")),
+      "SIGTERM",
+    );
+    await until(
+      "its agent is away",
+      async () => (await nexus.call("targets.get", { target: "gpu5" })).state !== "connected",
+    );
+    const taken = await ended(add(machine, "--agentless", "--name", "gpu5"));
+    expect(taken).toContain("gpu5 is a target with an agent.");
+    const [, name = ""] = /--name (\S+)/.exec(taken) ?? [];
+    const added = await ended(add(machine, "--agentless", "--name", name));
+    expect(added).toContain("✓ gpu5-ssh is connected.");
+    expect(added).toContain("While the control plane does not reach it, no job begins");
+    const job = await nexus.submit({ command: ["sh", "-c", "echo here; exit 4"], gpus: 0, target: name });
+    expect(await nexus.ended(job.id)).toMatchObject({ state: "failed", exitCode: 4 });
+    expect(String(await nexus.log(job.id))).toBe("here\n");
+    for (const target of [name, "gpu5"]) await nexus.call("targets.remove", { target, force: true });
   });
 
   it("[E45] of many machines each has its line, and one that is not there is nothing to the others", async () => {

@@ -5,7 +5,7 @@ import { guessFormat, readInventory } from "./read-inventory.ts";
 const short = (text: string) =>
   readInventory(text).hosts.map(({ user, host, port }) => `${user ?? ""}@${host}:${port ?? ""}`);
 
-test("[H44] a list has one machine a line, with a name where one is given; doubles count once", () => {
+test("[H44] a list has one machine a line, with a name where one is given; doubles count once, and are told", () => {
   const { hosts, problems } = readInventory(
     "# machines\nada@gpu1:2222 lab-1\n\ngpu2 # the old one\n[fe80::1]:22\nada@gpu1:2222\nbad host name x\n",
   );
@@ -14,7 +14,10 @@ test("[H44] a list has one machine a line, with a name where one is given; doubl
     [undefined, "gpu2", undefined, undefined],
     [undefined, "fe80::1", 22, undefined],
   ]);
-  expect(problems).toEqual([{ line: 7, message: "more than a destination and a name" }]);
+  expect(problems).toEqual([
+    { line: 6, message: "the same machine as lab-1, which counts" },
+    { line: 7, message: "more than a destination and a name" },
+  ]);
 });
 
 test("[H44] an inventory's groups, ranges, children and variables are read as Ansible reads them", () => {
@@ -45,6 +48,28 @@ gpu
   const { hosts, problems } = readInventory(text);
   expect(hosts[3]).toMatchObject({ identityFile: "~/.ssh/lab", jump: "jump@bastion:22", alias: "special" });
   expect(problems).toEqual([{ line: 0, message: "mail: its connection is local, not ssh" }]);
+});
+
+test("[H44] what is wrong with one machine of an inventory is told of it, and the others go on", () => {
+  const { hosts, problems } = readInventory(
+    [
+      "[gpu]",
+      "one ansible_host=10.0.0.1",
+      "two ansible_host=10.0.0.2 ansible_user='no such user'",
+      "three ansible_host=10.0.0.1",
+      "four ansible_host=10.0.0.4 ansible_ssh_common_args='-J $(reboot)'",
+      "five ansible_host=10.0.0.1 ansible_ssh_common_args='-J bastion'",
+    ].join("\n"),
+  );
+  expect(hosts.map(({ alias, host }) => [alias, host])).toEqual([
+    ["one", "10.0.0.1"],
+    ["five", "10.0.0.1"],
+  ]);
+  expect(problems.map(({ message }) => message)).toEqual([
+    'two: "no such user" cannot be the name of a user',
+    "three: the same machine as one, which counts",
+    'four: "$(reboot)" cannot be the name or address of a host',
+  ]);
 });
 
 test("[H13] names with metacharacters are no machines", () => {
@@ -95,6 +120,7 @@ test("[W70] of a text that is no list of machines a thousand lines are named, an
 test("[W70] blank lines and long values are read in one pass", () => {
   expect(readInventory("\n".repeat(1_000_000))).toEqual({ hosts: [], problems: [] });
   const value = `a${" ".repeat(500_000)}b`;
-  const { hosts } = readInventory(`[a]\nh\n[a:vars]\nansible_user=${value}\n`);
-  expect(hosts.map(({ user }) => user)).toEqual([value]);
+  const { hosts, problems } = readInventory(`[a]\nh\n[a:vars]\nansible_user=${value}\n`);
+  expect(hosts).toEqual([]);
+  expect(problems[0]?.message.length).toBeLessThan(400);
 });

@@ -1,5 +1,5 @@
 import { SshError } from "../ssh-error.ts";
-import { parseDestination } from "./host-settings.ts";
+import { checkUser, parseDestination, parseJumps } from "./host-settings.ts";
 
 /** A machine of a list. What is absent takes the defaults of whoever asks. */
 export type InventoryHost = {
@@ -56,7 +56,7 @@ export function readInventory(text: string, format: InventoryFormat = guessForma
 /** One machine a line: `[user@]host[:port] [name]`. */
 function readList(text: string): Inventory {
   const inventory: Inventory = { hosts: [], problems: [] };
-  const seen = new Set<string>();
+  const seen = new Map<string, string>();
   eachLine(text, inventory, (content) => {
     const [destination = "", name, ...rest] = content.split(/\s+/);
     if (rest.length > 0) throw new SshError("config_invalid", "more than a destination and a name");
@@ -114,7 +114,7 @@ function readAnsible(text: string): Inventory {
       }
     }
   });
-  const seen = new Set<string>();
+  const seen = new Map<string, string>();
   const known = new Map<string, Variables>();
   for (const [alias, { variables, groups }] of hosts) {
     try {
@@ -159,13 +159,16 @@ function fromVariables(alias: string, variables: Variables): InventoryHost {
     throw new SshError("config_invalid", `${portText} is no port`);
   }
   const common = `${one("ansible_ssh_common_args") ?? ""} ${one("ansible_ssh_extra_args") ?? ""}`;
+  const jump = /(?:-J\s*|ProxyJump[= ])["']?([^\s"']+)/.exec(common)?.[1];
+  if (jump !== undefined) parseJumps(jump);
+  const user = one("ansible_user", "ansible_ssh_user");
   return {
     alias,
     host: destination.host,
     port,
-    user: one("ansible_user", "ansible_ssh_user") ?? destination.user,
+    user: user === undefined ? destination.user : checkUser(user),
     identityFile: one("ansible_ssh_private_key_file", "ansible_private_key_file"),
-    jump: /(?:-J\s*|ProxyJump[= ])["']?([^\s"']+)/.exec(common)?.[1],
+    jump,
     name: undefined,
   };
 }
@@ -229,15 +232,21 @@ function noteGroup(groups: Set<string>, name: string): void {
   groups.add(name);
 }
 
-function add(inventory: Inventory, seen: Set<string>, found: InventoryHost): void {
-  const key = JSON.stringify([found.host, found.port ?? null, found.user ?? null]);
-  if (seen.has(key)) return;
+/** @param seen by address, what the file calls the machine that has it */
+function add(inventory: Inventory, seen: Map<string, string>, found: InventoryHost): void {
+  const key = JSON.stringify([found.host, found.port ?? null, found.user ?? null, found.jump ?? null]);
+  const same = seen.get(key);
+  if (same !== undefined) throw new SshError("config_invalid", `the same machine as ${same}, which counts`);
   if (inventory.hosts.length >= HOSTS_MAX)
     throw new SshError("config_invalid", `more than ${HOSTS_MAX} machines`);
-  seen.add(key);
+  seen.set(key, found.name ?? found.alias);
   inventory.hosts.push(found);
 }
 
+const MESSAGE_CHARS_MAX = 300;
+
+/** Cut: a word of a file may be as long as the file. */
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
+  return message.length > MESSAGE_CHARS_MAX ? `${message.slice(0, MESSAGE_CHARS_MAX)}…` : message;
 }

@@ -39,6 +39,8 @@ export type AddOverSshOptions = SshOptions & {
   json?: boolean;
 };
 
+const EXIT_SOME_FAILED = 1;
+
 type Transport = NonNullable<NonNullable<InputOf<"ssh.start">["hosts"]>[number]["transports"]>[number];
 const TRANSPORTS: readonly Transport[] = ["direct", "tailscale", "cloudflare"];
 
@@ -57,8 +59,16 @@ export async function addOverSsh(
   const resolved: ResolvedMachine[] = [];
   for (const machine of machines) {
     const named = options.name === undefined ? machine : { ...machine, name: options.name };
-    resolved.push(await resolveMachine(named, { useConfig: options.config }));
+    try {
+      resolved.push(await resolveMachine(named, { useConfig: options.config }));
+    } catch (error) {
+      // One of many is told, and is nothing to the others.
+      if (!(error instanceof NexusError) || machines.length === 1) throw error;
+      note(cli, `${plain(machine.alias)}: ${plain(error.message)} It is left out.`);
+      cli.exitCode = EXIT_SOME_FAILED;
+    }
   }
+  if (resolved.length === 0) throw new NexusError("bad_request", { detail: "No machine is left." });
   const usual = resolved.flatMap(({ identityFiles }) => identityFiles);
   const credentials = await gatherCredentials(cli, options, { url: api.url, usual, mayAsk: true });
   const transports = transportsOf(options.transport);

@@ -86,7 +86,13 @@ export function judgeMachine(facts: MachineFacts, wishes: Wishes): MachinePlan {
 
   if (facts.gpuProblem !== null)
     tell("warn", `nvidia-smi fails: ${facts.gpuProblem}`, "Jobs without GPUs run all the same.");
-  else if (facts.gpuCount === null) tell("info", "No nvidia-smi: the agent looks for GPUs itself.");
+  else if (facts.gpuCount === null)
+    tell(
+      "info",
+      wishes.isAgentless
+        ? "No nvidia-smi: without an agent it has no GPUs for jobs."
+        : "No nvidia-smi: the agent looks for GPUs itself.",
+    );
   else tell("info", `${facts.gpuCount} NVIDIA ${facts.gpuCount === 1 ? "GPU" : "GPUs"}`);
 
   const skewS = facts.epochS === null ? 0 : facts.epochS - wishes.nowS;

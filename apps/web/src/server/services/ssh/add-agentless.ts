@@ -3,18 +3,20 @@
  * repeat: the same way is the same target.
  */
 import type { Target } from "@nexus/shared/api/schemas";
+import type { SshHost } from "@nexus/shared/api/ssh";
 import { NexusError } from "@nexus/shared/errors";
 import { newId } from "@nexus/shared/ids";
 import { judgeMachine } from "../../core/ssh/judge-machine.ts";
+import type { Database } from "../../db/database.ts";
 import { insertSshTarget } from "../../db/queries/insert-ssh-target.ts";
-import { listAgentlessTargets } from "../../db/queries/list-agentless-targets.ts";
+import { type AgentlessTarget, listAgentlessTargets } from "../../db/queries/list-agentless-targets.ts";
 import { recordAudit } from "../record-audit.ts";
 import { connectMachine } from "./connect-machine.ts";
 import { rememberWay, report } from "./enrol-machine.ts";
 import { examineMachine } from "./examine-machine.ts";
 import { keepKey } from "./keep-key.ts";
 import { type MachineWork, rowOf } from "./machine-work.ts";
-import { addressOf } from "./reach-machine.ts";
+import { hostKeyNameOf, wayOf } from "./reach-machine.ts";
 import type { SshContext } from "./ssh-context.ts";
 import { untilOnline } from "./until-online.ts";
 
@@ -47,8 +49,8 @@ export async function addAgentless(ctx: SshContext, work: MachineWork): Promise<
 async function targetOf(ctx: SshContext, { run, index, host, input }: MachineWork): Promise<Target> {
   const { teamId } = run.principal;
   const tell = run.teller(index, "enrol");
-  const isSame = (one: Awaited<ReturnType<typeof listAgentlessTargets>>[number]) =>
-    one.teamId === teamId && one.host === host.host && one.port === host.port && one.user === host.user;
+  const isSame = (one: AgentlessTarget) =>
+    one.teamId === teamId && wayOf(one) === wayOf(host) && one.hostKeyName === hostKeyNameOf(host);
   const before = (await listAgentlessTargets(ctx.db, null)).find(isSame);
   const known = before === undefined ? null : ctx.findTarget(teamId, before.publicId);
   if (known !== null) {
@@ -56,27 +58,56 @@ async function targetOf(ctx: SshContext, { run, index, host, input }: MachineWor
     return known;
   }
   const publicId = newId("target", ctx.randomBytes);
-  const name = host.name ?? nameOf(host.host);
-  const targetId = await ctx.db.transaction(async (tx) => {
-    const id = await insertSshTarget(tx, { publicId, teamId, name, labels: input.labels });
-    if (id === null)
-      throw new NexusError("conflict", {
-        detail: `Another target is named ${name}. Choose another (--name).`,
-      });
+  const { targetId, name } = await ctx.db.transaction(async (tx) => {
+    const made = await insertUnderFreeName(tx, { publicId, teamId, labels: input.labels, host });
+    if (made === null) throw nameTaken(ctx, teamId, host.name ?? nameOf(host.host));
     await recordAudit(tx, run.principal, {
       action: "target.added_agentless",
       subject: publicId,
-      detail: `${name}: ${addressOf(host)}, without an agent.`,
+      detail: `${made.name}: ${wayOf(host)}, without an agent.`,
       atMs: ctx.clock.nowMs(),
     });
-    return id;
+    return made;
   });
   await ctx.refreshTarget(targetId);
   const target = ctx.findTarget(teamId, publicId);
   if (target === null) throw new NexusError("not_found", { detail: `${name} left the fleet meanwhile.` });
   tell("done", `Added ${name} (${publicId}), without an agent.`);
+  for (const text of LIMITS) tell("info", text);
   return target;
 }
+
+/** What it cannot do, where people see what they have added. */
+const LIMITS = [
+  "While the control plane does not reach it, no job begins, none is ended at its deadline, and no log grows here.",
+  "Values of variables that the log shows are not hidden in it, and port-forward leads to the machine itself alone.",
+];
+
+type Named = { publicId: string; teamId: string; labels: Record<string, string>; host: SshHost };
+
+/** A name that a person chose is that one or none; one that was taken from the address may be the machine's own agent's. */
+async function insertUnderFreeName(
+  db: Database,
+  { host, ...given }: Named,
+): Promise<{ targetId: number; name: string } | null> {
+  const own = nameOf(host.host);
+  for (const name of host.name === undefined ? [own, sshNameOf(own)] : [host.name]) {
+    const targetId = await insertSshTarget(db, { ...given, name });
+    if (targetId !== null) return { targetId, name };
+  }
+  return null;
+}
+
+function nameTaken(ctx: SshContext, teamId: string, name: string): NexusError {
+  const holder = ctx.findTarget(teamId, name);
+  const detail =
+    holder?.kind === "agent"
+      ? `${name} is a target with an agent. Without one the same machine is a target of its own, to which jobs go while the agent is stopped: --name ${sshNameOf(name)}`
+      : `Another target is named ${name}. Choose another: --name ${sshNameOf(name)}`;
+  return new NexusError("conflict", { detail });
+}
+
+const sshNameOf = (name: string) => `${name.slice(0, 59)}-ssh`;
 
 /** Of an address what a name may hold. */
 function nameOf(host: string): string {

@@ -7,6 +7,7 @@ import type { Target } from "@nexus/shared/api/schemas";
 import type { SshStep } from "@nexus/shared/api/ssh";
 import { NexusError } from "@nexus/shared/errors";
 import { judgeMachine, type MachinePlan } from "../../core/ssh/judge-machine.ts";
+import { findTargetSsh } from "../../db/queries/find-target-ssh.ts";
 import { putTargetSsh } from "../../db/queries/put-target-ssh.ts";
 import { connectMachine } from "./connect-machine.ts";
 import { copyAgent } from "./copy-agent.ts";
@@ -14,7 +15,7 @@ import { examineMachine } from "./examine-machine.ts";
 import { joinFleet } from "./join-fleet.ts";
 import { keepKey } from "./keep-key.ts";
 import { type MachineWork, rowOf } from "./machine-work.ts";
-import { hostKeyNameOf } from "./reach-machine.ts";
+import { hostKeyNameOf, wayOf } from "./reach-machine.ts";
 import { agentCommands } from "./remote-agent.ts";
 import type { SshContext } from "./ssh-context.ts";
 import type { Teller } from "./ssh-run.ts";
@@ -85,11 +86,18 @@ export function report({ findings }: MachinePlan, tell: Teller): void {
 /** How the machine is reached, for the next time. */
 export async function rememberWay(
   ctx: SshContext,
-  { run, host }: MachineWork,
+  { run, index, host }: MachineWork,
   target: Target,
 ): Promise<void> {
   const { host: name, port, user, jumps, transports } = host;
   const way = { host: name, port, user, jumps, transports, hostKeyName: hostKeyNameOf(host) };
   const targetId = await rowOf(ctx, run, target);
+  const before = await findTargetSsh(ctx.db, targetId);
+  if (before !== null && wayOf(before) !== wayOf(host)) {
+    run.teller(index, "enrol")(
+      "warn",
+      `It is reached by ${wayOf(host)} from now on, not by ${wayOf(before)}.`,
+    );
+  }
   await putTargetSsh(ctx.db, { targetId, ...way, updatedAt: new Date(ctx.clock.nowMs()) });
 }

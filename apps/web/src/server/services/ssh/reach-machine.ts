@@ -46,7 +46,7 @@ export function sshTargetOf(ctx: Parts, actor: Actor, reach: Reach): SshTarget {
       ...(reach.confirm === undefined ? {} : { confirm: reach.confirm }),
     });
   return {
-    id: `${actor.teamId} ${addressOf(host)}`,
+    id: `${actor.teamId} ${wayOf(host)} ${hostKeyNameOf(host)}`,
     user: host.user,
     credentials,
     verifier: verifierOf(hostKeyNameOf(host)),
@@ -57,6 +57,26 @@ export function sshTargetOf(ctx: Parts, actor: Actor, reach: Reach): SshTarget {
 export function addressOf({ user, host, port }: Pick<SshHost, "user" | "host" | "port">): string {
   const name = host.includes(":") ? `[${host}]` : host;
   return `${user}@${name}${port === 22 ? "" : `:${port}`}`;
+}
+
+/** By which machines to which: one private address behind two jump hosts is two machines. */
+export function wayOf(host: Pick<SshHost, "user" | "host" | "port" | "jumps">): string {
+  return [...host.jumps, host].map(addressOf).join(" → ");
+}
+
+/** The machines on the way, each as it is reached itself: by those before it, and never with a password. */
+export function hopsOf(reach: Reach): Reach[] {
+  const { jumps } = reach.host;
+  return jumps.map((hop, at) => ({
+    ...reach,
+    host: { ...hop, jumps: jumps.slice(0, at), transports: ["direct"] },
+    credentials: keysAlone(reach.credentials),
+  }));
+}
+
+/** A password is the machine's own: those on the way would only learn it. */
+function keysAlone({ password: _password, answer: _answer, ...keys }: Credentials): Credentials {
+  return keys;
 }
 
 export function hostKeyNameOf({
@@ -75,11 +95,9 @@ function transportsOf(
 ): Transport[] {
   const { host, port, jumps, transports } = given;
   if (jumps.length > 0) {
-    // A password is the machine's own: those on the way would only learn it.
-    const { password: _password, answer: _answer, ...keysAlone } = credentials;
     const hops = jumps.map((hop) => ({
       ...hop,
-      credentials: keysAlone,
+      credentials: keysAlone(credentials),
       verifier: verifierOf(hostKeyName(hop.host, hop.port)),
     }));
     return [{ kind: "jump", hops, host, port }];

@@ -5,6 +5,7 @@
 
 import type { Duplex } from "node:stream";
 import { contract, type OutputOf } from "@nexus/shared/api/contract";
+import { nameSchema } from "@nexus/shared/api/schemas";
 import { type SshRun as SshRunView, sshStartSchema } from "@nexus/shared/api/ssh";
 import { NexusError } from "@nexus/shared/errors";
 import { newId } from "@nexus/shared/ids";
@@ -27,6 +28,7 @@ import type { SshContext } from "./ssh-context.ts";
 import { createSshRun, type SshRun } from "./ssh-run.ts";
 import { openTargetKey } from "./target-key.ts";
 import { uninstallMachine } from "./uninstall-machine.ts";
+import { wayOnAfter } from "./way-on-after.ts";
 
 const RUNS_MAX = 20;
 const NO_CREDENTIALS = sshStartSchema.parse({ act: "uninstall" });
@@ -147,7 +149,10 @@ export function createSshService(ctx: SshContext) {
         told instanceof NexusError
           ? told.message
           : "Something broke on our side; the log of the control plane says what.";
-      run.teller(index, run.host(index).step ?? "connect")("error", message);
+      const tell = run.teller(index, run.host(index).step ?? "connect");
+      tell("error", message);
+      const fix = wayOnAfter(told);
+      if (fix !== null) tell("fix", fix);
       run.set(index, { state: isCancelled ? "cancelled" : "failed", message });
     }
   }
@@ -254,7 +259,9 @@ export function createSshService(ctx: SshContext) {
       const found = readInventory(input.text, input.format === "auto" ? undefined : input.format);
       const hosts = found.hosts.map(({ alias, host, port, user, identityFile, jump, name }) => ({
         ...{ alias, host, port: port ?? null, user: user ?? null },
-        ...{ identityFile: identityFile ?? null, jump: jump ?? null, name: name ?? null },
+        ...{ identityFile: identityFile ?? null, jump: jump ?? null },
+        // What the file calls a machine, it is called here too, where it can be: an address is no name.
+        name: name ?? (alias !== host && nameSchema.safeParse(alias).success ? alias : null),
       }));
       return { hosts, problems: found.problems };
     },

@@ -14,6 +14,7 @@ import { findTeamTarget } from "../../db/queries/find-team-target.ts";
 import { connectMachine } from "./connect-machine.ts";
 import { examineMachine, type FoundKit } from "./examine-machine.ts";
 import { endAgent, refuseNodeOfOtherTeam } from "./join-fleet.ts";
+import { revokeOnTheWay } from "./keep-key.ts";
 import type { MachineWork } from "./machine-work.ts";
 import { type AgentCommands, agentCommands, type RemoteStatus } from "./remote-agent.ts";
 import type { SshContext } from "./ssh-context.ts";
@@ -83,7 +84,7 @@ export async function uninstallMachine(ctx: SshContext, work: MachineWork): Prom
       await ctx.removeTarget(principal, target.id);
       tell("done", `${target.name} is removed from the fleet.`);
     }
-    await takeKeyBack(work, { session, way });
+    await takeKeyBack(ctx, work, { session, way });
     if (row !== null) await deleteTargetSsh(ctx.db, row.id);
     return "Nothing of Nexus is left on it.";
   } finally {
@@ -106,20 +107,22 @@ async function leaveAgentless(
   tell("done", `${target.name} is removed from the fleet.`);
   const removing = { what: "removing files", text: REMOVE_RUNS, args: [] };
   await runScript(session, removing, { signal: run.signal, timeoutMs: REMOVE_MS });
-  await takeKeyBack(work, { session, way });
+  await takeKeyBack(ctx, work, { session, way });
   if (row !== null) await deleteTargetSsh(ctx.db, row.id);
   return `Nothing of ${target.name} is left on it.`;
 }
 
 /** Last on the machine: until here a run that broke off can be repeated with this key. */
 async function takeKeyBack(
-  { run, index }: MachineWork,
+  ctx: SshContext,
+  work: MachineWork,
   { session, way }: { session: SshSession; way: Awaited<ReturnType<typeof findTargetSsh>> },
 ): Promise<void> {
   if (!way?.publicKey) return;
-  const tell = run.teller(index, "uninstall");
+  const tell = work.run.teller(work.index, "uninstall");
   const had = await revokeKey(session, way.publicKey);
   tell(had ? "done" : "skip", had ? "Our key is taken out of authorized_keys." : "Our key was not there.");
+  await revokeOnTheWay(ctx, work, way.publicKey);
 }
 
 type Found = { facts: MachineFacts; kit: FoundKit; plan: MachinePlan; signal: AbortSignal };
