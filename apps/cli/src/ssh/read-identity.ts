@@ -4,7 +4,7 @@ import { NexusError } from "@nexus/shared/errors";
 import type { Cli } from "../cli.ts";
 import { askLine } from "../terminal/ask.ts";
 
-export type Identity = { label: string; text: string; passphrase?: string };
+export type Identity = { label: string; text: string; passphrase?: string; certificate?: string };
 
 const PRIVATE = /^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----/;
 
@@ -23,7 +23,14 @@ export async function readIdentity(
     if (!must) return null;
     throw new NexusError("bad_request", { detail: `${path} is no private key. Name the one without .pub.` });
   }
-  if (!isLocked(text)) return { label: path, text };
+  if (isSecurityKey(text)) {
+    if (!must) return null;
+    throw new NexusError("bad_request", {
+      detail: `${path} belongs to a security key, which must be touched where it is plugged in: the control plane cannot use it. Name another key, or have the machine let itself in: nexus targets add`,
+    });
+  }
+  const certificate = await readCertificate(`${path}-cert.pub`);
+  if (!isLocked(text)) return { label: path, text, ...certificate };
   if (!cli.stdin.isTTY) {
     if (!must) return null;
     throw new NexusError("bad_request", {
@@ -31,7 +38,19 @@ export async function readIdentity(
     });
   }
   const passphrase = await askLine(cli, `Passphrase of ${path}: `, { isSecret: true });
-  return { label: path, text, passphrase };
+  return { label: path, text, passphrase, ...certificate };
+}
+
+/** Beside its key, where ssh looks for it too. */
+async function readCertificate(path: string): Promise<{ certificate?: string }> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  return text.trim() === "" ? {} : { certificate: text.trim() };
+}
+
+/** Its public half names its kind, in front of what is encrypted. */
+function isSecurityKey(text: string): boolean {
+  const body = /-----BEGIN OPENSSH PRIVATE KEY-----([\s\S]*?)-----END/.exec(text)?.[1] ?? "";
+  return /\0\0\0[\s\S]sk-(ssh|ecdsa)-/.test(Buffer.from(body, "base64").toString("latin1"));
 }
 
 /** OpenSSH's own format names its cipher at a fixed place; PEM says it in a header or in its name. */

@@ -21,6 +21,15 @@ const sshCredentialsSchema = z.object({
         label: z.string().min(1).max(200),
         text: z.string().min(1).max(KEY_MAX),
         passphrase: z.string().max(1024).optional(),
+        /** `…-cert.pub`: with it the system's ssh of the control plane logs in, since only that presents it. */
+        certificate: z
+          .string()
+          .max(KEY_MAX)
+          .regex(
+            /^[a-z0-9@.-]+-cert-v01@openssh\.com [A-Za-z0-9+/]+=*( [^\r\n]*)?\s*$/,
+            "not a certificate of a user",
+          )
+          .optional(),
       }),
     )
     .max(20)

@@ -16,6 +16,8 @@ export type PrivateKey = {
   /** PEM or OpenSSH text. Secret. */
   text: string;
   passphrase?: string | undefined;
+  /** What an authority signed for it, as `…-cert.pub` holds it. Only the system's ssh can present it. */
+  certificate?: string | undefined;
 };
 
 export type ServerQuestions = {

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Credentials } from "../auth/credentials.ts";
+import type { Credentials, PrivateKey } from "../auth/credentials.ts";
 import type { ConnectBudget } from "../connect-budget.ts";
 import { quoteWord } from "../exec/remote-command.ts";
 import { assertVerifier, type HostKeyVerifier } from "../host-keys/host-key-verifier.ts";
@@ -60,6 +60,7 @@ export async function connectOpenSsh(options: OpenSshOptions): Promise<SshSessio
     const hosts = await writeHosts(options, {
       folder,
       identityAgent: agent?.socketPath ?? credentials.agentSocket,
+      certificateFiles: await writeCertificates(keys, folder),
     });
     const connectTimeoutS = Math.max(1, Math.ceil(options.connectTimeoutMs / 1000));
     const config = join(folder, "config");
@@ -123,15 +124,30 @@ export async function connectOpenSsh(options: OpenSshOptions): Promise<SshSessio
   }
 }
 
-type Place = { folder: string; identityAgent: string | undefined };
+type Place = { folder: string; identityAgent: string | undefined; certificateFiles: readonly string[] };
+
+/** Certificates that came with keys, as the files that ssh wants. They are no secrets. */
+async function writeCertificates(keys: readonly PrivateKey[], folder: string): Promise<string[]> {
+  const texts = [...new Set(keys.flatMap(({ certificate }) => certificate ?? []))];
+  return await Promise.all(
+    texts.map(async (text, at) => {
+      const file = join(folder, `certificate-${at}`);
+      await writeFile(file, `${text.trim()}\n`, { mode: 0o600 });
+      return file;
+    }),
+  );
+}
 
 /** The target and its hops, each with a known_hosts file of its own: a hop's key proves nothing about the target. */
-async function writeHosts(options: OpenSshOptions, { folder, identityAgent }: Place): Promise<ConfigHost[]> {
+async function writeHosts(
+  options: OpenSshOptions,
+  { folder, identityAgent, certificateFiles }: Place,
+): Promise<ConfigHost[]> {
   const { transport, identity = {} } = options;
   const common = {
     identityAgent,
     identityFiles: identity.identityFiles ?? [],
-    certificateFiles: identity.certificateFiles ?? [],
+    certificateFiles: [...(identity.certificateFiles ?? []), ...certificateFiles],
     gssapi: identity.gssapi ?? false,
     proxyCommand: undefined,
   };

@@ -1,9 +1,10 @@
-import type { ConnectedTarget } from "@nexus/ssh/connect-target";
+import type { ConnectedTarget, SshTarget } from "@nexus/ssh/connect-target";
 import type { HostKeyQuestion } from "@nexus/ssh/host-keys/host-key-verifier";
 import { fingerprintOf } from "@nexus/ssh/host-keys/public-key";
+import { SshError } from "@nexus/ssh/ssh-error";
 import type { Principal } from "../ports.ts";
 import type { MachineWork } from "./machine-work.ts";
-import { sshTargetOf } from "./reach-machine.ts";
+import { hasCertificate, sshTargetOf } from "./reach-machine.ts";
 import type { SshContext } from "./ssh-context.ts";
 
 /**
@@ -16,6 +17,8 @@ export async function connectMachine(ctx: SshContext, work: MachineWork): Promis
   const accepted = new Set(input.acceptHostKeys);
   const confirmed = new Map<string, Principal>();
   const keyOf = (name: string, fingerprint: string) => `${name} ${fingerprint}`;
+  if (hasCertificate(reach.credentials))
+    tell("info", "A certificate came with the key: the system's ssh logs in, which presents it.");
   for (;;) {
     let asked: HostKeyQuestion | null = null;
     const confirm = async (question: HostKeyQuestion): Promise<boolean> => {
@@ -32,6 +35,7 @@ export async function connectMachine(ctx: SshContext, work: MachineWork): Promis
       confirmed.get(keyOf(name, fingerprintOf(key))) ?? null;
     const target = sshTargetOf(ctx, run.principal, { ...reach, confirm, confirmedBy });
     try {
+      if (target.engine === "openssh") await learnHostKey(ctx, target, run.signal);
       return await ctx.connector.connect(target, run.signal);
     } catch (error) {
       // TypeScript does not see that the callback assigns it.
@@ -43,6 +47,16 @@ export async function connectMachine(ctx: SshContext, work: MachineWork): Promis
       if (by === null) throw error;
       confirmed.set(keyOf(question.name, question.fingerprint), by);
     }
+  }
+}
+
+/** The system's ssh asks nobody about a new key: what can ask goes as far as the log-in first. */
+async function learnHostKey(ctx: SshContext, target: SshTarget, signal: AbortSignal): Promise<void> {
+  try {
+    const { session } = await ctx.connector.connect({ ...target, engine: "ssh2", credentials: {} }, signal);
+    await session.close();
+  } catch (error) {
+    if (!(error instanceof SshError && error.failure === "auth_failed")) throw error;
   }
 }
 

@@ -51,7 +51,13 @@ export function sshTargetOf(ctx: Parts, actor: Actor, reach: Reach): SshTarget {
     credentials,
     verifier: verifierOf(hostKeyNameOf(host)),
     transports: transportsOf(reach, verifierOf),
+    ...(hasCertificate(credentials) ? { engine: "openssh" } : {}),
   };
+}
+
+/** ssh2 presents none: with one the system's ssh logs in. */
+export function hasCertificate({ keys = [] }: Credentials): boolean {
+  return keys.some(({ certificate }) => certificate !== undefined);
 }
 
 export function addressOf({ user, host, port }: Pick<SshHost, "user" | "host" | "port">): string {
