@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
 import { createPool, type PoolOptions } from "./pool.ts";
@@ -58,6 +60,50 @@ test("[H30] a server that allows two sessions a connection is learnt from its re
   for (let round = 0; round < 5; round += 1) await ended(await pool.exec(target, cat));
   expect(pool.stats().targets.every((line) => line.channelsMax >= 1)).toBe(true);
 });
+
+test("[H30] a hundred machines are held by a connection each, over keepalives and without a new one", async () => {
+  const machines = 100;
+  const { server, pool, target } = await setup({ connectionsMax: machines });
+  const way = await startCountingWay(server.port);
+  const targets = Array.from({ length: machines }, (_, at) => ({
+    ...target,
+    id: `machine ${at}`,
+    transports: [{ kind: "direct", host: "127.0.0.1", port: way.port } as const],
+    // A busy machine may be silent for a while without being gone.
+    ...{ keepaliveMs: 1_000, connectTimeoutMs: 60_000 },
+  }));
+  const useEach = () => Promise.all(targets.map(async (one) => ended(await pool.exec(one, cat))));
+  await useEach();
+  expect(pool.stats()).toMatchObject({ connections: machines, opened: machines, channels: 0 });
+  way.countAnew();
+  // Nothing but keepalives is sent now: two of each.
+  await expect.poll(() => way.counts().filter((count) => count >= 2).length).toBe(machines);
+  await useEach();
+  expect(pool.stats()).toMatchObject({ connections: machines, opened: machines, reused: machines });
+  expect(server.connectionCount()).toBe(machines);
+  await pool.close();
+  await expect.poll(() => server.openCount()).toBe(0);
+});
+
+/** A way to the server on which what each connection sends is counted. */
+async function startCountingWay(to: number) {
+  const sent = new Map<Socket, number>();
+  const server = createServer((socket) => {
+    sent.set(socket, 0);
+    socket.on("data", () => sent.set(socket, (sent.get(socket) ?? 0) + 1));
+    const onward = connect(to, "127.0.0.1");
+    for (const end of [socket, onward]) end.on("error", () => undefined);
+    socket.pipe(onward).pipe(socket);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  return {
+    port: (server.address() as AddressInfo).port,
+    counts: () => [...sent.values()],
+    countAnew: () => sent.forEach((_, socket) => void sent.set(socket, 0)),
+  };
+}
 
 test("[H31] refresh lets what runs go on, and gives the next caller a new connection", async () => {
   const { server, pool, target } = await setup();
