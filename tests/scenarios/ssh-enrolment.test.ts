@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -8,8 +8,8 @@ import { fingerprintOf } from "@nexus/ssh/host-keys/public-key";
 import { newTestKey } from "@nexus/ssh/testing/test-keys";
 import { startTestSshd, type TestSshd } from "@nexus/ssh/testing/test-sshd";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import type { Child } from "../harness/child.ts";
-import { Nexus } from "../harness/nexus.ts";
+import { Child } from "../harness/child.ts";
+import { cleanEnv, Nexus } from "../harness/nexus.ts";
 import { until } from "../harness/until.ts";
 
 /** A machine of the test: its log-ins have a home of their own, and a PATH without Node. */
@@ -80,6 +80,15 @@ describe("enrolment over SSH", () => {
       }
       await machine.close();
     });
+  }
+
+  async function stopAgent(machine: TestSshd, target: string): Promise<void> {
+    const pid = Number(readFileSync(join(machine.home, ".nexus-agent/keep-running.pid"), "utf8"));
+    process.kill(pid, "SIGTERM");
+    await until(
+      "its agent is away",
+      async () => (await nexus.call("targets.get", { target })).state !== "connected",
+    );
   }
 
   const add = (machine: Machine, ...rest: string[]) =>
@@ -180,16 +189,9 @@ describe("enrolment over SSH", () => {
     expect(unknown).toContain("Nobody has confirmed the host key");
     expect(unknown).toContain("--accept-host-key SHA256:");
     await ended(add(machine, "--name", "gpu5", "--accept-host-key", fingerprintOf(machine.hostKey)));
-    process.kill(
-      Number(readFileSync(join(machine.home, ".nexus-agent/keep-running.pid"), "utf8")),
-      "SIGTERM",
-    );
-    await until(
-      "its agent is away",
-      async () => (await nexus.call("targets.get", { target: "gpu5" })).state !== "connected",
-    );
     const taken = await ended(add(machine, "--agentless", "--name", "gpu5"));
-    expect(taken).toContain("gpu5 is a target with an agent.");
+    expect(taken).toContain("The agent of gpu5 is connected, and jobs go to it. Stop it there first");
+    await stopAgent(machine, "gpu5");
     const [, name = ""] = /--name (\S+)/.exec(taken) ?? [];
     const added = await ended(add(machine, "--agentless", "--name", name));
     expect(added).toContain("✓ gpu5-ssh is connected.");
@@ -198,6 +200,138 @@ describe("enrolment over SSH", () => {
     expect(await nexus.ended(job.id)).toMatchObject({ state: "failed", exitCode: 4 });
     expect(String(await nexus.log(job.id))).toBe("here\n");
     for (const target of [name, "gpu5"]) await nexus.call("targets.remove", { target, force: true });
+  });
+
+  it("[E57] the same target goes on without its agent, and by its agent again, and no job of either is lost or doubled", async () => {
+    const machine = await startMachine(nexus);
+    endWith(machine);
+    const print = fingerprintOf(machine.hostKey);
+    await ended(add(machine, "--name", "gpu6", "--label", "rack=7", "--accept-host-key", print));
+    const before = await nexus.call("targets.get", { target: "gpu6" });
+
+    // What its agent began may still run: it stays the agent's, with its GPU, until the agent has told its end.
+    const gate = join(machine.home, "gate");
+    const script = `echo begun >>'${machine.home}/starts'; while [ ! -e '${gate}' ]; do sleep 0.05; done; echo over`;
+    const job = await nexus.submit({ command: ["sh", "-c", script], gpus: 1, target: "gpu6" });
+    await nexus.inState(job.id, "running");
+    await stopAgent(machine, "gpu6");
+    const busy = await ended(add(machine, "--agentless"));
+    expect(busy).toContain(`The agent of gpu6 has not told the end of ${job.id}`);
+    expect(busy).toContain("--name gpu6-ssh");
+    const held = await nexus.call("targets.get", { target: "gpu6" });
+    expect(held).toMatchObject({ kind: "agent", jobsActive: 1 });
+    writeFileSync(gate, "");
+    expect(await ended(add(machine))).toContain("✓ gpu6 is connected.");
+    expect((await nexus.ended(job.id)).state).toBe("succeeded");
+    expect(String(await nexus.log(job.id))).toBe("over\n");
+    expect(readFileSync(join(machine.home, "starts"), "utf8")).toBe("begun\n");
+
+    // One command, without a name: the target is known by the way to it.
+    await stopAgent(machine, "gpu6");
+    const switched = await ended(add(machine, "--agentless"));
+    expect(switched).toContain(`gpu6 (${before.id}) goes on without its agent`);
+    expect(switched).toContain("While the control plane does not reach it, no job begins");
+    expect(switched).toContain("✓ gpu6 is connected.");
+    const now = await nexus.call("targets.get", { target: "gpu6" });
+    expect(now).toMatchObject({ id: before.id, kind: "ssh", state: "connected", labels: { rack: "7" } });
+    const bare = await nexus.submit({ command: ["sh", "-c", "echo bare"], gpus: 0, target: "gpu6" });
+    expect((await nexus.ended(bare.id)).state).toBe("succeeded");
+    expect(String(await nexus.log(bare.id))).toBe("bare\n");
+
+    // An agent that comes back by itself is refused, and told how it would serve again.
+    const kit = join(machine.home, ".nexus-agent/kit");
+    const agent = new Child([join(kit, "node"), join(kit, "nexus-agent.js"), "run", "--allow-root"], {
+      env: cleanEnv({ HOME: machine.home, NEXUS_GPUS: "sim:2x80GiB" }),
+    });
+    await agent.says("gpu6 is served without an agent at present");
+    expect(await nexus.call("targets.get", { target: "gpu6" })).toMatchObject({
+      kind: "ssh",
+      state: "connected",
+    });
+    await agent.kill("SIGTERM");
+
+    // Back: not while something runs there without it.
+    const long = await nexus.submit({ command: ["sleep", "600"], gpus: 0, target: "gpu6" });
+    await nexus.inState(long.id, "running");
+    expect(await ended(add(machine))).toContain(`gpu6 still has ${long.id} without an agent.`);
+    await nexus.inState(long.id, "running");
+    await nexus.call("jobs.cancel", { jobs: [long.id], graceMs: 0 });
+    await nexus.ended(long.id);
+    const back = await until("the agent serves again", async () => {
+      const said = await ended(add(machine));
+      return said.includes("✓ gpu6 is connected.") && said;
+    });
+    expect(back).toContain(`gpu6 (${before.id}) is its agent's again.`);
+    const last = await nexus.submit({ command: ["sh", "-c", "echo agent"], gpus: 2, target: "gpu6" });
+    expect((await nexus.ended(last.id)).state).toBe("succeeded");
+    expect(await nexus.call("targets.get", { target: "gpu6" })).toMatchObject({
+      id: before.id,
+      kind: "agent",
+    });
+    const actions = (await nexus.call("audit.list", { limit: 100 })).map(({ action }) => action);
+    expect(actions.filter((action) => action === "target.switched")).toHaveLength(2);
+  });
+
+  it("[E57] a machine that was added without an agent is the same target with one, and is given back with both", async () => {
+    const machine = await startMachine(nexus);
+    endWith(machine);
+    const known = ["--accept-host-key", fingerprintOf(machine.hostKey)];
+    await ended(add(machine, "--agentless", "--name", "gpu7", ...known));
+    const { id } = await nexus.call("targets.get", { target: "gpu7" });
+    expect(await ended(add(machine))).toContain("✓ gpu7 is connected.");
+    expect(await nexus.call("targets.get", { target: "gpu7" })).toMatchObject({
+      id,
+      kind: "agent",
+      state: "connected",
+    });
+    await stopAgent(machine, "gpu7");
+    expect(await ended(add(machine, "--agentless"))).toContain("✓ gpu7 is connected.");
+
+    const removed = await ended(nexus.cli(["targets", "remove", "gpu7", "--uninstall", "--yes"]));
+    expect(removed).toContain("Nothing of Nexus is left on it.");
+    expect(existsSync(join(machine.home, ".nexus-agent"))).toBe(false);
+    expect(existsSync(join(machine.home, ".nexus"))).toBe(false);
+    expect((await nexus.call("fleet.list", undefined)).targets.map(({ name }) => name)).not.toContain("gpu7");
+  });
+
+  it("[E58] giving a target without an agent back takes what its ended jobs left, and names what stays", async () => {
+    const machine = await startMachine(nexus);
+    endWith(machine);
+    await ended(
+      add(machine, "--agentless", "--name", "gpu8", "--accept-host-key", fingerprintOf(machine.hostKey)),
+    );
+    const attempts: string[] = [];
+    for (let count = 0; count < 2; count += 1) {
+      const job = await nexus.submit({
+        command: ["sh", "-c", "echo $NEXUS_ATTEMPT_ID"],
+        gpus: 0,
+        target: "gpu8",
+      });
+      await nexus.ended(job.id);
+      attempts.push(String(await nexus.log(job.id)).trim());
+    }
+    const runs = join(machine.home, ".nexus/ssh-runs");
+    await until("both are forgotten there", async () => readdirSync(runs).length === 0);
+    const [over, running] = attempts.map((attempt) => `${attempt}-1`);
+    // As they lie there when the connection was cut before they were forgotten; this process stands in for a job's supervisor.
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    const start = readFileSync(`/proc/${process.pid}/stat`, "utf8").split(") ")[1]?.split(" ")[19];
+    const records = {
+      [`${over}`]: "exit 0",
+      [`${running}`]: `claim ${boot} ${process.pid} ${start}`,
+      "a_0000000000-1": "exit 0",
+    };
+    for (const [id, record] of Object.entries(records)) {
+      mkdirSync(join(runs, id));
+      writeFileSync(join(runs, id, "record"), `${record}\n`);
+    }
+    const removed = await ended(nexus.cli(["targets", "remove", "gpu8", "--uninstall", "--yes"]));
+    expect(removed).toContain("1 ended job left a log there, which is removed.");
+    expect(removed).toContain(`A job still runs there; its folder stays: ~/.nexus/ssh-runs/${running}`);
+    expect(removed).toContain("1 run of another target or control plane stays in ~/.nexus/ssh-runs.");
+    expect(removed).toContain("gpu8 is given back; what stays there is named above.");
+    expect(readdirSync(runs).toSorted()).toEqual([`${running}`, "a_0000000000-1"].toSorted());
+    expect(existsSync(join(machine.home, ".nexus-agent"))).toBe(false);
   });
 
   it("[E45] of many machines each has its line, and one that is not there is nothing to the others", async () => {

@@ -3,10 +3,11 @@ import { decodeEnrollToken, encodeEnrollToken } from "@nexus/shared/protocol/enr
 import { goodbyeTranscript } from "@nexus/shared/protocol/handshake";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { switchTargetKind } from "../db/queries/switch-target-kind.ts";
 import { auditEvent } from "../db/schema/audit.ts";
 import { enrollToken, nodeKey, target } from "../db/schema/target.ts";
 import { startTestControlPlane, type TestControlPlane } from "../gateway/testing/test-control-plane.ts";
-import { enrollTestNode, openTestSocket } from "../gateway/testing/test-node.ts";
+import { enrollTestNode, openTestSocket, TEST_FACTS } from "../gateway/testing/test-node.ts";
 import { nameFromHost } from "./enroll-node.ts";
 
 let plane: TestControlPlane;
@@ -161,6 +162,38 @@ describe("enrolment", () => {
     const fresh = await openTestSocket(plane.origin);
     await fresh.connect(second.identity);
     fresh.ws.terminate();
+  });
+
+  it("[E57] an agent that connects while its target is switched does not come in, and serves again by a new token", async () => {
+    const { identity, body } = await enrollTestNode((await plane.token()).secret);
+    const [row] = await plane.ctx.db.select().from(target).where(eq(target.publicId, identity.nodeId));
+    const id = row?.id ?? 0;
+    const late = await openTestSocket(plane.origin);
+    await late.hello(identity);
+    const { generation } = await late.next("welcome");
+    expect(await plane.ctx.db.transaction((tx) => switchTargetKind(tx, id, "ssh"))).toEqual([]);
+    const facts = { facts: TEST_FACTS, gpus: [], attempts: [], last: true };
+    late.send({ type: "inventory", generation, ...facts });
+    await late.closed;
+    const again = await openTestSocket(plane.origin);
+    // It wrote the offer down before it was switched.
+    await again.hello({ ...identity, generation });
+    expect(await again.next("refuse")).toMatchObject({
+      code: "conflict",
+      message: expect.stringContaining("is served without an agent at present"),
+    });
+    await again.closed;
+    expect(plane.port.records.filter(({ node }) => node.targetId === id)).toEqual([]);
+
+    const token = await plane.token({ target: body.name ?? "" });
+    const back = await enrollTestNode(token.secret);
+    expect(back.body.nodeId).toBe(identity.nodeId);
+    const fresh = await openTestSocket(plane.origin);
+    await fresh.connect(back.identity);
+    await plane.port.seen("inventory", (entry) => entry.node.targetId === id);
+    fresh.ws.terminate();
+    const [now] = await plane.ctx.db.select().from(target).where(eq(target.id, id));
+    expect(now).toMatchObject({ kind: "agent", name: body.name });
   });
 
   it("[E13] a node takes itself out of the fleet, signed with its key and with no other", async () => {

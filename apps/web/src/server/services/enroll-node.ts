@@ -26,6 +26,7 @@ import { insertAgentTarget } from "../db/queries/insert-agent-target.ts";
 import { insertAuditEvent } from "../db/queries/insert-audit-event.ts";
 import { lockEnrollToken } from "../db/queries/lock-enroll-token.ts";
 import { putNodeKey } from "../db/queries/put-node-key.ts";
+import { switchTargetKind } from "../db/queries/switch-target-kind.ts";
 import { isFreshNonce, issueNonce } from "./challenge-nonce.ts";
 import type { EnrollContext } from "./enroll-context.ts";
 
@@ -88,6 +89,8 @@ export async function enrollNode(ctx: EnrollContext, request: EnrollRequest): Pr
       detail: `${target.name}: ${machine.facts.user}@${machine.facts.hostname}, ${machine.gpus.length} GPUs.`,
       at: new Date(ctx.clock.nowMs()),
     });
+    // Last, since what served it until now hears of it before this commits.
+    if (target.kind === "ssh") await takeOver(ctx, tx, { id, name: target.name });
     return { answer: { nodeId: target.publicId, name: target.name, team: target.team }, targetId: id };
   });
 
@@ -101,6 +104,21 @@ export async function enrollNode(ctx: EnrollContext, request: EnrollRequest): Pr
   const { nodeId, name, team } = answer;
   const signature = ctx.identity.sign(enrollTranscript({ ...request, role: "server", subject: nodeId }));
   return { nodeId, name, team, signature };
+}
+
+/** A target that was served without an agent is its agent's from here on. */
+async function takeOver(
+  ctx: EnrollContext,
+  tx: Database,
+  { id, name }: { id: number; name: string },
+): Promise<void> {
+  const jobs = await switchTargetKind(tx, id, "agent");
+  if (jobs.length > 0) {
+    throw new NexusError("conflict", {
+      detail: `${name} still has ${jobs.length} ${jobs.length === 1 ? "job" : "jobs"} without an agent. Let them end first: nexus targets cordon ${name} --drain. The token is not used up.`,
+    });
+  }
+  ctx.disconnect(id, "replaced");
 }
 
 /** A name that a person chose on the node is taken or refused; names that follow from elsewhere get a number. */

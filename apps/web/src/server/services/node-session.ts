@@ -115,6 +115,11 @@ async function verifyHello(ctx: EnrollContext, hello: Hello, serverNonce: string
     if (row.revokedAt !== null) {
       return { kind: "refuse", refusal: signedRefusal(ctx, "node_revoked", nonces), cloneOf: null };
     }
+    if (row.kind === "ssh") {
+      return refuse("overloaded", "conflict", {
+        message: `${row.targetName} is served without an agent at present, so this one gets no jobs. To have it serve again: nexus targets add user@host of this machine, without --agentless.`,
+      });
+    }
     if (protocol === null) {
       if (await markNeedsUpdate(ctx.db, row.targetId)) await ctx.targetChanged(row.targetId);
       return refuse("needsUpdate", "needs_update", { message: versionsApart(hello) });

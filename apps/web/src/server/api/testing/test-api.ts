@@ -124,6 +124,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
     createEnrollToken: (principal, input) => enrollTokens.createEnrollToken(principal, input),
     revokeEnrollToken: (principal, id) => enrollTokens.revokeEnrollToken(principal, { id }),
     refreshTarget: (targetId) => services.refreshTarget(targetId),
+    disconnect: () => undefined,
     serveAgentless: async () => undefined,
     findTarget: services.fleet.find,
     removeTarget: (principal, target) => services.removeTarget(principal, { target, force: false }),

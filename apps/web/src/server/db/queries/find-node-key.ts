@@ -10,6 +10,7 @@ export async function findNodeKey(db: Database, nodeId: string) {
       targetPublicId: target.publicId,
       targetName: target.name,
       teamId: target.teamId,
+      kind: target.kind,
       revokedAt: target.revokedAt,
       publicKey: nodeKey.publicKey,
       generation: nodeKey.generation,

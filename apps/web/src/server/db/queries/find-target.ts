@@ -10,6 +10,7 @@ export async function findTarget(db: Database, id: number) {
       name: target.name,
       team: team.name,
       teamId: target.teamId,
+      kind: target.kind,
       revokedAt: target.revokedAt,
     })
     .from(target)

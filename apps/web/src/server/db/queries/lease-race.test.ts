@@ -4,6 +4,7 @@ import { type Client, createDb } from "../client.ts";
 import { createTestDatabase, type TestDatabase } from "../testing/test-database.ts";
 import { insertJobs, type NewJob, type NewPlace } from "./insert-jobs.ts";
 import { type JobPlacement, placeJobs } from "./place-jobs.ts";
+import { switchTargetKind } from "./switch-target-kind.ts";
 
 const GPUS = 4;
 const MEMORY_MIB = 100;
@@ -70,6 +71,32 @@ test("[J51] two sessions that place at once never lease a GPU twice, and never w
     }),
     { numRuns: 60 },
   );
+});
+
+test("[E57] a target is not switched past a placement on it that commits while the switch waits", async () => {
+  const [first, second] = sessions as [Client, Client];
+  const isHeld = Promise.withResolvers<void>();
+  const mayCommit = Promise.withResolvers<void>();
+  const placing = first.sql.begin(async (tx) => {
+    await insertJobs(tx, [job(placeOf({ gpus: [0], memoryMib: 60 }))], Date.now());
+    isHeld.resolve();
+    await mayCommit.promise;
+  });
+  await isHeld.promise;
+  const switching = second.db.transaction((tx) => switchTargetKind(tx, targetId, "ssh"));
+  await untilOneWaits();
+  mayCommit.resolve();
+  await placing;
+  expect(await switching).toHaveLength(1);
+  const kind = () => db.sql`select kind from target where id = ${targetId}`;
+  expect(await kind()).toEqual([{ kind: "agent" }]);
+  // Once the end is told and the log is whole there is nothing left that the other side could judge wrongly.
+  await db.sql`update attempt set ended_at = now()`;
+  expect(await second.db.transaction((tx) => switchTargetKind(tx, targetId, "ssh"))).toHaveLength(1);
+  await db.sql`update attempt set closed_at = now()`;
+  expect(await second.db.transaction((tx) => switchTargetKind(tx, targetId, "ssh"))).toEqual([]);
+  expect(await kind()).toEqual([{ kind: "ssh" }]);
+  await second.db.transaction((tx) => switchTargetKind(tx, targetId, "agent"));
 });
 
 test("[J51] a lease that another session commits while this one waits for the GPU counts", async () => {

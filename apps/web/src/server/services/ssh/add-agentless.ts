@@ -9,15 +9,17 @@ import { newId } from "@nexus/shared/ids";
 import { judgeMachine } from "../../core/ssh/judge-machine.ts";
 import type { Database } from "../../db/database.ts";
 import { insertSshTarget } from "../../db/queries/insert-ssh-target.ts";
-import { type AgentlessTarget, listAgentlessTargets } from "../../db/queries/list-agentless-targets.ts";
+import { listAgentWays } from "../../db/queries/list-agent-ways.ts";
+import { listAgentlessTargets } from "../../db/queries/list-agentless-targets.ts";
 import { recordAudit } from "../record-audit.ts";
 import { connectMachine } from "./connect-machine.ts";
 import { rememberWay, report } from "./enrol-machine.ts";
 import { examineMachine } from "./examine-machine.ts";
 import { keepKey } from "./keep-key.ts";
 import { type MachineWork, rowOf } from "./machine-work.ts";
-import { hostKeyNameOf, wayOf } from "./reach-machine.ts";
+import { isMeant, isWayOf, wayOf } from "./reach-machine.ts";
 import type { SshContext } from "./ssh-context.ts";
+import { switchTarget } from "./switch-target.ts";
 import { untilOnline } from "./until-online.ts";
 
 export async function addAgentless(ctx: SshContext, work: MachineWork): Promise<Target> {
@@ -46,17 +48,22 @@ export async function addAgentless(ctx: SshContext, work: MachineWork): Promise<
   }
 }
 
-async function targetOf(ctx: SshContext, { run, index, host, input }: MachineWork): Promise<Target> {
+async function targetOf(ctx: SshContext, work: MachineWork): Promise<Target> {
+  const { run, index, host, input } = work;
   const { teamId } = run.principal;
   const tell = run.teller(index, "enrol");
-  const isSame = (one: AgentlessTarget) =>
-    one.teamId === teamId && wayOf(one) === wayOf(host) && one.hostKeyName === hostKeyNameOf(host);
-  const before = (await listAgentlessTargets(ctx.db, null)).find(isSame);
+  const isSame = isWayOf(host);
+  const before = (await listAgentlessTargets(ctx.db, null)).find(
+    (one) => one.teamId === teamId && isSame(one),
+  );
   const known = before === undefined ? null : ctx.findTarget(teamId, before.publicId);
   if (known !== null) {
     tell("skip", `It is ${known.name} (${known.id}) already, without an agent.`);
     return known;
   }
+  const served = (await listAgentWays(ctx.db, teamId)).filter(isSame).find(isMeant(host));
+  const itsAgents = served === undefined ? null : ctx.findTarget(teamId, served.publicId);
+  if (itsAgents !== null) return await withoutItsAgent(ctx, work, itsAgents);
   const publicId = newId("target", ctx.randomBytes);
   const { targetId, name } = await ctx.db.transaction(async (tx) => {
     const made = await insertUnderFreeName(tx, { publicId, teamId, labels: input.labels, host });
@@ -75,6 +82,28 @@ async function targetOf(ctx: SshContext, { run, index, host, input }: MachineWor
   tell("done", `Added ${name} (${publicId}), without an agent.`);
   for (const text of LIMITS) tell("info", text);
   return target;
+}
+
+/** The same machine, whose agent is stopped: the same target goes on without it. */
+async function withoutItsAgent(
+  ctx: SshContext,
+  { run, index }: MachineWork,
+  target: Target,
+): Promise<Target> {
+  const { name } = target;
+  if (target.state === "connected") {
+    throw new NexusError("invalid_state", {
+      detail: `The agent of ${name} is connected, and jobs go to it. Stop it there first (nexus-agent uninstall-service, with --keep-running where a loop of the shell keeps it), then run this again; or make a target of its own beside it: --name ${sshNameOf(name)}`,
+    });
+  }
+  await switchTarget(ctx, run.principal, { target, targetId: await rowOf(ctx, run, target), kind: "ssh" });
+  const tell = run.teller(index, "enrol");
+  tell(
+    "done",
+    `${name} (${target.id}) goes on without its agent, which gets no jobs until it is enrolled again.`,
+  );
+  for (const text of LIMITS) tell("info", text);
+  return ctx.findTarget(run.principal.teamId, target.id) ?? target;
 }
 
 /** What it cannot do, where people see what they have added. */

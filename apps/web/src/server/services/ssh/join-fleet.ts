@@ -5,9 +5,12 @@ import { runScript } from "@nexus/ssh/exec/run-remote";
 import type { SshSession } from "@nexus/ssh/session";
 import type { MachinePlan } from "../../core/ssh/judge-machine.ts";
 import { findLiveTarget } from "../../db/queries/find-live-target.ts";
-import type { MachineWork } from "./machine-work.ts";
+import { listAgentlessTargets } from "../../db/queries/list-agentless-targets.ts";
+import { type MachineWork, rowOf } from "./machine-work.ts";
+import { isMeant, isWayOf } from "./reach-machine.ts";
 import type { AgentCommands, RemoteStatus } from "./remote-agent.ts";
 import type { SshContext } from "./ssh-context.ts";
+import { switchTarget } from "./switch-target.ts";
 
 const TOKEN_MS = 15 * 60_000;
 const STOP_MS = 30_000;
@@ -32,7 +35,14 @@ export async function joinFleet(
   const before = await agent.status();
   const known = before === null ? null : ctx.findTarget(teamId, before.node.nodeId);
   if (known !== null) {
-    tell("skip", `It is ${known.name} (${known.id}) already.`);
+    if (known.kind === "agent") {
+      tell("skip", `It is ${known.name} (${known.id}) already.`);
+      return known;
+    }
+    const targetId = await rowOf(ctx, run, known);
+    await switchTarget(ctx, run.principal, { target: known, targetId, kind: "agent" });
+    await ctx.serveAgentless(targetId);
+    tell("done", `${known.name} (${known.id}) is its agent's again.`);
     return known;
   }
   if (before !== null) {
@@ -49,11 +59,15 @@ export async function joinFleet(
     );
     await endAgent(session, { agent, plan, status: before, signal: run.signal });
   }
+  const agentless = (await listAgentlessTargets(ctx.db, null))
+    .filter((one) => one.teamId === teamId && isWayOf(host)(one))
+    .find(isMeant(host));
   const token = {
     labels: input.labels,
     usesMax: 1,
     ttlMs: TOKEN_MS,
     ...(host.name === undefined ? {} : { name: host.name }),
+    ...(agentless === undefined ? {} : { target: agentless.publicId }),
   };
   const { enrollToken, secret } = await ctx.createEnrollToken(run.principal, token, plan.origin);
   run.hide(secret);
@@ -74,6 +88,7 @@ export async function joinFleet(
       detail: "The machine enrolled, and is not in the fleet. Run this again.",
     });
   }
+  if (agentless !== undefined) await ctx.serveAgentless(agentless.targetId);
   tell("done", `Enrolled as ${target.name} (${target.id}).`);
   return target;
 }

@@ -85,6 +85,17 @@ function keysAlone({ password: _password, answer: _answer, ...keys }: Credential
   return keys;
 }
 
+/** Whether a target is reached as this machine is: by the same way, under the same host key. */
+export function isWayOf(host: Parameters<typeof wayOf>[0] & Parameters<typeof hostKeyNameOf>[0]) {
+  return (one: Parameters<typeof wayOf>[0] & { hostKeyName: string }): boolean =>
+    wayOf(one) === wayOf(host) && one.hostKeyName === hostKeyNameOf(host);
+}
+
+/** A person who gives a machine another name wants another target. */
+export function isMeant({ name: wanted }: Pick<SshHost, "name">) {
+  return ({ name }: { name: string }): boolean => wanted === undefined || wanted === name;
+}
+
 export function hostKeyNameOf({
   host,
   port,

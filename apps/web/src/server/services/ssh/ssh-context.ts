@@ -1,5 +1,6 @@
 import type { OutputOf } from "@nexus/shared/api/contract";
 import type { Target } from "@nexus/shared/api/schemas";
+import type { CloseName } from "@nexus/shared/protocol/close-codes";
 import type { Connector } from "@nexus/ssh/connect-target";
 import type { Database } from "../../db/database.ts";
 import type { Clock, EventBus, Principal, RandomBytes } from "../ports.ts";
@@ -38,8 +39,10 @@ export type SshContext = {
   revokeEnrollToken(principal: Principal, id: string): Promise<unknown>;
   /** Its row was written: whoever caches it reads it again. */
   refreshTarget(targetId: number): Promise<void>;
-  /** Serves a target without an agent from now on, by the way that is stored. */
+  /** Serves a target without an agent by the way that is stored, and one that has an agent no more: afterwards it is as its row says. */
   serveAgentless(targetId: number): Promise<void>;
+  /** Nothing is sent to whoever serves it, from here on; it is told to go. */
+  disconnect(targetId: number, why: CloseName): void;
   findTarget(teamId: string, idOrName: string): Target | null;
   removeTarget(principal: Principal, target: string): Promise<unknown>;
   onInternalError(cause: unknown): void;

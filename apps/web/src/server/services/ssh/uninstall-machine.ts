@@ -9,8 +9,10 @@ import { revokeKey } from "@nexus/ssh/keys/authorized-keys";
 import type { SshSession } from "@nexus/ssh/session";
 import { judgeMachine, type MachineFacts, type MachinePlan } from "../../core/ssh/judge-machine.ts";
 import { deleteTargetSsh } from "../../db/queries/delete-target-ssh.ts";
+import { findNodeKey } from "../../db/queries/find-node-key.ts";
 import { findTargetSsh } from "../../db/queries/find-target-ssh.ts";
 import { findTeamTarget } from "../../db/queries/find-team-target.ts";
+import { tidyRuns } from "./agentless/tidy-runs.ts";
 import { connectMachine } from "./connect-machine.ts";
 import { examineMachine, type FoundKit } from "./examine-machine.ts";
 import { endAgent, refuseNodeOfOtherTeam } from "./join-fleet.ts";
@@ -20,9 +22,6 @@ import { type AgentCommands, agentCommands, type RemoteStatus } from "./remote-a
 import type { SshContext } from "./ssh-context.ts";
 
 const REMOVE_MS = 60_000;
-
-/** What a target without an agent keeps there; runs of another control plane stay. */
-const REMOVE_RUNS = `cd "$HOME" && rmdir .nexus/ssh-runs .nexus 2>/dev/null; true`;
 
 /** Job folders that are not settled stay, and are named. */
 const REMOVE = `
@@ -45,7 +44,10 @@ export async function uninstallMachine(ctx: SshContext, work: MachineWork): Prom
   try {
     run.teller(index, "connect")("done", `Connected: ${transport}, by ${session.facts.acceptedBy}.`);
     run.set(index, { step: "uninstall" });
-    if (named?.kind === "ssh") return await leaveAgentless(ctx, work, { session, target: named });
+    // One that was switched has an agent of its own too.
+    const isAgentless = named?.kind === "ssh";
+    if (isAgentless && (await findNodeKey(ctx.db, named.id)) === null)
+      return await leaveAgentless(ctx, work, { session, target: named });
     const { facts, kit, hasIdentity } = await examineMachine(session, [], signal);
     const plan = judgeMachine(facts, { ...input, allowRoot: true, nowS: facts.epochS ?? 0 });
     const agent = agentOf(session, { facts, kit, plan, signal });
@@ -84,9 +86,10 @@ export async function uninstallMachine(ctx: SshContext, work: MachineWork): Prom
       await ctx.removeTarget(principal, target.id);
       tell("done", `${target.name} is removed from the fleet.`);
     }
+    const isTidy = row === null || (await tidyRuns(session, { db: ctx.db, targetId: row.id, tell, signal }));
     await takeKeyBack(ctx, work, { session, way });
     if (row !== null) await deleteTargetSsh(ctx.db, row.id);
-    return "Nothing of Nexus is left on it.";
+    return isTidy ? "Nothing of Nexus is left on it." : "It is given back; what stays there is named above.";
   } finally {
     await session.close();
   }
@@ -105,11 +108,13 @@ async function leaveAgentless(
   const way = row === null ? null : await findTargetSsh(ctx.db, row.id);
   await ctx.removeTarget(run.principal, target.id);
   tell("done", `${target.name} is removed from the fleet.`);
-  const removing = { what: "removing files", text: REMOVE_RUNS, args: [] };
-  await runScript(session, removing, { signal: run.signal, timeoutMs: REMOVE_MS });
+  const tidying = { db: ctx.db, tell, signal: run.signal };
+  const isTidy = row === null || (await tidyRuns(session, { ...tidying, targetId: row.id }));
   await takeKeyBack(ctx, work, { session, way });
   if (row !== null) await deleteTargetSsh(ctx.db, row.id);
-  return `Nothing of ${target.name} is left on it.`;
+  return isTidy
+    ? `Nothing of ${target.name} is left on it.`
+    : `${target.name} is given back; what stays there is named above.`;
 }
 
 /** Last on the machine: until here a run that broke off can be repeated with this key. */

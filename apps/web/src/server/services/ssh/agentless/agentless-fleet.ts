@@ -80,6 +80,7 @@ export function createAgentlessFleet(ctx: AgentlessContext) {
     };
     const actor = { teamId: target.teamId, userId: target.publicId, userName: "control plane" };
     const { session } = await ctx.connector.connect(sshTargetOf(ctx, actor, reach), signal);
+    if (signal.aborted) return await session.close();
     const close = () => void session.close();
     signal.addEventListener("abort", close, { once: true });
     const node = createAgentlessNode({
@@ -130,7 +131,10 @@ export function createAgentlessFleet(ctx: AgentlessContext) {
 
   async function drop(targetId: number): Promise<void> {
     const entry = served.get(targetId);
-    entry?.stop.abort();
-    await entry?.done;
+    if (entry === undefined) return;
+    entry.stop.abort();
+    // At once, not when its connection has ended: nothing is begun there by this side any more.
+    entry.node = null;
+    await entry.done;
   }
 }

@@ -21,6 +21,7 @@ import type { SshSession } from "@nexus/ssh/session";
 import { SshError } from "@nexus/ssh/ssh-error";
 import type { AgentPort, Clock, NodeSession } from "../../ports.ts";
 import { startHostLoop } from "./host-loop.ts";
+import { readRunId, runIdOf } from "./run-id.ts";
 import { type RunTimes, readRunTimes } from "./run-times.ts";
 
 export type AgentlessOptions = {
@@ -54,7 +55,6 @@ type Run = {
 const LOOK_BUSY_MS = 300;
 const LOOK_IDLE_MS = 5_000;
 const RETELL_MS = 30_000;
-const RUN_ID = /^(a_[0-9a-z]{1,32})-(\d{1,9})$/;
 const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
 const DEFAULT_GRACE_MS = 10_000;
 
@@ -70,7 +70,6 @@ export function createAgentlessNode({
   let states = new Map<string, BackgroundState>();
   let orders: Promise<void> = Promise.resolve();
 
-  const idOf = ({ attempt, fence }: { attempt: string; fence: number }) => `${attempt}-${fence}`;
   const wake = () => {
     for (const one of waking) one();
   };
@@ -148,9 +147,9 @@ export function createAgentlessNode({
     try {
       const env = environmentOf(job, times);
       const cwd = job.cwd ?? undefined;
-      const state = await startBackground(session, { id: idOf(job), argv: job.command, env, cwd });
+      const state = await startBackground(session, { id: runIdOf(job), argv: job.command, env, cwd });
       runs.set(attempt, run);
-      states.set(idOf(job), state);
+      states.set(runIdOf(job), state);
     } catch (error) {
       if (!(error instanceof SshError) || error.failure === "connection_lost") throw error;
       await tell(exitOf(job, { reason: "start_failed", message: error.message }));
@@ -161,7 +160,7 @@ export function createAgentlessNode({
   function stopSoon(run: Run, reason: "cancelled" | "timed_out", graceMs: number): void {
     run.stopReason = reason;
     run.isStopping = true;
-    stopBackground(session, idOf(run), graceMs)
+    stopBackground(session, runIdOf(run), graceMs)
       .then(({ leftPids }) => {
         run.leftovers = leftPids.map((pid) => ({ pid, command: "" }));
       })
@@ -175,9 +174,9 @@ export function createAgentlessNode({
   }
 
   async function forget(attempt: string, fence: number): Promise<void> {
-    await forgetBackground(session, idOf({ attempt, fence }));
+    await forgetBackground(session, runIdOf({ attempt, fence }));
     runs.delete(attempt);
-    states.delete(idOf({ attempt, fence }));
+    states.delete(runIdOf({ attempt, fence }));
   }
 
   async function tell(exit: AttemptExit): Promise<void> {
@@ -187,7 +186,7 @@ export function createAgentlessNode({
   async function look(): Promise<void> {
     if (runs.size > 0) states = await listBackground(session);
     for (const run of runs.values()) {
-      const state = states.get(idOf(run));
+      const state = states.get(runIdOf(run));
       if (state !== undefined) await report(run, state);
     }
   }
@@ -217,7 +216,7 @@ export function createAgentlessNode({
     while (run.logBytes !== null && run.logBytes < sizeBytes && runs.get(run.attempt) === run) {
       const offset: number = run.logBytes;
       const bytesMax = Math.min(LOG_CHUNK_BYTES_MAX, sizeBytes - offset);
-      const bytes = await readBackgroundLog(session, { id: idOf(run), offset, bytesMax });
+      const bytes = await readBackgroundLog(session, { id: runIdOf(run), offset, bytesMax });
       if (bytes.length === 0) return;
       const { attempt, fence } = run;
       const answers = await port.log(node, { type: "log", attempt, fence, offset }, bytes);
@@ -268,16 +267,17 @@ export function createAgentlessNode({
     states = await listBackground(session);
     const times = await readRunTimes(
       session,
-      [...states.keys()].filter((id) => RUN_ID.test(id)),
+      [...states.keys()].filter((id) => readRunId(id) !== null),
     );
     const inventory: AttemptInventory[] = [];
     for (const [id, state] of states) {
-      const [, attempt, fence] = RUN_ID.exec(id) ?? [];
-      if (attempt === undefined || fence === undefined || state.state === "absent") continue;
+      const named = readRunId(id);
+      if (named === null || state.state === "absent") continue;
+      const { attempt, fence } = named;
       const run: Run = {
         ...{
           attempt,
-          fence: Number(fence),
+          fence,
           logBytes: null,
           isStartTold: true,
           exitToldAtMs: null,
