@@ -339,7 +339,8 @@ describe("enrolment over SSH", () => {
     machines.forEach(endWith);
     const list = join(nexus.home, "machines");
     const lines = machines.map(({ user, port }, at) => `${user}@127.0.0.1:${port} list-${at}`);
-    writeFileSync(list, [...lines, "nobody@127.0.0.1:1 list-9"].join("\n"));
+    const bad = [`${lines[0]?.split(" ")[0]} list-8`, "bad user@host x"];
+    writeFileSync(list, [...lines, "nobody@127.0.0.1:1 list-9", ...bad].join("\n"));
     const known = machines.flatMap(({ hostKey }) => ["--accept-host-key", fingerprintOf(hostKey)]);
     // The same key for both: what an inventory's machines usually have.
     for (const machine of machines)
@@ -364,7 +365,9 @@ describe("enrolment over SSH", () => {
     expect(child.stdout).toMatch(/127\.0\.0\.1:\d+ +✓ done +list-0$/m);
     expect(child.stdout).toMatch(/127\.0\.0\.1:\d+ +✓ done +list-1$/m);
     expect(child.stdout).toMatch(/nobody@127\.0\.0\.1:1 +✗ failed/);
-    expect(child.stderr).toContain("2 of 3 done");
+    expect(child.stdout).toMatch(/machines:4 +– left out +the same machine as list-0, which counts$/m);
+    expect(child.stdout).toMatch(/machines:5 +– left out +more than a destination and a name$/m);
+    expect(child.stderr).toContain("2 of 5 done");
     for (const name of ["list-0", "list-1"])
       await nexus.call("targets.remove", { target: name, force: true });
   });

@@ -31,11 +31,12 @@ const RESULTS: Record<SshRunHost["state"], { text: string; ink: Ink }> = {
   cancelled: { text: "○ cancelled", ink: "yellow" },
 };
 
-export async function followRun(
-  cli: Cli,
-  api: Api,
-  { id, isJson }: { id: string; isJson: boolean },
-): Promise<void> {
+/** A machine that was named and could not be begun with. */
+export type LeftOut = { machine: string; why: string };
+
+type Following = { id: string; isJson: boolean; leftOut?: readonly LeftOut[] };
+
+export async function followRun(cli: Cli, api: Api, { id, isJson, leftOut = [] }: Following): Promise<void> {
   let after = 0;
   const onInterrupt = () => {
     note(cli, "\nCancelling; what was done stays done, and the same command goes on from there.");
@@ -52,7 +53,7 @@ export async function followRun(
       for (const host of run.hosts)
         if (host.question !== null) await ask(cli, api, { id, host, question: host.question });
       if (run.ended) {
-        finish(cli, run, isJson);
+        finish(cli, run, { isJson, leftOut });
         return;
       }
     }
@@ -102,14 +103,18 @@ async function ask(cli: Cli, api: Api, { id, host, question }: Asking): Promise<
   }
 }
 
-function finish(cli: Cli, run: SshRun, isJson: boolean): void {
+function finish(
+  cli: Cli,
+  run: SshRun,
+  { isJson, leftOut }: { isJson: boolean; leftOut: readonly LeftOut[] },
+): void {
   const failed = run.hosts.filter(({ state }) => state !== "done");
   if (failed.length > 0 && cli.exitCode === 0) cli.exitCode = EXIT_SOME_FAILED;
   if (isJson) {
-    print(cli, plainJson({ type: "result", hosts: run.hosts }));
+    print(cli, plainJson({ type: "result", hosts: run.hosts, leftOut }));
     return;
   }
-  if (run.hosts.length === 1) {
+  if (run.hosts.length === 1 && leftOut.length === 0) {
     const [host] = run.hosts;
     if (host?.state === "done") print(cli, `${cli.paint("green", "✓")} ${plain(host.message ?? "done")}`);
     else
@@ -126,6 +131,8 @@ function finish(cli: Cli, run: SshRun, isJson: boolean): void {
     host.target?.name ?? "",
     host.state === "done" ? "" : (host.message ?? ""),
   ]);
+  for (const { machine, why } of leftOut)
+    rows.push([machine, { text: "– left out", ink: "yellow" }, "", why]);
   const columns = [
     { title: "MACHINE", cutTo: 12 },
     { title: "RESULT" },
@@ -135,6 +142,6 @@ function finish(cli: Cli, run: SshRun, isJson: boolean): void {
   print(cli, tableLines(columns, rows, { paint: cli.paint, columns: cli.columns }));
   note(
     cli,
-    `${run.hosts.length - failed.length} of ${run.hosts.length} done. The same command tries the rest again.`,
+    `${run.hosts.length - failed.length} of ${run.hosts.length + leftOut.length} done. The same command tries the rest again.`,
   );
 }

@@ -10,7 +10,7 @@ import { connect } from "../../api/connect.ts";
 import { type Cli, note } from "../../cli.ts";
 import { pairs } from "../../jobs/job-options.ts";
 import { gatherCredentials } from "../../ssh/credentials.ts";
-import { followRun } from "../../ssh/follow-run.ts";
+import { followRun, type LeftOut } from "../../ssh/follow-run.ts";
 import {
   aliasesOf,
   type NamedMachine,
@@ -50,7 +50,7 @@ export async function addOverSsh(
   options: AddOverSshOptions,
 ): Promise<void> {
   const { api } = await connect(cli);
-  const machines = await machinesOf(cli, api, { destinations, options });
+  const { machines, leftOut } = await machinesOf(cli, api, { destinations, options });
   if (machines.length === 0) throw new NexusError("bad_request", { detail: "There is no machine in it." });
   if (options.name !== undefined && machines.length > 1)
     throw new NexusError("bad_request", {
@@ -65,6 +65,7 @@ export async function addOverSsh(
       // One of many is told, and is nothing to the others.
       if (!(error instanceof NexusError) || machines.length === 1) throw error;
       note(cli, `${plain(machine.alias)}: ${plain(error.message)} It is left out.`);
+      leftOut.push({ machine: machine.alias, why: error.message });
       cli.exitCode = EXIT_SOME_FAILED;
     }
   }
@@ -89,14 +90,14 @@ export async function addOverSsh(
     ...(options.parallel === undefined ? {} : { parallel: parseCount(options.parallel, "--parallel") }),
     ...(cloudflareToken === undefined ? {} : { cloudflareToken }),
   });
-  await followRun(cli, api, { id, isJson: options.json === true });
+  await followRun(cli, api, { id, isJson: options.json === true, leftOut });
 }
 
 async function machinesOf(
   cli: Cli,
   api: Api,
   { destinations, options }: { destinations: string[]; options: AddOverSshOptions },
-): Promise<NamedMachine[]> {
+): Promise<{ machines: NamedMachine[]; leftOut: LeftOut[] }> {
   const port = options.port === undefined ? undefined : parseCount(options.port, "--port");
   const { jump } = options;
   const named = destinations.map((text): NamedMachine => {
@@ -111,11 +112,14 @@ async function machinesOf(
           port,
           jump,
         }));
-  if (options.hosts === undefined) return [...named, ...matching];
+  if (options.hosts === undefined) return { machines: [...named, ...matching], leftOut: [] };
   const text = options.hosts === "-" ? await readStdin(cli) : await readText(options.hosts);
   const { hosts, problems } = await api.call("ssh.readHosts", { text });
-  for (const { line, message } of problems)
-    note(cli, `${plain(options.hosts)}${line > 0 ? `:${line}` : ""}: ${plain(message)}; left out`);
+  const leftOut = problems.map(({ line, message }) => ({
+    machine: line > 0 ? `${options.hosts}:${line}` : `${options.hosts}`,
+    why: message,
+  }));
+  for (const { machine, why } of leftOut) note(cli, `${plain(machine)}: ${plain(why)}; left out`);
   const listed = hosts.map(
     (host): NamedMachine => ({
       // An inventory's address counts; without one its alias may be of the ssh configuration.
@@ -127,7 +131,7 @@ async function machinesOf(
       identityFile: host.identityFile ?? undefined,
     }),
   );
-  return [...named, ...matching, ...listed];
+  return { machines: [...named, ...matching, ...listed], leftOut };
 }
 
 function transportsOf(text: string | undefined): Transport[] | undefined {
