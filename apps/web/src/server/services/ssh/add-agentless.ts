@@ -110,6 +110,7 @@ async function withoutItsAgent(
 const LIMITS = [
   "While the control plane does not reach it, no job begins, none is ended at its deadline, and no log grows here.",
   "Values of variables that the log shows are not hidden in it, and port-forward leads to the machine itself alone.",
+  "Jobs have no cgroup of their own: a process that clears its environment is not ended with its job. GPUs other than NVIDIA's are not seen.",
 ];
 
 type Named = { publicId: string; teamId: string; labels: Record<string, string>; host: SshHost };
