@@ -42,9 +42,10 @@ export async function keepKey(
   const pair = generateKey(comment);
   run.hide(pair.privateKey);
   const restrict = { allow: ["pty", "port-forwarding"] } as const;
-  await installKey(session, { key: pair.publicKey, comment, restrict });
   try {
     await installOnTheWay(ctx, work, { key: pair.publicKey, comment });
+    // Last: where the machine shares its home with a jump host its own line is the one that stays.
+    await installKey(session, { key: pair.publicKey, comment, restrict });
     await tryKey(pair.privateKey);
   } catch (error) {
     await revokeKey(session, pair.publicKey);
