@@ -19,6 +19,7 @@ const config: KnipConfig = {
       entry: [
         "tools/*.{ts,mjs}",
         "tools/**/testing/*-program.ts",
+        "tools/run/count-unhandled-errors.ts",
         "bench/run.ts",
         "bench/programs/*.ts",
         "tests/chaos/run.ts",

@@ -4,10 +4,18 @@ import { join } from "node:path";
 import { REPOSITORY } from "../code/source.ts";
 import { providePrograms } from "./provide-programs.ts";
 import { runCommand } from "./run-command.ts";
-import { afterSecondTry, deservesSecondTry, failedFilesOf, secondTrySentence } from "./second-try.ts";
+import {
+  afterSecondTry,
+  outcomesOfPlaywright,
+  outcomesOfVitest,
+  secondTryOf,
+  secondTrySentence,
+  type TestRun,
+} from "./second-try.ts";
 import {
   addTotals,
   NOTHING,
+  type PlaywrightReport,
   type Totals,
   totalsOfPlaywright,
   totalsOfVitest,
@@ -52,55 +60,49 @@ export async function build(): Promise<boolean> {
 }
 
 async function runVitest(folder: string, env: Record<string, string>): Promise<Totals> {
-  const run = async (name: string, more: string[]) => {
-    const file = join(folder, name);
-    const argv = [
-      "vitest",
-      "run",
-      "--reporter=default",
-      "--reporter=json",
-      `--outputFile.json=${file}`,
-      ...more,
-    ];
-    const { exitCode } = await runCommand({ argv, env, timeoutMs: VITEST_TIMEOUT_MS, output: "show" });
+  return await withSecondTry(async (name, more) => {
+    const file = join(folder, `vitest-${name}.json`);
+    const unhandled = join(folder, `vitest-${name}-unhandled.json`);
+    const argv = ["vitest", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
+    const again = more.length > 0 ? ["--no-file-parallelism", ...more] : [];
+    const { exitCode } = await runCommand({
+      argv: [...argv, "--reporter=./tools/run/count-unhandled-errors.ts", ...again],
+      env: { ...env, UNHANDLED_ERRORS_FILE: unhandled },
+      timeoutMs: VITEST_TIMEOUT_MS,
+      output: "show",
+    });
     const report = readReport<VitestReport>(file);
-    return { report, totals: totalsOfVitest(report, exitCode) };
-  };
-  const first = await run("vitest.json", []);
-  const failed = failedFilesOf(first.report);
-  if (failed.length === 0 || !deservesSecondTry(first.totals)) return first.totals;
-  const second = await run("vitest-again.json", ["--no-file-parallelism", ...failed]);
-  return tell(first.totals, second.totals, failed);
+    const totals = totalsOfVitest(report, exitCode, readReport<number>(unhandled));
+    return { totals, outcomes: outcomesOfVitest(report) };
+  });
 }
 
 async function runPlaywright(folder: string, env: Record<string, string>): Promise<Totals> {
   if (globSync("tests/e2e/**/*.e2e.ts", { cwd: REPOSITORY }).length === 0) return NOTHING;
-  const run = async (name: string, more: string[]) => {
-    const file = join(folder, name);
-    const argv = [
-      "playwright",
-      "test",
-      "--config=tests/e2e/playwright.config.ts",
-      "--reporter=list,json",
-      ...more,
-    ];
+  return await withSecondTry(async (name, more) => {
+    const file = join(folder, `playwright-${name}.json`);
+    const argv = ["playwright", "test", "--config=tests/e2e/playwright.config.ts", "--reporter=list,json"];
+    // What the first run kept of a failure stays where it is.
+    const again = more.length > 0 ? ["--workers=1", "--output=test-results/again", ...more] : [];
     const { exitCode } = await runCommand({
-      argv,
+      argv: [...argv, ...again],
       env: { ...env, PLAYWRIGHT_JSON_OUTPUT_FILE: file },
       timeoutMs: PLAYWRIGHT_TIMEOUT_MS,
       output: "show",
     });
-    return totalsOfPlaywright(readReport(file), exitCode);
-  };
-  const first = await run("playwright.json", []);
-  if (!deservesSecondTry(first)) return first;
-  const second = await run("playwright-again.json", ["--last-failed", "--workers=1"]);
-  return tell(first, second, ["browser tests"]);
+    const report = readReport<PlaywrightReport>(file);
+    return { totals: totalsOfPlaywright(report, exitCode), outcomes: outcomesOfPlaywright(report) };
+  });
 }
 
-function tell(first: Totals, second: Totals, what: string[]): Totals {
-  process.stdout.write(`\n${secondTrySentence(first, second, what)}\n`);
-  return afterSecondTry(first, second);
+/** @param run everything, or `more` alone and with the machine to itself */
+async function withSecondTry(run: (name: string, more: string[]) => Promise<TestRun>): Promise<Totals> {
+  const first = await run("first", []);
+  const failed = secondTryOf(first);
+  if (failed.length === 0) return first.totals;
+  const after = afterSecondTry(first, await run("again", failed));
+  process.stdout.write(`\n${secondTrySentence(first, after)}\n`);
+  return after;
 }
 
 /** The runners' own files: their shape is theirs, and a broken or absent one counts as a failed run. */

@@ -21,11 +21,18 @@ export function closingLine({ passed, failed, skipped }: Totals): string {
 }
 
 export type VitestReport = {
-  testResults: { name: string; status: string; assertionResults: { status: string }[] }[];
+  testResults: { name: string; status: string; assertionResults: { status: string; fullName: string }[] }[];
 };
 
-/** Vitest's `json` reporter. A file that could not be loaded has no tests in it, and still failed. */
-export function totalsOfVitest(report: VitestReport | undefined, exitCode: number): Totals {
+/**
+ * Vitest's `json` reporter. A file that could not be loaded has no tests in it, and still failed.
+ * @param unhandled errors that no test caught; undefined where the run did not get so far as to count them
+ */
+export function totalsOfVitest(
+  report: VitestReport | undefined,
+  exitCode: number,
+  unhandled: number | undefined,
+): Totals {
   const files = report?.testResults ?? [];
   const statuses = files.flatMap((file) => file.assertionResults.map((test) => test.status));
   const passed = statuses.filter((status) => status === "passed").length;
@@ -34,25 +41,31 @@ export function totalsOfVitest(report: VitestReport | undefined, exitCode: numbe
     (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"),
   ).length;
   const skipped = statuses.length - passed - failedTests;
-  return { passed, failed: atLeastOne(failedTests + brokenFiles, exitCode, report), skipped };
+  const failed = failedTests + brokenFiles + (unhandled ?? 1);
+  return { passed, failed: atLeastOne(failed, exitCode, report), skipped };
 }
 
-type PlaywrightReport = {
+export type PlaywrightSuite = {
+  specs: { file: string; line: number; title: string; tests: { status: string }[] }[];
+  suites?: PlaywrightSuite[];
+};
+
+export type PlaywrightReport = {
   stats: { expected: number; unexpected: number; flaky: number; skipped: number };
+  suites: PlaywrightSuite[];
+  /** Outside of tests. */
+  errors: unknown[];
 };
 
 /** Playwright's `json` reporter. */
 export function totalsOfPlaywright(report: PlaywrightReport | undefined, exitCode: number): Totals {
-  const { expected, unexpected, flaky, skipped } = report?.stats ?? {
-    expected: 0,
-    unexpected: 0,
-    flaky: 0,
-    skipped: 0,
-  };
-  return { passed: expected, failed: atLeastOne(unexpected + flaky, exitCode, report), skipped };
+  if (report === undefined) return { ...NOTHING, failed: 1 };
+  const { expected, unexpected, flaky, skipped } = report.stats;
+  const failed = unexpected + flaky + report.errors.length;
+  return { passed: expected, failed: atLeastOne(failed, exitCode, report), skipped };
 }
 
-/** A runner that failed without naming a test (an unhandled error, a crash, no report at all) failed once. */
+/** A runner that failed without naming a test (a crash, no report at all) failed once. */
 function atLeastOne(failed: number, exitCode: number, report: object | undefined): number {
   return exitCode === 0 && report !== undefined ? failed : Math.max(failed, 1);
 }
