@@ -150,6 +150,17 @@ describe("log shipper", () => {
     expect(await pullText()).toEqual({ attempt: "a_3", offset: 2, text: "23456789" });
   });
 
+  it("[P29] a new connection is told of what is left to send also when the job writes no more", async () => {
+    await writeFile(path("a_q"), "all that it wrote");
+    shipper.attach(file("a_q"), 0);
+    expect((await pullText()).text).toBe("all that it wrote");
+    shipper.detachAll();
+    const told = once(data, "data");
+    shipper.attach(file("a_q"), 9);
+    await told;
+    expect(await pullText()).toEqual({ attempt: "a_q", offset: 9, text: "it wrote" });
+  });
+
   it("[P29] bytes that were read for a connection that is gone are not counted as sent", async () => {
     await writeFile(path("a_4"), "0123456789");
     shipper.attach(file("a_4"), 0);

@@ -211,7 +211,8 @@ export function createLogShipper(options: LogShipperOptions): LogShipper {
       if (end !== undefined) tail.stream = endLog(tail.stream, end);
       startWatch(tail);
       if (tail.stream.endsAt === null) look(tail);
-      else onData();
+      // A look tells only of growth: what was seen before this connection is to be sent in it all the same.
+      if (tail.stream.endsAt !== null || nextChunk(tail.stream) !== null) onData();
       settle(tail);
       timer ??= setInterval(lookAtAll, lookEveryMs).unref();
     },
