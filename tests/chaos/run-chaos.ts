@@ -54,8 +54,10 @@ export async function runChaos(options: ChaosOptions, say: (line: string) => voi
   });
   for (const kind of ["plain", "wrong clocks", "own networks"] as const) {
     const faults = possible.filter((fault) => houseOf(fault) === kind);
+    // A house gets its share: all jobs under one fault would fill the small disks of its nodes.
+    const jobs = Math.round((options.jobs * faults.length) / possible.length);
     if (faults.length > 0)
-      rows.push(...(await runInHouse({ ...options, faults }, { folder, random, kind, say })));
+      rows.push(...(await runInHouse({ ...options, faults, jobs }, { folder, random, kind, say })));
   }
   const isClean = rows.every((row) => row.skipped !== null || isCleanRow(row, options.slack));
   if (isClean && !options.keep) rmSync(folder, { recursive: true, force: true });
