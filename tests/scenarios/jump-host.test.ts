@@ -51,8 +51,13 @@ describe("a machine behind a jump host", () => {
   it("[E54] what is claimed to be proved is: the kept key leads all the way, and on the jump host nowhere else", async () => {
     const { code, said } = await add("behind", bastion, [machine, bastion]);
     expect([code, said]).toEqual([0, expect.stringContaining("behind is connected")]);
-    expect(said).toContain(`${addressOf(bastion)} lets it on to this machine, and nothing else.`);
-    expect(ownKeysOf(bastion)).toEqual([expect.stringMatching(/^restrict,port-forwarding,command="/)]);
+    const place = `127.0.0.1:${machine.port}`;
+    expect(said).toContain(`${addressOf(bastion)} lets it on to ${place}, and runs nothing for it.`);
+    expect(ownKeysOf(bastion)).toEqual([
+      expect.stringMatching(
+        new RegExp(`^restrict,port-forwarding,command="[^"]+",permitopen="${place}" ssh-ed25519 `),
+      ),
+    ]);
     expect(ownKeysOf(machine)).toEqual([expect.stringMatching(/^restrict,pty,port-forwarding ssh-ed25519 /)]);
     // Nobody is there with keys of their own any more.
     await nexus.server.kill("SIGKILL");
@@ -90,8 +95,22 @@ describe("a machine behind a jump host", () => {
     const without = await cli(["targets", "remove", "behind", "--uninstall", "--yes"]);
     expect([without.code, without.said]).toEqual([
       0,
-      expect.stringContaining(`which only leads on, stays on ${addressOf(bastion)}`),
+      expect.stringContaining(`Our key may stay on ${addressOf(bastion)}`),
     ]);
     expect(ownKeysOf(machine)).toEqual([]);
+  });
+
+  it("[E54] a machine that shares its home with the jump host still lets the key run jobs", async () => {
+    const config = join(machine.folder, "sshd_config");
+    const before = readFileSync(config, "utf8");
+    writeFileSync(
+      config,
+      before.replaceAll(machine.home, () => bastion.home),
+    );
+    const { code, said } = await add("shared", bastion, [machine, bastion]);
+    expect([code, said]).toEqual([0, expect.stringContaining("shared is connected")]);
+    const job = await nexus.submit({ command: ["sh", "-c", "echo here"], target: "shared", gpus: 0 });
+    expect((await nexus.ended(job.id)).state).toBe("succeeded");
+    writeFileSync(config, before);
   });
 });

@@ -13,6 +13,8 @@ export type ChunkBuffers = {
 
 /** A chunk, the header before it, and on both sides what most secrets need to be seen whole. */
 const USUAL_BYTES = FRAME_HEADROOM_BYTES + LOG_CHUNK_BYTES_MAX + 8 * 1024;
+/** A job that writes line by line has many small frames on their way: each costs what it holds, and is soon collected. */
+const SMALL_BYTES = 32 * 1024;
 /** One is read into while the other leaves. */
 const KEPT_MAX = 2;
 
@@ -20,6 +22,7 @@ export function createChunkBuffers(): ChunkBuffers {
   const kept: Buffer[] = [];
   return {
     take(bytes) {
+      if (bytes < SMALL_BYTES) return Buffer.allocUnsafe(bytes);
       if (bytes > USUAL_BYTES) return Buffer.allocUnsafeSlow(bytes);
       return kept.pop() ?? Buffer.allocUnsafeSlow(USUAL_BYTES);
     },

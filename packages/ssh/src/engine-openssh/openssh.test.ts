@@ -217,6 +217,22 @@ describe("[H37] what only the system's ssh can do", () => {
       identity: { certificateFiles: [user.certificate] },
     });
     expect(await runRemote(session, { argv: ["true"] })).toMatchObject({ code: 0 });
+    sshKeygen("-q", "-p", "-P", "", "-N", "open sesame", "-f", user.file);
+    const locked = {
+      label: "user",
+      text: readFileSync(user.file, "utf8"),
+      certificate: readFileSync(user.certificate, "utf8"),
+    };
+    const opened = await connect(strict, {
+      credentials: { keys: [{ ...locked, passphrase: "open sesame" }] },
+    });
+    expect(await runRemote(opened, { argv: ["true"] })).toMatchObject({ code: 0 });
+    for (const passphrase of ["wrong", undefined]) {
+      await expect(
+        connect(strict, { credentials: { keys: [{ ...locked, passphrase }] } }),
+      ).rejects.toMatchObject({ failure: "auth_failed" });
+    }
+    sshKeygen("-q", "-p", "-P", "open sesame", "-N", "", "-f", user.file);
     const byFile = await connect(strict, { credentials: {}, identity: { identityFiles: [user.file] } });
     expect(byFile.isOpen()).toBe(true);
   });

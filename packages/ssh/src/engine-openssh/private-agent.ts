@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { PrivateKey } from "../auth/credentials.ts";
 import { readPrivateKey } from "../auth/read-private-key.ts";
@@ -6,6 +7,12 @@ import { SshError } from "../ssh-error.ts";
 
 /** An ssh-agent of our own in a private folder: keys reach ssh through it and never lie in a file. */
 export type PrivateAgent = { socketPath: string; end(): void };
+
+const PASSPHRASE = "NEXUS_SSH_PASSPHRASE";
+/** ssh-add takes a passphrase from a program alone. The secret is in that program's environment, and in no file. */
+const ASK_PASS = `#!/bin/sh
+printf '%s\\n' "$${PASSPHRASE}"
+`;
 
 export type AgentOptions = {
   folder: string;
@@ -29,7 +36,19 @@ export async function startPrivateAgent({ folder, keys, env, signal }: AgentOpti
       agent.stdout.once("data", () => resolve());
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     });
-    for (const key of keys) await addKey(key, { ...env, SSH_AUTH_SOCK: socketPath });
+    const askPass = join(folder, "ask-pass");
+    await writeFile(askPass, ASK_PASS, { mode: 0o700 });
+    for (const key of keys) {
+      await addKey(key, {
+        ...env,
+        SSH_AUTH_SOCK: socketPath,
+        SSH_ASKPASS: askPass,
+        SSH_ASKPASS_REQUIRE: "force",
+        // Before OpenSSH 8.4 a display was what made it ask by program.
+        DISPLAY: env.DISPLAY ?? ":0",
+        [PASSPHRASE]: key.passphrase ?? "",
+      });
+    }
     return { socketPath, end: () => void agent.kill() };
   } catch (error) {
     agent.kill();
@@ -39,12 +58,9 @@ export async function startPrivateAgent({ folder, keys, env, signal }: AgentOpti
 
 function addKey(key: PrivateKey, env: Record<string, string | undefined>): Promise<void> {
   const read = readPrivateKey(key);
-  if ("reason" in read && /locked|passphrase/.test(read.reason)) {
-    throw new SshError(
-      "auth_failed",
-      `key ${key.label}: locked keys are for the engine ssh2, or for your own agent`,
-    );
-  }
+  // A wrong passphrase would be asked for again and again.
+  if ("reason" in read && /locked|passphrase/.test(read.reason))
+    throw new SshError("auth_failed", `key ${key.label}: ${read.reason}`);
   return new Promise((resolve, reject) => {
     const add = spawn("ssh-add", ["-q", "-"], {
       env: { ...env } as NodeJS.ProcessEnv,

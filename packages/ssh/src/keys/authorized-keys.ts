@@ -14,11 +14,13 @@ export type AuthorizedKey = {
     from?: readonly string[];
     /** What `restrict` takes away and this key needs after all. */
     allow?: readonly ("pty" | "port-forwarding")[];
+    /** `host:port` of all that it may lead on to, as whoever uses it names them. */
+    permitOpen?: readonly string[];
   };
 };
 
 const COMMENT = /^[^\0\r\n]*$/;
-const ADDRESS = /^[A-Za-z0-9.:/*?!-]+$/;
+const ADDRESS = /^[A-Za-z0-9._:%/*?![\]-]+$/;
 
 /**
  * Changes `~/.ssh/authorized_keys` by one key. The key is found by its blob, whatever stands around it, so that there is
@@ -94,11 +96,11 @@ export function formatAuthorizedKey({ key, comment, restrict }: AuthorizedKey): 
   const line = formatPublicKey(key, comment.trim());
   if (parsePublicKey(line) === undefined) throw new SshError("config_invalid", "This is no public key.");
   if (restrict === undefined) return line;
-  const { command, from = [], allow = [] } = restrict;
+  const { command, from = [], allow = [], permitOpen = [] } = restrict;
   if (command !== undefined && !COMMENT.test(command)) {
     throw new SshError("config_invalid", "A bound command is one line.");
   }
-  const odd = from.find((address) => !ADDRESS.test(address));
+  const odd = [...from, ...permitOpen].find((address) => !ADDRESS.test(address));
   if (odd !== undefined)
     throw new SshError("config_invalid", `${JSON.stringify(odd)} is no address or pattern`);
   const options = [
@@ -106,6 +108,7 @@ export function formatAuthorizedKey({ key, comment, restrict }: AuthorizedKey): 
     ...allow,
     ...(command === undefined ? [] : [`command="${command.replaceAll('"', '\\"')}"`]),
     ...(from.length === 0 ? [] : [`from="${from.join(",")}"`]),
+    ...permitOpen.map((place) => `permitopen="${place}"`),
   ];
   return `${options.join(",")} ${line}`;
 }

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import {
   chmodSync,
   mkdirSync,
@@ -8,8 +9,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
 import { runRemote } from "../exec/run-remote.ts";
 import { fingerprintOf, formatPublicKey } from "../host-keys/public-key.ts";
@@ -88,6 +91,34 @@ test("[H42] a restricted key runs its command only, and options replace those it
     failure: "remote_refused",
   });
 });
+
+test("[H42] a key that leads on leads to the places that are named, and to no other", async () => {
+  const { server, session, by } = await setup();
+  const pair = newTestKey();
+  const services = await Promise.all(["named", "other"].map(startSpeaker));
+  const [named = 0, other = 0] = services;
+  const restrict = {
+    allow: ["port-forwarding"],
+    permitOpen: [`127.0.0.1:${named}`],
+    command: "echo no",
+  } as const;
+  await installKey(session, { key: pair.publicKey, comment: "", restrict });
+  const leading = await connectTo(server, by(pair.privateKey));
+  const way = await leading.forwardOut({ host: "127.0.0.1", port: named });
+  expect(await text(way)).toBe("named");
+  await expect(leading.forwardOut({ host: "127.0.0.1", port: other })).rejects.toThrow();
+  expect(() =>
+    formatAuthorizedKey({ key: pair.publicKey, comment: "", restrict: { permitOpen: ['a"b:1'] } }),
+  ).toThrow(/no address/);
+});
+
+/** Says its name to whoever connects. */
+async function startSpeaker(name: string): Promise<number> {
+  const server = createServer((socket) => void socket.end(name)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
 
 test("[H42] rotation proves the new key before the old one goes, and takes it back when it fails", async () => {
   const { server, session, read, by } = await setup();

@@ -37,9 +37,9 @@ export async function addAgentless(ctx: SshContext, work: MachineWork): Promise<
     run.set(index, { step: "enrol" });
     const target = await targetOf(ctx, work);
     run.set(index, { target: { id: target.id, name: target.name } });
-    await rememberWay(ctx, work, target);
+    const formerWay = await rememberWay(ctx, work, target);
     run.set(index, { step: "key" });
-    await keepKey(ctx, session, { work, target });
+    await keepKey(ctx, session, { work, target, formerWay });
     run.set(index, { step: "online" });
     await ctx.serveAgentless(await rowOf(ctx, run, target));
     return await untilOnline(ctx, work, { agent: null, target });
@@ -67,7 +67,7 @@ async function targetOf(ctx: SshContext, work: MachineWork): Promise<Target> {
   const publicId = newId("target", ctx.randomBytes);
   const { targetId, name } = await ctx.db.transaction(async (tx) => {
     const made = await insertUnderFreeName(tx, { publicId, teamId, labels: input.labels, host });
-    if (made === null) throw nameTaken(ctx, teamId, host.name ?? nameOf(host.host));
+    if (made === null) throw nameTaken(ctx, teamId, host.name ?? sshNameOf(nameOf(host.host)));
     await recordAudit(tx, run.principal, {
       action: "target.added_agentless",
       subject: publicId,

@@ -4,7 +4,7 @@ import { fingerprintOf } from "@nexus/ssh/host-keys/public-key";
 import { SshError } from "@nexus/ssh/ssh-error";
 import type { Principal } from "../ports.ts";
 import type { MachineWork } from "./machine-work.ts";
-import { hasCertificate, sshTargetOf } from "./reach-machine.ts";
+import { hasCertificate, presentsCertificate, sshTargetOf } from "./reach-machine.ts";
 import type { SshContext } from "./ssh-context.ts";
 
 /**
@@ -17,8 +17,10 @@ export async function connectMachine(ctx: SshContext, work: MachineWork): Promis
   const accepted = new Set(input.acceptHostKeys);
   const confirmed = new Map<string, Principal>();
   const keyOf = (name: string, fingerprint: string) => `${name} ${fingerprint}`;
-  if (hasCertificate(reach.credentials))
+  if (presentsCertificate(reach.credentials))
     tell("info", "A certificate came with the key: the system's ssh logs in, which presents it.");
+  else if (hasCertificate(reach.credentials))
+    tell("warn", "The certificate that came with the key is not shown, since a password was given.");
   for (;;) {
     let asked: HostKeyQuestion | null = null;
     const confirm = async (question: HostKeyQuestion): Promise<boolean> => {

@@ -4,7 +4,7 @@
  * by standard input, and is revoked when it was not used.
  */
 import type { Target } from "@nexus/shared/api/schemas";
-import type { SshStep } from "@nexus/shared/api/ssh";
+import type { SshHost, SshStep } from "@nexus/shared/api/ssh";
 import { NexusError } from "@nexus/shared/errors";
 import { judgeMachine, type MachinePlan } from "../../core/ssh/judge-machine.ts";
 import { findTargetSsh } from "../../db/queries/find-target-ssh.ts";
@@ -52,7 +52,7 @@ export async function enrolMachine(ctx: SshContext, work: MachineWork): Promise<
     step("enrol");
     const target = await joinFleet(ctx, work, { session, agent, plan });
     run.set(index, { target: { id: target.id, name: target.name } });
-    await rememberWay(ctx, work, target);
+    const formerWay = await rememberWay(ctx, work, target);
 
     step("service");
     const serving = { agent, plan, user: facts.user, tell: tell("service") };
@@ -60,7 +60,7 @@ export async function enrolMachine(ctx: SshContext, work: MachineWork): Promise<
 
     if (input.keepKey) {
       step("key");
-      await keepKey(ctx, session, { work, target });
+      await keepKey(ctx, session, { work, target, formerWay });
     }
 
     step("online");
@@ -83,21 +83,23 @@ export function report({ findings }: MachinePlan, tell: Teller): void {
   tell("done", "Nothing stands in the way.");
 }
 
-/** How the machine is reached, for the next time. */
+/** How the machine is reached, for the next time. @returns how it was before, where that was another way. */
 export async function rememberWay(
   ctx: SshContext,
   { run, index, host }: MachineWork,
   target: Target,
-): Promise<void> {
+): Promise<Pick<SshHost, "jumps"> | null> {
   const { host: name, port, user, jumps, transports } = host;
   const way = { host: name, port, user, jumps, transports, hostKeyName: hostKeyNameOf(host) };
   const targetId = await rowOf(ctx, run, target);
   const before = await findTargetSsh(ctx.db, targetId);
-  if (before !== null && wayOf(before) !== wayOf(host)) {
+  const isAnother = before !== null && wayOf(before) !== wayOf(host);
+  if (isAnother) {
     run.teller(index, "enrol")(
       "warn",
       `It is reached by ${wayOf(host)} from now on, not by ${wayOf(before)}.`,
     );
   }
   await putTargetSsh(ctx.db, { targetId, ...way, updatedAt: new Date(ctx.clock.nowMs()) });
+  return isAnother ? { jumps: before.jumps } : null;
 }

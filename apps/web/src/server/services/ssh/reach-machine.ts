@@ -51,11 +51,15 @@ export function sshTargetOf(ctx: Parts, actor: Actor, reach: Reach): SshTarget {
     credentials,
     verifier: verifierOf(hostKeyNameOf(host)),
     transports: transportsOf(reach, verifierOf),
-    ...(hasCertificate(credentials) ? { engine: "openssh" } : {}),
+    ...(presentsCertificate(credentials) ? { engine: "openssh" } : {}),
   };
 }
 
-/** ssh2 presents none: with one the system's ssh logs in. */
+/** ssh2 presents none: with one the system's ssh logs in, unless there is a password, which that one cannot give. */
+export function presentsCertificate(credentials: Credentials): boolean {
+  return hasCertificate(credentials) && credentials.password === undefined;
+}
+
 export function hasCertificate({ keys = [] }: Credentials): boolean {
   return keys.some(({ certificate }) => certificate !== undefined);
 }

@@ -151,7 +151,7 @@ export function createSshService(ctx: SshContext) {
           : "Something broke on our side; the log of the control plane says what.";
       const tell = run.teller(index, run.host(index).step ?? "connect");
       tell("error", message);
-      const fix = wayOnAfter(told);
+      const fix = wayOnAfter(told, host);
       if (fix !== null) tell("fix", fix);
       run.set(index, { state: isCancelled ? "cancelled" : "failed", message });
     }

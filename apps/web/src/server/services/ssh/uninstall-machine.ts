@@ -127,7 +127,7 @@ async function takeKeyBack(
   const tell = work.run.teller(work.index, "uninstall");
   const had = await revokeKey(session, way.publicKey);
   tell(had ? "done" : "skip", had ? "Our key is taken out of authorized_keys." : "Our key was not there.");
-  await revokeOnTheWay(ctx, work, way.publicKey);
+  await revokeOnTheWay(ctx, work, { key: way.publicKey });
 }
 
 type Found = { facts: MachineFacts; kit: FoundKit; plan: MachinePlan; signal: AbortSignal };
