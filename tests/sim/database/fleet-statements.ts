@@ -56,6 +56,8 @@ export function findNodeKey(tables: Tables, nodeId: string) {
     targetPublicId: publicId,
     targetName: name,
     teamId,
+    // The tables hold targets with an agent alone.
+    kind: "agent" as const,
     revokedAt: revokedAtMs === null ? null : new Date(revokedAtMs),
     publicKey,
     generation,

@@ -71,8 +71,11 @@ export function createReports(
     for (const { kind, report } of reports) {
       if (kind === "exited") {
         const attempt = spokenFor(world, report.targetId, report.exit);
-        if (attempt && world.live.isGivenUp(attempt)) late.set(attempt, report);
-        else if (attempt && isCurrent(world, attempt)) exits.set(attempt, report);
+        if (attempt === null) continue;
+        // Whatever its node says it ended after it was given out: a job of years ago would be history that may go.
+        const dated = { ...report, endedAtMs: Math.max(report.endedAtMs, attempt.assignedAtMs) };
+        if (world.live.isGivenUp(attempt)) late.set(attempt, dated);
+        else if (isCurrent(world, attempt)) exits.set(attempt, dated);
       } else {
         const attempt = spokenFor(world, report.targetId, report);
         if (attempt && isCurrent(world, attempt)) starts.set(attempt, report);

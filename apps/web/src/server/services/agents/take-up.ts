@@ -17,7 +17,11 @@ export async function takeUp(
   world: World,
   { node, named }: { node: NodeSession; named: AttemptInventory[] },
 ): Promise<void> {
-  const found = named.flatMap((one) => takeable(world, node, one) ?? []);
+  // An inventory that names an attempt twice means it once.
+  const byAttempt = new Map(
+    named.flatMap((one) => takeable(world, node, one) ?? []).map((one) => [one.attempt, one]),
+  );
+  const found = [...byAttempt.values()];
   if (found.length === 0) return;
   const nowMs = ctx.clock.nowMs();
   const going = withRoom(world, { node, found, nowMs });
