@@ -1,6 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { statfsSync } from "node:fs";
 
+const FILL_TRIES_MAX = 50;
+
 /** A disk of its own under a folder (tmpfs), that can be made full and empty again by changing its size. */
 export class SmallDisk {
   readonly path: string;
@@ -20,11 +22,20 @@ export class SmallDisk {
     return new SmallDisk(path, sizeMib);
   }
 
-  /** No byte more fits: the disk is as large as what is on it. */
+  /**
+   * No byte more fits: the disk is as large as what is on it. Whoever wrote between the look and the
+   * remount is why the kernel refuses one that has become too small, so it is looked at again.
+   */
   fill(): void {
-    const { blocks, bfree, bsize } = statfsSync(this.path);
-    const usedKib = Math.max(4, Math.ceil(((blocks - bfree) * bsize) / 1024));
-    run("mount", ["-o", `remount,size=${usedKib}k`, this.path]);
+    for (let tries = 1; ; tries += 1) {
+      const { blocks, bfree, bsize } = statfsSync(this.path);
+      const usedKib = Math.max(4, Math.ceil(((blocks - bfree) * bsize) / 1024));
+      try {
+        return run("mount", ["-o", `remount,size=${usedKib}k`, this.path]);
+      } catch (error) {
+        if (tries === FILL_TRIES_MAX) throw error;
+      }
+    }
   }
 
   free(): void {
