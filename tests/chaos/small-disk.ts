@@ -31,7 +31,8 @@ export class SmallDisk {
       const { blocks, bfree, bsize } = statfsSync(this.path);
       const usedKib = Math.max(4, Math.ceil(((blocks - bfree) * bsize) / 1024));
       try {
-        return run("mount", ["-o", `remount,size=${usedKib}k`, this.path]);
+        run("mount", ["-o", `remount,size=${usedKib}k`, this.path]);
+        return;
       } catch (error) {
         if (tries === FILL_TRIES_MAX) throw error;
       }
