@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { fingerprintOf } from "@nexus/ssh/host-keys/public-key";
+import { fingerprintOf, parsePublicKey } from "@nexus/ssh/host-keys/public-key";
 import { startTestSshd, type TestSshd } from "@nexus/ssh/testing/test-sshd";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { Nexus } from "../harness/nexus.ts";
@@ -167,6 +167,71 @@ describe("a target without an agent", () => {
     });
   });
 
+  it("[E59][E60] its key is changed while a job runs: the job goes on, the new key serves, the old one opens nothing", async () => {
+    const script = 'while [ ! -e rotated ]; do sleep 0.02; done; echo "still here"';
+    const job = await nexus.submit({ command: ["sh", "-c", script], target: "bare", gpus: 0 });
+    await nexus.inState(job.id, "running");
+    const keys = () => text(".ssh/authorized_keys").trim().split("\n");
+    const [before] = keys();
+    expect(keys()).toHaveLength(1);
+    const rotate = nexus.cli(["targets", "rotate-key", "bare", "--yes"]);
+    expect([await rotate.exit(), rotate.stdout + rotate.stderr]).toEqual([
+      0,
+      expect.stringContaining("bare lets Nexus in by its new key alone."),
+    ]);
+    expect(rotate.stdout + rotate.stderr).not.toMatch(/PRIVATE KEY/);
+    expect(keys()).toHaveLength(1);
+    expect(keys()).not.toEqual([before]);
+    await nexus.targetConnected("bare");
+    writeFileSync(file("rotated"), "");
+    expect((await nexus.ended(job.id)).state).toBe("succeeded");
+    expect(String(await nexus.log(job.id))).toBe("still here\n");
+    machine.cutAll();
+    await until(
+      "it is away",
+      async () => (await nexus.call("targets.get", { target: "bare" })).state !== "connected",
+    );
+    await nexus.targetConnected("bare");
+    const audit = await nexus.call("audit.list", {});
+    expect(audit.map(({ action }) => action)).toContain("ssh.key_rotation_started");
+
+    const [way] = await nexus.call("ssh.ways", undefined);
+    expect(way).toMatchObject({
+      target: { name: "bare", kind: "ssh" },
+      way: `${machine.user}@127.0.0.1:${machine.port}`,
+      key: { type: "ssh-ed25519", fingerprint: fingerprintOf(keyIn(keys()[0])) },
+      transports: [{ transport: `direct 127.0.0.1:${machine.port}`, state: "works", lastError: null }],
+    });
+    const listed = nexus.cli(["targets", "ways"]);
+    expect([await listed.exit(), listed.stdout]).toEqual([0, expect.stringMatching(/bare .*● works/)]);
+  });
+
+  it("[E59] a new key that does not let in is taken out again, and the old one stays in use", async () => {
+    const before = text(".ssh/authorized_keys");
+    const config = join(machine.folder, "sshd_config");
+    const lines = readFileSync(config, "utf8");
+    // What is installed from now on is not what sshd looks at.
+    const frozen = join(machine.folder, "frozen_keys");
+    writeFileSync(frozen, before, { mode: 0o600 });
+    writeFileSync(
+      config,
+      lines.replace(/^AuthorizedKeysFile .*$/m, () => `AuthorizedKeysFile ${frozen}`),
+    );
+    const rotate = nexus.cli(["targets", "rotate-key", "bare", "--yes"]);
+    expect([await rotate.exit(), rotate.stdout + rotate.stderr]).toEqual([
+      1,
+      expect.stringContaining("is taken out of authorized_keys"),
+    ]);
+    writeFileSync(config, lines);
+    expect(text(".ssh/authorized_keys")).toBe(before);
+    machine.cutAll();
+    await until(
+      "it is away",
+      async () => (await nexus.call("targets.get", { target: "bare" })).state !== "connected",
+    );
+    await nexus.targetConnected("bare");
+  });
+
   it("[E46] giving it back leaves the agent of the same machine alone", async () => {
     const keyFile = join(machine.folder, "key");
     const host = `${machine.user}@127.0.0.1:${machine.port}`;
@@ -191,6 +256,13 @@ describe("a target without an agent", () => {
     expect([await rest.exit(), existsSync(file(".nexus-agent"))]).toEqual([0, false]);
   });
 });
+
+/** Of a line of authorized_keys, whatever it allows. */
+function keyIn(line = "") {
+  const key = parsePublicKey(line.slice(line.indexOf("ssh-ed25519")));
+  if (key === undefined) throw new Error(`there is no key in ${line}`);
+  return key;
+}
 
 /** What ended and was not waited for by its parent is still in the table. */
 function isAlive(pid: number): boolean {

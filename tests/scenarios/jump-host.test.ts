@@ -88,6 +88,21 @@ describe("a machine behind a jump host", () => {
     expect(ownKeysOf(other)).toHaveLength(1);
   });
 
+  it("[E59] its key is changed on the whole way, by a key of the person's, without which nothing is touched", async () => {
+    const before = [ownKeysOf(bastion), ownKeysOf(machine)];
+    const alone = await cli(["targets", "rotate-key", "behind", "--yes"]);
+    expect([alone.code, alone.said]).toEqual([1, expect.stringContaining("--identity FILE")]);
+    expect([ownKeysOf(bastion), ownKeysOf(machine)]).toEqual(before);
+    const rotated = await cli(["targets", "rotate-key", "behind", "--yes", ...keysOf([bastion])]);
+    expect([rotated.code, rotated.said]).toEqual([0, expect.stringContaining("by its new key alone")]);
+    for (const [at, one] of [bastion, machine].entries()) {
+      const lines = ownKeysOf(one);
+      expect(lines).toHaveLength(before[at]?.length ?? 0);
+      expect(lines.filter((line) => before[at]?.includes(line)).length).toBe(lines.length - 1);
+    }
+    await nexus.targetConnected("behind");
+  });
+
   it("[E54] giving it back takes the key from the jump host too, or says where it stays", async () => {
     const own = await cli(["targets", "remove", "elsewhere", "--uninstall", "--yes", ...keysOf([other])]);
     expect([own.code, own.said]).toEqual([0, expect.stringContaining("taken out of authorized_keys of")]);
@@ -95,7 +110,7 @@ describe("a machine behind a jump host", () => {
     const without = await cli(["targets", "remove", "behind", "--uninstall", "--yes"]);
     expect([without.code, without.said]).toEqual([
       0,
-      expect.stringContaining(`Our key may stay on ${addressOf(bastion)}`),
+      expect.stringContaining(` may stay on ${addressOf(bastion)}`),
     ]);
     expect(ownKeysOf(machine)).toEqual([]);
   });

@@ -9,6 +9,7 @@ import { openTransport } from "./transports/open-transport.ts";
 import { describeTransport, type Transport, type TransportPrograms } from "./transports/transport.ts";
 import {
   afterFailure,
+  afterRefusal,
   afterSuccess,
   chooseTransports,
   type TransportHealth,
@@ -37,6 +38,8 @@ export type SshTarget = {
 
 export type ConnectedTarget = { session: SshSession; transport: string };
 
+type WayRecord = { health: TransportHealth; isBeingProbed: boolean };
+
 export type ConnectorOptions = {
   programs: TransportPrograms;
   nowMs: () => number;
@@ -44,6 +47,8 @@ export type ConnectorOptions = {
 };
 
 const CONNECT_TIMEOUT_MS = 10_000;
+/** Those that were not tried for the longest time go first. */
+const RECORDS_MAX = 10_000;
 
 /**
  * Connects to targets over their ways, one after the other, and keeps the health of every way. Owns no connection:
@@ -52,10 +57,19 @@ const CONNECT_TIMEOUT_MS = 10_000;
  */
 export function createConnector(options: ConnectorOptions) {
   const { nowMs, programs } = options;
-  const records = new Map<string, { health: TransportHealth; isBeingProbed: boolean }>();
+  const records = new Map<string, WayRecord>();
   const keyOf = (target: SshTarget, way: Transport) => `${target.id}\n${describeTransport(way)}`;
   const recordOf = (target: SshTarget, way: Transport) =>
     records.get(keyOf(target, way)) ?? { health: UNTRIED, isBeingProbed: false };
+
+  function keep(key: string, record: WayRecord): void {
+    records.delete(key);
+    records.set(key, record);
+    for (const oldest of records.keys()) {
+      if (records.size <= RECORDS_MAX) break;
+      records.delete(oldest);
+    }
+  }
 
   async function connectVia(
     target: SshTarget,
@@ -83,7 +97,7 @@ export function createConnector(options: ConnectorOptions) {
     const failures: string[] = [];
     for (const way of ways) {
       const before = recordOf(target, way).health;
-      records.set(keyOf(target, way), { health: before, isBeingProbed: true });
+      keep(keyOf(target, way), { health: before, isBeingProbed: true });
       const startedAtMs = performance.now();
       let after = before;
       try {
@@ -92,13 +106,18 @@ export function createConnector(options: ConnectorOptions) {
         after = afterSuccess(recordOf(target, way).health, { latencyMs, nowMs: nowMs() });
         return { session, transport: describeTransport(way) };
       } catch (error) {
-        if (!mayFallThrough(error)) throw error;
         const words = error instanceof Error ? error.message : String(error);
-        after = afterFailure(recordOf(target, way).health, { error: words, nowMs: nowMs() });
+        const failed = { error: words, nowMs: nowMs() };
+        if (!mayFallThrough(error)) {
+          const isRefusal = error instanceof SshError && error.failure !== "cancelled";
+          if (isRefusal) after = afterRefusal(recordOf(target, way).health, failed);
+          throw error;
+        }
+        after = afterFailure(recordOf(target, way).health, failed);
         failures.push(`  ${describeTransport(way)}: ${words}`);
         if (way === ways.at(-1) && failures.length === 1) throw error;
       } finally {
-        records.set(keyOf(target, way), { health: after, isBeingProbed: false });
+        keep(keyOf(target, way), { health: after, isBeingProbed: false });
       }
     }
     throw new SshError("unreachable", [`No way led to ${target.id}:`, ...failures].join("\n"));

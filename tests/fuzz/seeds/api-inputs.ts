@@ -72,6 +72,7 @@ export function apiInputs({ target, job, queue, user, key }: ApiWords): {
       { text: "u@h:1 n\n", format: "list" },
     ],
     "ssh.hostKeys": [undefined],
+    "ssh.ways": [undefined],
     "ssh.replaceHostKey": [{ name: "h", old: "SHA256:x", new: "SHA256:y", reason: "reinstalled" }],
     "jobs.submit": [
       { jobs: [spec], submitKey: "submit-key-1", immediate: false },

@@ -39,6 +39,7 @@ import {
   sshReadHostsSchema,
   sshRunSchema,
   sshStartSchema,
+  sshWaySchema,
 } from "./ssh.ts";
 
 type Procedure = {
@@ -243,6 +244,8 @@ export const contract = {
       problems: z.array(z.object({ line: z.int(), message: z.string() })),
     }),
   },
+  /** How the team's targets are reached over SSH, and how each transport does. */
+  "ssh.ways": { kind: "query", role: "admin", input: none, output: z.array(sshWaySchema) },
   "ssh.hostKeys": { kind: "query", role: "admin", input: none, output: z.array(sshHostKeySchema) },
   /** The only way on after a host's key changed. The old key is never accepted again. */
   "ssh.replaceHostKey": {

@@ -36,7 +36,7 @@ const sshCredentialsSchema = z.object({
     .default([]),
 });
 
-const SSH_ACTS = ["enrol", "agentless", "uninstall"] as const;
+const SSH_ACTS = ["enrol", "agentless", "uninstall", "rotate-key"] as const;
 const SSH_TRANSPORTS = ["direct", "tailscale", "cloudflare"] as const;
 
 export const sshHostSchema = z.object({
@@ -63,11 +63,11 @@ export type SshHostInput = z.input<typeof sshHostSchema>;
 export const sshStartSchema = z.object({
   /**
    * `enrol` makes targets of the machines; `agentless` too, and puts nothing there but a key; `uninstall` takes the agent off them
-   * and them out of the fleet.
+   * and them out of the fleet; `rotate-key` puts a new key of ours in the place of the one that is kept for a target.
    */
   act: z.enum(SSH_ACTS).default("enrol"),
   hosts: z.array(sshHostSchema).max(SSH_HOSTS_MAX).default([]),
-  /** `uninstall` only: targets whose way is known here. */
+  /** `uninstall` and `rotate-key` only: targets whose way is known here. */
   targets: z.array(z.string().min(1).max(80)).max(SSH_HOSTS_MAX).default([]),
   credentials: sshCredentialsSchema.default({ keys: [] }),
   cloudflareToken: z
@@ -164,6 +164,53 @@ export const sshFoundHostSchema = z.object({
 });
 
 const keySchema = z.object({ type: z.string(), fingerprint: z.string() });
+
+/** What is known of one transport to one machine since the control plane started. */
+const transportHealthSchema = z.object({
+  /** Its kind and the address that it leads to, such as `direct 10.0.0.5:22`. */
+  transport: z.string(),
+  /** resting: failed three times in a row and is left out until `nextTryAtMs`, unless nothing else is left. */
+  state: z.enum(["untried", "works", "failing", "resting", "refused"]),
+  consecutiveFailures: z.int(),
+  /** Of all attempts, 0 to 1; null when there was none. */
+  successRate: z.number().nullable(),
+  /** From start to logged in, a moving average. */
+  latencyMs: z.number().nullable(),
+  lastSuccessAtMs: z.number().nullable(),
+  lastFailureAtMs: z.number().nullable(),
+  /** Why the last attempt failed; null when it did not. */
+  lastError: z.string().nullable(),
+  nextTryAtMs: z.number().nullable(),
+});
+export type SshTransportHealth = z.infer<typeof transportHealthSchema>;
+
+/** How one target is reached over SSH. */
+export const sshWaySchema = z.object({
+  target: z.object({ id: z.string(), name: z.string(), kind: z.enum(["agent", "ssh"]) }),
+  /** `user@host:port`, with the machines on the way before it. */
+  way: z.string(),
+  /** Made for this target and kept sealed; null where none was wanted: then nobody is let in without a key of theirs. */
+  key: keySchema.nullable(),
+  /** In the order in which they are tried. */
+  transports: z.array(transportHealthSchema),
+  /** Open now, shared by whoever needs this machine. */
+  connections: z.array(
+    z.object({
+      transport: z.string(),
+      channels: z.int(),
+      channelsMax: z.int(),
+      isDraining: z.boolean(),
+    }),
+  ),
+});
+export type SshWay = z.infer<typeof sshWaySchema>;
+
+/** What a target without an agent cannot do, where people see what they add. */
+export const AGENTLESS_LIMITS = [
+  "While the control plane does not reach it, no job begins, none is ended at its deadline, and no log grows here.",
+  "Values of variables that the log shows are not hidden in it, and port-forward leads to the machine itself alone.",
+  "Jobs have no cgroup of their own: a process that clears its environment is not ended with its job. GPUs other than NVIDIA's are not seen.",
+] as const;
 
 export const sshHostKeySchema = z.object({
   name: z.string(),

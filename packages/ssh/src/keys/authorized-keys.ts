@@ -72,25 +72,6 @@ export async function revokeKey(session: SshSession, key: PublicKey): Promise<bo
   return change(session, ["drop", key.base64, ""]);
 }
 
-export type KeyRotation = {
-  old: PublicKey;
-  next: AuthorizedKey;
-  /** Logs in with the new key alone; throws when that does not work. */
-  tryNext: () => Promise<void>;
-};
-
-/** The new key is proven before the old one goes; when it does not let in, all is as before. */
-export async function rotateKey(session: SshSession, { old, next, tryNext }: KeyRotation): Promise<void> {
-  await installKey(session, next);
-  try {
-    await tryNext();
-  } catch (error) {
-    await revokeKey(session, next.key);
-    throw error;
-  }
-  await revokeKey(session, old);
-}
-
 export function formatAuthorizedKey({ key, comment, restrict }: AuthorizedKey): string {
   if (!COMMENT.test(comment)) throw new SshError("config_invalid", "A comment is one line.");
   const line = formatPublicKey(key, comment.trim());

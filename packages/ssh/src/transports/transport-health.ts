@@ -71,6 +71,19 @@ export function afterFailure(
   };
 }
 
+/** The machine answered and said no: the way works, and nothing falls through to another one. Only what was said is kept. */
+export function afterRefusal(
+  health: TransportHealth,
+  refused: { error: string; nowMs: number },
+): TransportHealth {
+  return {
+    ...health,
+    failures: health.failures + 1,
+    lastFailureAtMs: refused.nowMs,
+    lastError: refused.error,
+  };
+}
+
 /**
  * The ways to try now, in the user's order. An unhealthy one is left out until its time; then one attempt at a time
  * probes it, and the others go on without. When all are left out they are tried after all, the soonest first: to be

@@ -85,7 +85,10 @@ describe("[H22] ways in the user's order", () => {
     const { connector } = testConnector();
     await expect(connector.connect(target)).rejects.toMatchObject({ failure: "host_key_changed" });
     expect(server.connectionCount()).toBe(before);
-    expect(connector.health(target)[0]).toMatchObject({ failures: 0 });
+    expect(connector.health(target)[0]).toMatchObject({
+      ...{ failures: 1, consecutiveFailures: 0, nextTryAtMs: 0 },
+      lastError: expect.stringContaining("is not the one that is known"),
+    });
   });
 
   test("[H23] a refused log-in never falls through to the next way", async () => {

@@ -7,6 +7,7 @@ import { addTargetsHostKeys } from "./host-keys.ts";
 import { addTargetsList } from "./list.ts";
 import { addTargetsRemove } from "./remove.ts";
 import { addTargetsRename } from "./rename.ts";
+import { addTargetsWays } from "./ways.ts";
 
 export function addTargets(program: Command, cli: Cli): void {
   const targets = program.command("targets").alias("target").description("the machines of the fleet");
@@ -16,5 +17,6 @@ export function addTargets(program: Command, cli: Cli): void {
   addTargetsRename(targets, cli);
   addTargetsCordon(targets, cli);
   addTargetsRemove(targets, cli);
+  addTargetsWays(targets, cli);
   addTargetsHostKeys(targets, cli);
 }

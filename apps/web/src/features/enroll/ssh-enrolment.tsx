@@ -2,8 +2,10 @@
 import { HostKeyList } from "./host-key-list.tsx";
 import { SshForm } from "./ssh-form.tsx";
 import { SshProgress } from "./ssh-progress.tsx";
+import { ACT_WORDS } from "./ssh-status.ts";
 import { Step } from "./step.tsx";
 import { useSshRun } from "./use-ssh-run.ts";
+import { WayList } from "./way-list.tsx";
 
 type SshEnrolmentProps = { run: string | null; onRun: (id: string | null) => void };
 
@@ -12,6 +14,7 @@ export function SshEnrolment({ run: id, onRun }: SshEnrolmentProps) {
   const { run, error } = useSshRun(id);
   const ended = run?.ended ?? false;
   const targets = run?.hosts.flatMap(({ target, state }) => (state === "done" && target ? target : [])) ?? [];
+  const refreshWith = run?.hosts.map(({ state }) => state).join() ?? "";
   return (
     <>
       <ol className="flex flex-col">
@@ -20,7 +23,7 @@ export function SshEnrolment({ run: id, onRun }: SshEnrolmentProps) {
         </Step>
         <Step
           number={2}
-          title="Watch them join"
+          title={ACT_WORDS[run?.act ?? "enrol"].watch}
           state={!id ? "later" : ended && targets.length > 0 ? "done" : "now"}
           last
         >
@@ -29,7 +32,8 @@ export function SshEnrolment({ run: id, onRun }: SshEnrolmentProps) {
           )}
         </Step>
       </ol>
-      <HostKeyList refreshWith={run?.hosts.map(({ state }) => state).join() ?? ""} />
+      <WayList refreshWith={refreshWith} isBusy={id !== null && !ended} onStarted={onRun} />
+      <HostKeyList refreshWith={refreshWith} />
     </>
   );
 }

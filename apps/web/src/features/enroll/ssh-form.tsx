@@ -1,5 +1,6 @@
 "use client";
 import type { InputOf, OutputOf } from "@nexus/shared/api/contract";
+import { AGENTLESS_LIMITS } from "@nexus/shared/api/ssh";
 import { NexusError } from "@nexus/shared/errors";
 import { isLoopbackOrigin } from "@nexus/shared/protocol/origin";
 import { type FormEvent, useState, useSyncExternalStore } from "react";
@@ -14,6 +15,7 @@ import { useRoleReason } from "../api/me.ts";
 import { problemOf } from "../api/problem.ts";
 
 type LogIn = "key" | "password";
+type Brings = "agent" | "nothing";
 type Found = OutputOf<"ssh.readHosts">["hosts"][number];
 type Machine = NonNullable<InputOf<"ssh.start">["hosts"]>[number];
 
@@ -27,6 +29,7 @@ export function SshForm({ onStarted }: { onStarted: (id: string) => void }) {
   const [logIn, setLogIn] = useState<LogIn>("key");
   const [key, setKey] = useState("");
   const [secret, setSecret] = useState("");
+  const [brings, setBrings] = useState<Brings>("agent");
   const [keepKey, setKeepKey] = useState(false);
   const [allowRoot, setAllowRoot] = useState(false);
   const [problem, setProblem] = useState<unknown>(null);
@@ -56,6 +59,7 @@ export function SshForm({ onStarted }: { onStarted: (id: string) => void }) {
         ? { password: secret }
         : { keys: [{ label: "the key that was pasted", text: key, ...passphrase }] };
     const { id } = await api.mutate("ssh.start", {
+      act: brings === "agent" ? "enrol" : "agentless",
       hosts,
       credentials,
       keepKey,
@@ -185,14 +189,29 @@ export function SshForm({ onStarted }: { onStarted: (id: string) => void }) {
           />
         )}
       </Field>
+      <div className="col-span-full flex flex-col gap-3">
+        <Segmented
+          label="What is put on it"
+          value={brings}
+          onChange={setBrings}
+          className="self-start"
+          options={[
+            { value: "agent", label: "The agent" },
+            { value: "nothing", label: "Nothing but a key" },
+          ]}
+        />
+        {brings === "nothing" && <AgentlessLimits />}
+      </div>
       <div className="col-span-full flex flex-col gap-2">
-        <Choice
-          checked={keepKey}
-          onChange={setKeepKey}
-          label="Make a key for each machine and keep it here, sealed"
-        >
-          To reach it without its agent, and to take Nexus off it again.
-        </Choice>
+        {brings === "agent" && (
+          <Choice
+            checked={keepKey}
+            onChange={setKeepKey}
+            label="Make a key for each machine and keep it here, sealed"
+          >
+            To reach it without its agent, and to take Nexus off it again.
+          </Choice>
+        )}
         <Choice
           checked={allowRoot}
           onChange={setAllowRoot}
@@ -222,10 +241,26 @@ export function SshForm({ onStarted }: { onStarted: (id: string) => void }) {
           }
           className="narrow:w-full"
         >
-          Enrol over SSH
+          {brings === "agent" ? "Enrol over SSH" : "Add without an agent"}
         </Button>
       </div>
     </form>
+  );
+}
+
+function AgentlessLimits() {
+  return (
+    <div className="flex flex-col gap-1.5 text-12 text-content-2">
+      <p>
+        Jobs run over SSH, by a key that is made for each machine and kept here, sealed. For machines that
+        take no agent; with one Nexus can do more:
+      </p>
+      <ul className="flex list-disc flex-col gap-1 pl-4">
+        {AGENTLESS_LIMITS.map((text) => (
+          <li key={text}>{text}</li>
+        ))}
+      </ul>
+    </div>
   );
 }
 

@@ -12,7 +12,7 @@ import { ErrorState } from "../../ui/view-state.tsx";
 import { useApiMutation } from "../api/api-context.tsx";
 import { problemOf } from "../api/problem.ts";
 import { SshQuestion } from "./ssh-question.tsx";
-import { MACHINE_STATUS } from "./ssh-status.ts";
+import { ACT_WORDS, MACHINE_STATUS } from "./ssh-status.ts";
 import { SshTranscript } from "./ssh-transcript.tsx";
 
 type SshProgressProps = {
@@ -33,6 +33,8 @@ export function SshProgress({ id, run, error, targets, onAgain }: SshProgressPro
       <SkeletonRows rows={3} label="Loading" />
     );
   }
+  const words = ACT_WORDS[run.act];
+  const done = run.hosts.filter(({ state }) => state === "done").length;
   const asking = run.hosts.filter(({ question }) => question !== null);
   return (
     <div className="flex flex-col gap-4">
@@ -41,7 +43,7 @@ export function SshProgress({ id, run, error, targets, onAgain }: SshProgressPro
       ))}
       <Panel
         flush
-        title={`${targets.length} of ${plural(run.hosts.length, "machine")} connected`}
+        title={`${done} of ${plural(run.hosts.length, "machine")} ${words.counted}`}
         actions={
           run.ended ? null : (
             <Button size="small" busy={cancel.isPending} onClick={() => cancel.mutate({ id })}>
@@ -54,6 +56,7 @@ export function SshProgress({ id, run, error, targets, onAgain }: SshProgressPro
           <MachineRow
             key={host.index}
             host={host}
+            done={words.done}
             isShown={shown === host.index}
             onShow={() => setShown(shown === host.index ? null : host.index)}
           />
@@ -62,7 +65,7 @@ export function SshProgress({ id, run, error, targets, onAgain }: SshProgressPro
       <SshTranscript lines={run.lines} hosts={run.hosts} only={shown} />
       {run.ended && (
         <p className="flex flex-wrap gap-2">
-          <Button onClick={onAgain}>Enrol others</Button>
+          <Button onClick={onAgain}>{words.again}</Button>
           {targets.length > 0 && (
             <Button asChild variant="primary">
               <Link href="/">See the fleet</Link>
@@ -74,9 +77,10 @@ export function SshProgress({ id, run, error, targets, onAgain }: SshProgressPro
   );
 }
 
-type MachineRowProps = { host: SshRunHost; isShown: boolean; onShow: () => void };
+type MachineRowProps = { host: SshRunHost; done: string; isShown: boolean; onShow: () => void };
 
-function MachineRow({ host, isShown, onShow }: MachineRowProps) {
+function MachineRow({ host, done, isShown, onShow }: MachineRowProps) {
+  const look = MACHINE_STATUS[host.state];
   const isOver = host.state === "done" || host.state === "failed" || host.state === "cancelled";
   return (
     <button
@@ -88,7 +92,7 @@ function MachineRow({ host, isShown, onShow }: MachineRowProps) {
         isShown && "bg-surface-2",
       )}
     >
-      <Status look={MACHINE_STATUS[host.state]} className="w-24 text-12" />
+      <Status look={host.state === "done" ? { ...look, label: done } : look} className="w-24 text-12" />
       <span className="min-w-0 truncate font-mono text-12">{host.address}</span>
       {host.target && <span className="font-medium">{host.target.name}</span>}
       <span className="ml-auto min-w-0 text-12 break-words text-content-3 narrow:ml-0 narrow:w-full">

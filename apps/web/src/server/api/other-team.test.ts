@@ -51,6 +51,7 @@ const NAMING: { [P in ProcedureName]: ((of: Belongings) => InputOf<P>) | null } 
   "ssh.cancel": ({ sshRun }) => ({ id: sshRun }),
   "ssh.readHosts": null,
   "ssh.hostKeys": null,
+  "ssh.ways": null,
   "ssh.replaceHostKey": ({ sshHost }) => ({
     name: sshHost,
     old: "SHA256:x",

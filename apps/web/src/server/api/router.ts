@@ -36,6 +36,7 @@ import { readSshHosts } from "./ssh/read-hosts.ts";
 import { replaceSshHostKey } from "./ssh/replace-host-key.ts";
 import { startSsh } from "./ssh/start.ts";
 import { watchSsh } from "./ssh/watch.ts";
+import { listSshWays } from "./ssh/ways.ts";
 import { blockGpu } from "./targets/block-gpu.ts";
 import { cordonTarget } from "./targets/cordon.ts";
 import { getTarget } from "./targets/get.ts";
@@ -73,6 +74,7 @@ export const appRouter = router({
     answer: answerSsh,
     cancel: cancelSsh,
     readHosts: readSshHosts,
+    ways: listSshWays,
     hostKeys: listSshHostKeys,
     replaceHostKey: replaceSshHostKey,
   },

@@ -3,14 +3,14 @@
  * repeat: the same way is the same target.
  */
 import type { Target } from "@nexus/shared/api/schemas";
-import type { SshHost } from "@nexus/shared/api/ssh";
+import { AGENTLESS_LIMITS, type SshHost } from "@nexus/shared/api/ssh";
 import { NexusError } from "@nexus/shared/errors";
 import { newId } from "@nexus/shared/ids";
 import { judgeMachine } from "../../core/ssh/judge-machine.ts";
 import type { Database } from "../../db/database.ts";
 import { insertSshTarget } from "../../db/queries/insert-ssh-target.ts";
-import { listAgentWays } from "../../db/queries/list-agent-ways.ts";
 import { listAgentlessTargets } from "../../db/queries/list-agentless-targets.ts";
+import { listTargetWays } from "../../db/queries/list-target-ways.ts";
 import { recordAudit } from "../record-audit.ts";
 import { connectMachine } from "./connect-machine.ts";
 import { rememberWay, report } from "./enrol-machine.ts";
@@ -61,7 +61,8 @@ async function targetOf(ctx: SshContext, work: MachineWork): Promise<Target> {
     tell("skip", `It is ${known.name} (${known.id}) already, without an agent.`);
     return known;
   }
-  const served = (await listAgentWays(ctx.db, teamId)).filter(isSame).find(isMeant(host));
+  const withAgent = (await listTargetWays(ctx.db, teamId)).filter(({ kind }) => kind === "agent");
+  const served = withAgent.filter(isSame).find(isMeant(host));
   const itsAgents = served === undefined ? null : ctx.findTarget(teamId, served.publicId);
   if (itsAgents !== null) return await withoutItsAgent(ctx, work, itsAgents);
   const publicId = newId("target", ctx.randomBytes);
@@ -80,7 +81,7 @@ async function targetOf(ctx: SshContext, work: MachineWork): Promise<Target> {
   const target = ctx.findTarget(teamId, publicId);
   if (target === null) throw new NexusError("not_found", { detail: `${name} left the fleet meanwhile.` });
   tell("done", `Added ${name} (${publicId}), without an agent.`);
-  for (const text of LIMITS) tell("info", text);
+  for (const text of AGENTLESS_LIMITS) tell("info", text);
   return target;
 }
 
@@ -102,16 +103,9 @@ async function withoutItsAgent(
     "done",
     `${name} (${target.id}) goes on without its agent, which gets no jobs until it is enrolled again.`,
   );
-  for (const text of LIMITS) tell("info", text);
+  for (const text of AGENTLESS_LIMITS) tell("info", text);
   return ctx.findTarget(run.principal.teamId, target.id) ?? target;
 }
-
-/** What it cannot do, where people see what they have added. */
-const LIMITS = [
-  "While the control plane does not reach it, no job begins, none is ended at its deadline, and no log grows here.",
-  "Values of variables that the log shows are not hidden in it, and port-forward leads to the machine itself alone.",
-  "Jobs have no cgroup of their own: a process that clears its environment is not ended with its job. GPUs other than NVIDIA's are not seen.",
-];
 
 type Named = { publicId: string; teamId: string; labels: Record<string, string>; host: SshHost };
 

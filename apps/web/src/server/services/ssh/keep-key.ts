@@ -22,13 +22,18 @@ export type Keeping = {
   target: Target;
   /** By which it was reached before this run, where that was another way. */
   formerWay?: Pick<Reach["host"], "jumps"> | null;
+  /** Also where the key that is kept works. */
+  isRotation?: boolean;
 };
 
-/** A key for this machine alone: made here, installed there, proved, and kept sealed. One that works already stays. */
+/**
+ * A key for this machine alone: made here, installed there, proved, kept sealed, and only then is the one before taken out. One
+ * that works already stays, unless it is rotated. Cut off in between, what stays on the machine is a line of a key that nobody has.
+ */
 export async function keepKey(
   ctx: SshContext,
   session: SshSession,
-  { work, target, formerWay = null }: Keeping,
+  { work, target, formerWay = null, isRotation = false }: Keeping,
 ) {
   const { run, index, reach } = work;
   const tell = run.teller(index, "key");
@@ -36,9 +41,11 @@ export async function keepKey(
   const before = await findTargetSsh(ctx.db, targetId);
   if (before === null)
     throw new NexusError("not_found", { detail: `The way to ${target.name} is not known (any more).` });
-  const hops = hopsOf(reach);
-  const formerHops = formerWay === null ? [] : hopsOf({ ...reach, host: { ...reach.host, ...formerWay } });
-  const held = openTargetKey(ctx.masterKey, target.id, before);
+  // By the person's own log-ins: a key of ours runs nothing on the way.
+  const own = ownReach(work);
+  const hops = hopsOf(own);
+  const formerHops = formerWay === null ? [] : hopsOf({ ...own, host: { ...own.host, ...formerWay } });
+  const held = isRotation ? null : openTargetKey(ctx.masterKey, target.id, before);
   if (held !== null && (await proveKey(ctx, work, held).then(() => true, refusedOnly))) {
     tell("skip", "Its key lets Nexus in already.");
     const left = formerHops.filter(({ host }) => !hops.some((hop) => wayOf(hop.host) === wayOf(host)));
@@ -83,15 +90,19 @@ export async function keepKey(
     detail: `${target.name} lets Nexus in by ${showKey(pair.publicKey)}.`,
     atMs: ctx.clock.nowMs(),
   });
-  // Nothing opens it any more: a line that lets somebody in is not left behind.
-  if (before.publicKey) {
-    await revokeKey(session, before.publicKey);
-    await revokeOnTheWay(ctx, work, { key: before.publicKey, hops: formerWay === null ? hops : formerHops });
-  }
   tell(
     "done",
     `Made a key for this machine and proved it: ${showKey(pair.publicKey)}. It lies here, sealed.`,
   );
+  // Nothing opens it any more: a line that lets somebody in is not left behind.
+  if (before.publicKey) {
+    await takeOut(work, {
+      key: before.publicKey,
+      where: addressOf(reach.host),
+      session: async () => session,
+    });
+    await revokeOnTheWay(ctx, work, { key: before.publicKey, hops: formerWay === null ? hops : formerHops });
+  }
 }
 
 /** All the way by what will be there when nobody is, to a command of ours: a key may let in and run another. */
@@ -114,7 +125,12 @@ async function proveKey(ctx: SshContext, { run, reach }: MachineWork, text: stri
 
 type OnHop = { hop: Reach; next: Reach["host"]; key: PublicKey; comment: string };
 
-/** By the person's own log-ins, since nothing else is let in there yet. The key leads on from there, and runs nothing. */
+/** The way with what the person of this run gave, and without the key that is kept. */
+function ownReach({ reach, host, input }: MachineWork): Reach {
+  return { ...reach, credentials: host.credentials ?? input.credentials };
+}
+
+/** The key leads on from there, and runs nothing. */
 async function installOnHop(
   ctx: SshContext,
   { run, index }: MachineWork,
@@ -141,19 +157,16 @@ export async function revokeOnTheWay(
   work: MachineWork,
   {
     key,
-    hops = hopsOf(work.reach),
+    hops = hopsOf(ownReach(work)),
     signal = work.run.signal,
   }: { key: PublicKey; hops?: Reach[]; signal?: AbortSignal },
 ): Promise<void> {
-  const { run, host, input } = work;
-  const own = hopsOf({ ...work.reach, credentials: host.credentials ?? input.credentials })[0]?.credentials;
+  const { principal } = work.run;
   for (const hop of hops) {
-    const reach = own === undefined ? hop : { ...hop, credentials: own };
     await takeOut(work, {
       key,
       where: addressOf(hop.host),
-      session: async () =>
-        (await ctx.connector.connect(sshTargetOf(ctx, run.principal, reach), signal)).session,
+      session: async () => (await ctx.connector.connect(sshTargetOf(ctx, principal, hop), signal)).session,
       isOurs: true,
     });
   }
@@ -173,13 +186,14 @@ async function takeOut(
   try {
     const session = await open();
     try {
-      if (await revokeKey(session, key)) tell("done", `Our key is taken out of authorized_keys of ${where}.`);
+      if (await revokeKey(session, key))
+        tell("done", `${showKey(key)} is taken out of authorized_keys of ${where}.`);
     } finally {
       if (isOurs) await session.close();
     }
   } catch (error) {
     const why = error instanceof SshError ? error.message : "it could not be reached";
-    tell("warn", `Our key may stay on ${where}: ${why}`);
+    tell("warn", `${showKey(key)} may stay on ${where}: ${why}`);
     tell("fix", `Take the line that holds ${key.base64.slice(-20)} out of authorized_keys there.`);
   }
 }

@@ -5,8 +5,8 @@
 
 import type { Duplex } from "node:stream";
 import { contract, type OutputOf } from "@nexus/shared/api/contract";
-import { nameSchema } from "@nexus/shared/api/schemas";
-import { type SshRun as SshRunView, sshStartSchema } from "@nexus/shared/api/ssh";
+import { nameSchema, type Target } from "@nexus/shared/api/schemas";
+import { type SshRunHost, type SshRun as SshRunView, sshStartSchema } from "@nexus/shared/api/ssh";
 import { NexusError } from "@nexus/shared/errors";
 import { newId } from "@nexus/shared/ids";
 import { roleAllows } from "@nexus/shared/roles";
@@ -22,8 +22,10 @@ import type { ParsedInput } from "../services.ts";
 import { addAgentless } from "./add-agentless.ts";
 import { enrolMachine } from "./enrol-machine.ts";
 import { listHostKeys, replaceKnownKey } from "./host-key-admin.ts";
+import { listWays } from "./list-ways.ts";
 import type { MachineWork } from "./machine-work.ts";
 import { addressOf, type Reach, sshTargetOf } from "./reach-machine.ts";
+import { rotateTargetKey } from "./rotate-target-key.ts";
 import type { SshContext } from "./ssh-context.ts";
 import { createSshRun, type SshRun } from "./ssh-run.ts";
 import { openTargetKey } from "./target-key.ts";
@@ -37,6 +39,39 @@ const ENDED_KEEP_MS = 60 * 60_000;
 const CLOSE_MS = 10_000;
 
 export type SshService = ReturnType<typeof createSshService>;
+
+type Act = {
+  ofTargets: boolean;
+  ofHosts: boolean;
+  /** In the audit. */
+  started: string;
+  work(ctx: SshContext, work: MachineWork): Promise<Pick<SshRunHost, "message"> | JoinedFleet>;
+};
+type JoinedFleet = Pick<SshRunHost, "message" | "target">;
+
+const ACTS: Record<ParsedInput<"ssh.start">["act"], Act> = {
+  enrol: {
+    ...{ ofTargets: false, ofHosts: true, started: "ssh.enrolment_started" },
+    work: async (ctx, work) => joined(await enrolMachine(ctx, work)),
+  },
+  agentless: {
+    ...{ ofTargets: false, ofHosts: true, started: "ssh.enrolment_started" },
+    work: async (ctx, work) => joined(await addAgentless(ctx, work)),
+  },
+  uninstall: {
+    ...{ ofTargets: true, ofHosts: true, started: "ssh.removal_started" },
+    work: async (ctx, work) => ({ message: await uninstallMachine(ctx, work) }),
+  },
+  "rotate-key": {
+    ...{ ofTargets: true, ofHosts: false, started: "ssh.key_rotation_started" },
+    work: async (ctx, work) => ({ message: await rotateTargetKey(ctx, work) }),
+  },
+};
+
+const joined = ({ id, name }: Target): JoinedFleet => ({
+  target: { id, name },
+  message: `${name} is connected.`,
+});
 
 type Machine = Pick<MachineWork, "host" | "reach"> & { target: { id: string; name: string } | null };
 
@@ -61,8 +96,11 @@ export function createSshService(ctx: SshContext) {
   }
 
   async function start(principal: Principal, input: ParsedInput<"ssh.start">): Promise<{ id: string }> {
-    if (input.act !== "uninstall" && input.targets.length > 0)
+    const { ofTargets, ofHosts, started } = ACTS[input.act];
+    if (!ofTargets && input.targets.length > 0)
       throw new NexusError("bad_request", { detail: "What is a target already is not enrolled again." });
+    if (!ofHosts && input.hosts.length > 0)
+      throw new NexusError("bad_request", { detail: "Only a target has a key that is kept: name targets." });
     const known = parseKnownHosts(input.knownHosts);
     const machines = [
       ...input.hosts.map((host): Machine => ({ host, reach: reachOf(host, input, known), target: null })),
@@ -85,7 +123,7 @@ export function createSshService(ctx: SshContext) {
     runs.set(id, run);
     try {
       await recordAudit(ctx.db, principal, {
-        action: input.act === "uninstall" ? "ssh.removal_started" : "ssh.enrolment_started",
+        action: started,
         subject: id,
         detail: `${machines.length} ${machines.length === 1 ? "machine" : "machines"}: ${addresses(machines)}.`,
         atMs: startedAtMs,
@@ -113,7 +151,10 @@ export function createSshService(ctx: SshContext) {
     };
     await Promise.all(Array.from({ length: Math.min(input.parallel, machines.length) }, worker));
     run.end();
-    for (const { reach } of machines) ctx.connector.forget(sshTargetOf(ctx, run.principal, reach).id);
+    for (const [index, { reach }] of machines.entries()) {
+      const isTarget = input.act !== "uninstall" && run.host(index).target !== null;
+      if (!isTarget) ctx.connector.forget(sshTargetOf(ctx, run.principal, reach).id);
+    }
     forgetLater(run.id);
   }
 
@@ -133,14 +174,7 @@ export function createSshService(ctx: SshContext) {
       await stopWithoutRight(run);
       run.signal.throwIfAborted();
       run.set(index, { state: "working", target });
-      if (input.act !== "uninstall") {
-        const join = input.act === "enrol" ? enrolMachine : addAgentless;
-        const { id, name } = await join(ctx, work);
-        run.set(index, { state: "done", step: null, target: { id, name }, message: `${name} is connected.` });
-      } else {
-        const message = await uninstallMachine(ctx, work);
-        run.set(index, { state: "done", step: null, message });
-      }
+      run.set(index, { state: "done", step: null, ...(await ACTS[input.act].work(ctx, work)) });
     } catch (error) {
       const isCancelled = run.signal.aborted;
       if (!(error instanceof NexusError) && !isCancelled) ctx.onInternalError(error);
@@ -279,6 +313,7 @@ export function createSshService(ctx: SshContext) {
       if ((machine?.reach.credentials.keys ?? []).length === 0 || machine === null) return null;
       return await pool.forwardOut(sshTargetOf(ctx, principal, machine.reach), { host: "127.0.0.1", port });
     },
+    ways: (principal: Principal) => listWays(ctx, pool, principal),
     hostKeys: (principal: Principal) => listHostKeys(ctx, principal),
     replaceHostKey: (principal: Principal, input: ParsedInput<"ssh.replaceHostKey">) =>
       replaceKnownKey(ctx, principal, input),

@@ -7,7 +7,7 @@ import type { Connection } from "../../../../features/api/live-socket.ts";
 import { seedFleet, stepFleet } from "./seed-fleet.ts";
 import { SEED_USERS, seedEvents, seedJobs, seedSamples } from "./seed-jobs.ts";
 import { createSeedLog } from "./seed-log.ts";
-import { seedHostKeys, seedSshRun } from "./seed-ssh.ts";
+import { seedHostKeys, seedSshRun, seedWays } from "./seed-ssh.ts";
 
 /** `live` all is well; `empty` a new team; `loading` no answer yet; `error` refusals; `stale` the socket is lost. */
 export const MOODS = ["live", "empty", "loading", "error", "stale"] as const;
@@ -115,6 +115,7 @@ export function createSeedApi(mood: Mood): Api {
             },
           ],
     "enrollTokens.list": () => tokens,
+    "ssh.ways": () => (mood === "empty" ? [] : seedWays(Date.now())),
     "ssh.hostKeys": () => (mood === "empty" ? [] : seedHostKeys(Date.now())),
     "audit.list": () => [
       { atMs: nowMs - 60_000, actor: "alice", action: "job.cancel", subject: "j_9d3w8r2vyb", detail: "" },

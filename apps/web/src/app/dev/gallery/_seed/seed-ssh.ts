@@ -1,4 +1,11 @@
-import type { SshHostKey, SshLine, SshRun, SshRunHost } from "@nexus/shared/api/ssh";
+import type {
+  SshHostKey,
+  SshLine,
+  SshRun,
+  SshRunHost,
+  SshTransportHealth,
+  SshWay,
+} from "@nexus/shared/api/ssh";
 
 /** Enrolment of four machines as it looks in the middle: one done, one asking, one copying, one that nobody reaches. */
 export function seedSshRun(nowMs: number): SshRun & { snapshot: boolean } {
@@ -78,6 +85,58 @@ export function seedHostKeys(nowMs: number): SshHostKey[] {
       known: [key("r4Tg8Kq2Zx0Vb6Nm1Lp9Yc3Wd5Fs7Ha0Je2Uo8Ri4Bt")],
       revoked: [],
       refused: { ...key("Pz1Mx7Cv3Bn9Qw5Er0Ty2Ui6Op4As8Df1Gh3Jk5Lq9N"), atMs: nowMs - 60_000 },
+    },
+  ];
+}
+
+/** One that works, one whose first transport is left out, one that refuses, and one that nobody needed yet. */
+export function seedWays(nowMs: number): SshWay[] {
+  const health = (transport: string, rest: Partial<SshTransportHealth> = {}): SshTransportHealth => ({
+    ...{ transport, state: "untried", consecutiveFailures: 0, successRate: null, latencyMs: null },
+    ...{ lastSuccessAtMs: null, lastFailureAtMs: null, lastError: null, nextTryAtMs: null },
+    ...rest,
+  });
+  const works = { state: "works", successRate: 1, latencyMs: 68, lastSuccessAtMs: nowMs - 40_000 } as const;
+  const key = (fingerprint: string) => ({ type: "ssh-ed25519", fingerprint: `SHA256:${fingerprint}` });
+  return [
+    {
+      target: { id: "t_5m2k8w1x9c", name: "gpu-a", kind: "ssh" },
+      way: "ada@gpu-a.lab",
+      key: key("kV2mQ9cTy0Jb4sWm1R8nKx5Lf3Gd7Hz6PaEoUiYvCqA"),
+      transports: [health("direct gpu-a.lab:22", works)],
+      connections: [{ transport: "direct gpu-a.lab:22", channels: 2, channelsMax: 8, isDraining: false }],
+    },
+    {
+      target: { id: "t_7n3l9x2y0d", name: "gpu-c", kind: "agent" },
+      way: "ada@gpu-c.lab:2222",
+      key: key("Zr4Tg8Kq2x0Vb6Nm1Lp9Yc3Wd5Fs7Ha0Je2Uo8Ri4Ct"),
+      transports: [
+        health("tailscale gpu-c.lab:2222", {
+          ...{ state: "resting", consecutiveFailures: 4, successRate: 0.2, nextTryAtMs: nowMs + 50_000 },
+          ...{ lastFailureAtMs: nowMs - 10_000, lastError: "gpu-c.lab: no such host is known here." },
+        }),
+        health("direct gpu-c.lab:2222", { ...works, latencyMs: 104 }),
+      ],
+      connections: [],
+    },
+    {
+      target: { id: "t_8p4m0y3z1e", name: "gpu-e", kind: "ssh" },
+      way: "ada@bastion.lab → ada@10.0.0.5",
+      key: key("Hb6Nm1Lp9Yc3Wd5Fs7Ha0Je2Uo8Ri4CtZr4Tg8Kq2x0"),
+      transports: [
+        health("bastion.lab:22 → 10.0.0.5:22", {
+          ...{ state: "refused", successRate: 0.5, lastFailureAtMs: nowMs - 3_000 },
+          lastError: "ada@10.0.0.5 lets nobody in by what was tried: the key of gpu-e was refused.",
+        }),
+      ],
+      connections: [],
+    },
+    {
+      target: { id: "t_9q5n1z4a2f", name: "gpu-f", kind: "agent" },
+      way: "root@gpu-f.lab",
+      key: null,
+      transports: [health("direct gpu-f.lab:22")],
+      connections: [],
     },
   ];
 }

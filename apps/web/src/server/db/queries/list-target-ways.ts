@@ -1,21 +1,25 @@
-import { and, eq, isNull } from "drizzle-orm";
+import { and, asc, eq, isNull } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { targetSsh } from "../schema/ssh.ts";
 import { target } from "../schema/target.ts";
 
-/** Targets of a team that have an agent and are known to be reached over SSH too. */
-export async function listAgentWays(db: Database, teamId: string) {
+/** Targets of a team that are known to be reached over SSH, with an agent or without, by name. */
+export async function listTargetWays(db: Database, teamId: string) {
   return await db
     .select({
       publicId: target.publicId,
       name: target.name,
+      kind: target.kind,
       host: targetSsh.host,
       port: targetSsh.port,
       user: targetSsh.user,
       jumps: targetSsh.jumps,
+      transports: targetSsh.transports,
       hostKeyName: targetSsh.hostKeyName,
+      publicKey: targetSsh.publicKey,
     })
     .from(target)
     .innerJoin(targetSsh, eq(targetSsh.targetId, target.id))
-    .where(and(eq(target.teamId, teamId), eq(target.kind, "agent"), isNull(target.revokedAt)));
+    .where(and(eq(target.teamId, teamId), isNull(target.revokedAt)))
+    .orderBy(asc(target.name));
 }
