@@ -36,7 +36,12 @@ export type SshTarget = {
   keepaliveMs?: number;
 };
 
-export type ConnectedTarget = { session: SshSession; transport: string };
+export type ConnectedTarget = {
+  session: SshSession;
+  transport: string;
+  /** The ways that were tried before, each with why it led nowhere. */
+  failed: { transport: string; error: string }[];
+};
 
 type WayRecord = { health: TransportHealth; isBeingProbed: boolean };
 
@@ -92,9 +97,9 @@ export function createConnector(options: ConnectorOptions) {
   async function connect(target: SshTarget, signal?: AbortSignal): Promise<ConnectedTarget> {
     assertVerifier(target.verifier);
     if (target.transports.length === 0)
-      throw new SshError("config_invalid", `No way to ${target.id} is known.`);
+      throw new SshError("config_invalid", `No way to ${target.verifier.name} is known.`);
     const ways = chooseTransports(target.transports, (way) => recordOf(target, way), nowMs());
-    const failures: string[] = [];
+    const failed: ConnectedTarget["failed"] = [];
     for (const way of ways) {
       const before = recordOf(target, way).health;
       keep(keyOf(target, way), { health: before, isBeingProbed: true });
@@ -104,23 +109,24 @@ export function createConnector(options: ConnectorOptions) {
         const session = await connectVia(target, way, signal);
         const latencyMs = performance.now() - startedAtMs;
         after = afterSuccess(recordOf(target, way).health, { latencyMs, nowMs: nowMs() });
-        return { session, transport: describeTransport(way) };
+        return { session, transport: describeTransport(way), failed };
       } catch (error) {
         const words = error instanceof Error ? error.message : String(error);
-        const failed = { error: words, nowMs: nowMs() };
+        const failure = { error: words, nowMs: nowMs() };
         if (!mayFallThrough(error)) {
           const isRefusal = error instanceof SshError && error.failure !== "cancelled";
-          if (isRefusal) after = afterRefusal(recordOf(target, way).health, failed);
+          if (isRefusal) after = afterRefusal(recordOf(target, way).health, failure);
           throw error;
         }
-        after = afterFailure(recordOf(target, way).health, failed);
-        failures.push(`  ${describeTransport(way)}: ${words}`);
-        if (way === ways.at(-1) && failures.length === 1) throw error;
+        after = afterFailure(recordOf(target, way).health, failure);
+        failed.push({ transport: describeTransport(way), error: words });
+        if (way === ways.at(-1) && failed.length === 1) throw error;
       } finally {
         keep(keyOf(target, way), { health: after, isBeingProbed: false });
       }
     }
-    throw new SshError("unreachable", [`No way led to ${target.id}:`, ...failures].join("\n"));
+    const lines = failed.map(({ transport, error }) => `  ${transport}: ${error}`);
+    throw new SshError("unreachable", [`No way led to ${target.verifier.name}:`, ...lines].join("\n"));
   }
 
   return {

@@ -8,6 +8,7 @@ import { quoteWord } from "../exec/remote-command.ts";
 import { assertVerifier, type HostKeyVerifier } from "../host-keys/host-key-verifier.ts";
 import type { SshSession } from "../session.ts";
 import { SshError } from "../ssh-error.ts";
+import { tailscaleProgram } from "../transports/tailscale.ts";
 import type { Transport, TransportPrograms } from "../transports/transport.ts";
 import { explainSsh } from "./explain-ssh.ts";
 import { createOpenSshSession } from "./openssh-session.ts";
@@ -178,8 +179,8 @@ async function writeHosts(
 /** ssh reads percent signs in it as tokens: ours have none left, so each is doubled. */
 function proxyCommandOf(transport: Transport, programs: TransportPrograms): string | undefined {
   const argv =
-    transport.kind === "tailscale" && transport.mode === "nc"
-      ? [programs.tailscalePath ?? "tailscale", "nc", transport.host, String(transport.port)]
+    transport.kind === "tailscale"
+      ? [tailscaleProgram(programs), "nc", transport.host, String(transport.port)]
       : transport.kind === "cloudflare"
         ? [programs.cloudflaredPath ?? "cloudflared", "access", "ssh", "--hostname", transport.hostname]
         : undefined;

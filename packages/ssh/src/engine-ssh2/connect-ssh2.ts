@@ -44,7 +44,9 @@ export async function connectSsh2(carrier: Carrier, options: Ssh2Options): Promi
   try {
     const sequence = await AuthSequence.prepare(user, pausing(options.credentials, budget));
     const algorithms = chooseAlgorithms({ ...options, trustedTypes: await verifier.trustedTypes() });
-    if (earlyFailure.error !== undefined) throw earlyFailure.error;
+    const { error } = earlyFailure;
+    if (error !== undefined)
+      throw await describe(carrier, { error, sequence, user, name: verifier.name, sawGreeting: false });
     budget.signal.throwIfAborted();
     gatherWrites(stream);
     return await handshake(carrier, { ...options, sequence, algorithms });

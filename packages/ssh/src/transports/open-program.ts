@@ -26,8 +26,11 @@ export function openProgram({ argv, env }: ProgramCarrier): Carrier {
     lastWords = (lastWords + chunk).slice(-LAST_WORDS_CHARS);
   });
   const exited = new Promise<void>((resolve) => {
-    child.once("error", (error) => {
-      outcome = `${program} cannot be run (${error.message})`;
+    child.once("error", (error: NodeJS.ErrnoException) => {
+      outcome =
+        error.code === "ENOENT"
+          ? `${program} is not installed on the machine that connects`
+          : `${program} cannot be run (${error.message})`;
       resolve();
     });
     child.once("exit", (code, signal) => {

@@ -6,6 +6,7 @@ import { SshError } from "../ssh-error.ts";
 import type { Carrier } from "./carrier.ts";
 import { openProgram } from "./open-program.ts";
 import { openTcp } from "./open-tcp.ts";
+import { readTailscaleMode, tailscaleProgram } from "./tailscale.ts";
 import type { Hop, Transport, TransportPrograms } from "./transport.ts";
 
 export type OpenOptions = { budget: ConnectBudget; programs: TransportPrograms };
@@ -22,8 +23,9 @@ export async function openTransport(transport: Transport, options: OpenOptions):
       budget.enter(`connecting to ${transport.host} over Tailscale`);
       const host = checkHost(transport.host);
       const port = checkPort(transport.port);
-      if (transport.mode === "tcp") return openTcp(host, port, budget.signal);
-      return openProgram({ argv: [programs.tailscalePath ?? "tailscale", "nc", host, String(port)], env });
+      const mode = await readTailscaleMode(programs, budget.signal);
+      if (mode === "tun") return openTcp(host, port, budget.signal);
+      return openProgram({ argv: [tailscaleProgram(programs), "nc", host, String(port)], env });
     }
     case "cloudflare": {
       budget.enter(`connecting to ${transport.hostname} through Cloudflare`);

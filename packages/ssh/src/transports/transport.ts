@@ -4,8 +4,8 @@ import type { HostKeyVerifier } from "../host-keys/host-key-verifier.ts";
 /** One way to a machine's sshd. They are tried in the user's order. */
 export type Transport =
   | { kind: "direct"; host: string; port: number }
-  /** `tcp` where the daemon has a network device; `nc` through `tailscale nc` where it runs in user space. */
-  | { kind: "tailscale"; host: string; port: number; mode: "tcp" | "nc" }
+  /** Dialled where the tailnet's daemon has a network device, and by `tailscale nc` where it runs in user space. */
+  | { kind: "tailscale"; host: string; port: number }
   /** By `cloudflared access ssh`. The service token travels in the environment, never on a command line. */
   | { kind: "cloudflare"; hostname: string; serviceToken?: { id: string; secret: string } }
   /** A command with its tokens filled in, run by `sh`. Only from the operator's own configuration. */

@@ -1,9 +1,15 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { startBudget } from "../connect-budget.ts";
 import { createConnector, type SshTarget } from "../connect-target.ts";
+import { connectSsh2 } from "../engine-ssh2/connect-ssh2.ts";
 import { runRemote } from "../exec/run-remote.ts";
+import { type HostKeyStore, memoryHostKeys } from "../host-keys/host-key-store.ts";
+import { createHostKeyVerifier } from "../host-keys/host-key-verifier.ts";
 import { METACHARACTERS } from "../testing/metacharacters.ts";
 import { newTestKey } from "../testing/test-keys.ts";
 import { trusting, withKey } from "../testing/test-session.ts";
@@ -160,11 +166,33 @@ describe("[H24] programs that carry", () => {
     const target = await targetOf(server, { transports: [{ kind: "proxy_command", command: failing }] });
     await expect(testConnector().connector.connect(target)).rejects.toThrow(/sh ended with 3: bridge is out/);
     const missing = await targetOf(server, {
-      transports: [{ kind: "tailscale", host: "gpu1", port: 22, mode: "nc" }],
+      transports: [{ kind: "cloudflare", hostname: "gpu1" }],
     });
     await expect(testConnector({ PATH: "/nonexistent" }).connector.connect(missing)).rejects.toThrow(
-      /tailscale cannot be run/,
+      /cloudflared is not installed on the machine that connects/,
     );
+  });
+
+  test("[H24] so is one that ends while it is looked up which host keys are known", async () => {
+    const stream = new PassThrough();
+    const store: HostKeyStore = {
+      ...memoryHostKeys(),
+      async read() {
+        stream.destroy(new Error("Premature close"));
+        await once(stream, "close");
+        return { pinned: [], revoked: [] };
+      },
+    };
+    const verifier = createHostKeyVerifier({ name: "far", store, by: "test" });
+    const carrier = { stream, explain: async () => "sh ended with 4: no tunnel" };
+    const budget = startBudget(10_000);
+    onTestFinished(() => budget.end());
+    await expect(
+      connectSsh2(carrier, { user: "ada", credentials: {}, verifier, budget }),
+    ).rejects.toMatchObject({
+      failure: "unreachable",
+      message: "No SSH with far: it ended before an SSH server greeted: sh ended with 4: no tunnel",
+    });
   });
 
   test("[H24] a proxy that hangs costs the budget and is ended", async () => {
@@ -213,7 +241,7 @@ describe("[H24] programs that carry", () => {
     for (const nasty of METACHARACTERS) {
       for (const transport of [
         { kind: "direct", host: nasty, port: 22 },
-        { kind: "tailscale", host: nasty, port: 22, mode: "nc" },
+        { kind: "tailscale", host: nasty, port: 22 },
         { kind: "cloudflare", hostname: nasty },
       ] as Transport[]) {
         const target = await targetOf(server, { transports: [transport] });
@@ -222,6 +250,71 @@ describe("[H24] programs that carry", () => {
         });
       }
     }
+  });
+});
+
+describe("[H45] Tailscale", () => {
+  /** Stands in for the program, which has no tailnet on loopback: it answers as the real one does, notes its words, and carries. */
+  function tailscale(status: string, exitCode = 0) {
+    const folder = mkdtempSync(join(server.folder, "tailscale-"));
+    const [program, calls] = [join(folder, "tailscale"), join(folder, "calls")];
+    writeFileSync(join(folder, "status.json"), status);
+    writeFileSync(
+      program,
+      `#!/bin/sh\necho "$*" >>${calls}\ncase $1 in status) cat ${folder}/status.json; exit ${exitCode} ;; nc) exec ${bridge()} "$3" ;; esac\n`,
+    );
+    chmodSync(program, 0o755);
+    const programs = { env: { PATH: process.env.PATH }, tailscalePath: program };
+    return {
+      connector: createConnector({ programs, nowMs: () => 0 }),
+      calls: () => readFileSync(calls, "utf8").trim().split("\n"),
+    };
+  }
+  const statusOf = (edit: Record<string, unknown>) =>
+    JSON.stringify({
+      Version: "1.86.2",
+      TUN: true,
+      BackendState: "Running",
+      Self: null,
+      Peer: null,
+      ...edit,
+    });
+  const overTailscale = (): Transport => ({ kind: "tailscale", host: server.host, port: server.port });
+  const viaEither = () => targetOf(server, { transports: [overTailscale(), direct()] });
+
+  test.each([
+    ["is dialled where there is a network device", true, 1],
+    ["goes through the daemon where there is none", false, 2],
+  ])("[H45] an address of the tailnet %s", async (_what, TUN, callCount) => {
+    const { connector, calls } = tailscale(statusOf({ TUN }));
+    const { session, transport, failed } = await connector.connect(await viaEither());
+    await session.close();
+    expect([transport, failed]).toEqual([describeTransport(overTailscale()), []]);
+    expect(calls()).toEqual(
+      ["status --json --peers=false", `nc ${server.host} ${server.port}`].slice(0, callCount),
+    );
+  });
+
+  test.each([
+    ["is stopped", statusOf({ BackendState: "Stopped" }), /is not up .* \(Stopped\).*tailscale up/],
+    ["waits for a log-in", statusOf({ BackendState: "NeedsLogin" }), /\(NeedsLogin\)/],
+    ["says nothing that can be read", "failed to connect to local tailscaled", /does not tell its status/],
+  ])("[H45] the next way is taken where it %s", async (_what, status, why) => {
+    const { connector } = tailscale(status, 1);
+    const { session, transport, failed } = await connector.connect(await viaEither());
+    await session.close();
+    expect(transport).toBe(describeTransport(direct()));
+    expect(failed).toEqual([
+      { transport: describeTransport(overTailscale()), error: expect.stringMatching(why) },
+    ]);
+  });
+
+  test("[H45] and where it is not installed", async () => {
+    const { failed, session } = await testConnector({ PATH: "/nonexistent" }).connector.connect(
+      await viaEither(),
+    );
+    await session.close();
+    expect(failed[0]?.error).toBe("Tailscale is not installed on the machine that connects.");
   });
 });
 
