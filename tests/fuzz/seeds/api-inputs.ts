@@ -50,7 +50,7 @@ export function apiInputs({ target, job, queue, user, key }: ApiWords): {
             user: "ada",
             name: "gpu7",
             jumps: [{ host: "127.0.0.1", port: 1, user: "ada" }],
-            transports: ["direct"],
+            transports: [{ kind: "direct" }],
             hostKeyAlias: "gpu7",
             credentials,
           },

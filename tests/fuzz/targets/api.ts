@@ -224,7 +224,7 @@ function tame(procedure: ProcedureName, input: Json): Json {
     if (typeof host !== "object" || host === null || Array.isArray(host)) return;
     if (typeof host.host === "string" && /^[\w.:%-]+$/.test(host.host)) host.host = "127.0.0.1";
     if (!("port" in host) || (typeof host.port === "number" && host.port > 0)) host.port = 1;
-    if (Array.isArray(host.transports)) host.transports = ["direct"];
+    if (Array.isArray(host.transports)) host.transports = [{ kind: "direct" }];
     if (Array.isArray(host.jumps)) for (const jump of host.jumps) stay(jump);
   };
   for (const host of input.hosts) stay(host);

@@ -1,15 +1,18 @@
 /**
  * From a name that a person types to what the control plane dials: by the person's own ssh configuration, as `ssh` itself reads it.
- * What only this machine can do (ProxyCommand) is refused with what to do instead.
+ * A ProxyCommand runs on this machine only: one that Nexus knows is a transport of the control plane, another is refused with what to
+ * do instead.
  */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { homedir, hostname, userInfo } from "node:os";
+import { basename } from "node:path";
 import { promisify } from "node:util";
-import type { SshHostInput } from "@nexus/shared/api/ssh";
+import type { SshHostInput, SshTransport } from "@nexus/shared/api/ssh";
 import { NexusError } from "@nexus/shared/errors";
+import { parseTransports } from "@nexus/shared/ssh-transports";
 import { askSsh } from "@nexus/ssh/config/ask-ssh";
-import { expandPath, type TokenContext } from "@nexus/ssh/config/expand-tokens";
+import { expandPath, expandTokens, type TokenContext } from "@nexus/ssh/config/expand-tokens";
 import { type HostSettings, parseJumps } from "@nexus/ssh/config/host-settings";
 import { routeOfHost } from "@nexus/ssh/config/route-of-host";
 import { SshError } from "@nexus/ssh/ssh-error";
@@ -22,6 +25,8 @@ export type NamedMachine = {
   jump?: string | undefined;
   name?: string | undefined;
   identityFile?: string | undefined;
+  /** `--transport`; instead of what the configuration says. */
+  transport?: string | undefined;
 };
 
 export type ResolvedMachine = {
@@ -45,18 +50,20 @@ export async function resolveMachine(
     machine.jump === undefined
       ? route.hops
       : await Promise.all(parseJumps(machine.jump).map((hop) => resolve({ ...hop, alias: hop.host })));
-  if (hops.length === 0 && route.proxyCommand !== undefined) {
-    throw new NexusError("bad_request", {
-      detail: `${alias} is reached by a ProxyCommand of this machine, which the control plane cannot run. Name a jump host: --jump <host>`,
-    });
-  }
   const { settings } = route;
+  const transports =
+    machine.transport !== undefined
+      ? parseTransports(machine.transport, { host: settings.hostName, name: machine.name ?? alias })
+      : hops.length === 0 && route.proxyCommand !== undefined
+        ? [transportOf(route.proxyCommand, settings)]
+        : undefined;
   return {
     host: {
       host: settings.hostName,
       port: settings.port,
       user: settings.user,
       jumps: hops.map((hop) => ({ host: hop.hostName, port: hop.port, user: hop.user })),
+      ...(transports === undefined ? {} : { transports }),
       ...(machine.name === undefined ? {} : { name: machine.name }),
       ...(settings.hostKeyAlias === undefined ? {} : { hostKeyAlias: settings.hostKeyAlias }),
     },
@@ -66,6 +73,21 @@ export async function resolveMachine(
         : [expandPath(machine.identityFile, contextOf(settings))],
     knownHostsLines: (await Promise.all([settings, ...hops].map(knownLines))).flat(),
   };
+}
+
+/** Of a ProxyCommand that does what the control plane does itself. */
+function transportOf(command: string, settings: HostSettings): SshTransport {
+  const [program = "", ...words] = expandTokens(command, contextOf(settings)).trim().split(/\s+/);
+  const name = basename(program);
+  const [first, second] = words;
+  if (name === "tailscale" && first === "nc" && second !== undefined)
+    return { kind: "tailscale", host: second };
+  const hostname = words[words.indexOf("--hostname") + 1];
+  if (name === "cloudflared" && first === "access" && words.includes("--hostname") && hostname !== undefined)
+    return { kind: "cloudflare", host: hostname };
+  throw new NexusError("bad_request", {
+    detail: `${settings.alias} is reached by a ProxyCommand of this machine (${program}), which the control plane cannot run. Name a jump host: --jump <host>; or the ways that the control plane has itself: --transport <list>`,
+  });
 }
 
 /** Aliases of `Host` lines that a pattern means; patterns among them are no machines. */

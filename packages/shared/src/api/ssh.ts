@@ -37,26 +37,42 @@ const sshCredentialsSchema = z.object({
 });
 
 const SSH_ACTS = ["enrol", "agentless", "uninstall", "rotate-key"] as const;
-const SSH_TRANSPORTS = ["direct", "tailscale", "cloudflare"] as const;
-
-export const sshHostSchema = z.object({
-  host: hostName,
-  port,
-  user: userName,
-  /** Of the target; otherwise the machine's own. */
-  name: nameSchema.optional(),
-  /** Machines on the way, the first one first. */
-  jumps: z
-    .array(z.object({ host: hostName, port, user: userName }))
-    .max(8)
-    .default([]),
-  /** In the order in which they are tried. */
-  transports: z.array(z.enum(SSH_TRANSPORTS)).min(1).max(3).default(["direct"]),
-  /** Under which its key is known, when not under its address. */
-  hostKeyAlias: hostName.optional(),
-  /** Instead of those for all. */
-  credentials: sshCredentialsSchema.optional(),
+export const SSH_TRANSPORTS = ["direct", "tailscale", "cloudflare"] as const;
+const sshTransportSchema = z.object({
+  kind: z.enum(SSH_TRANSPORTS),
+  /** The machine's name in the tailnet, or that of its tunnel, where it is not `host`. */
+  host: hostName.optional(),
 });
+export type SshTransport = z.output<typeof sshTransportSchema>;
+
+const sshHostSchema = z
+  .object({
+    host: hostName,
+    port,
+    user: userName,
+    /** Of the target; otherwise the machine's own. */
+    name: nameSchema.optional(),
+    /** Machines on the way, the first one first. */
+    jumps: z
+      .array(z.object({ host: hostName, port, user: userName }))
+      .max(8)
+      .default([]),
+    /** In the order in which they are tried. */
+    transports: z
+      .array(sshTransportSchema)
+      .min(1)
+      .max(4)
+      .default([{ kind: "direct" }]),
+    /** Under which its key is known, when not under its address. */
+    hostKeyAlias: hostName.optional(),
+    /** Instead of those for all. */
+    credentials: sshCredentialsSchema.optional(),
+  })
+  .refine(
+    ({ jumps, transports }) =>
+      jumps.length === 0 || transports.every(({ kind, host }) => kind === "direct" && host === undefined),
+    { path: ["transports"], error: "a machine behind jump hosts is reached through them alone" },
+  );
 export type SshHost = z.output<typeof sshHostSchema>;
 export type SshHostInput = z.input<typeof sshHostSchema>;
 

@@ -2,7 +2,6 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { InputOf } from "@nexus/shared/api/contract";
 import { NexusError } from "@nexus/shared/errors";
 import { parseDestination } from "@nexus/ssh/config/host-settings";
 import type { Api } from "../../api/api.ts";
@@ -41,9 +40,6 @@ export type AddOverSshOptions = SshOptions & {
 
 const EXIT_SOME_FAILED = 1;
 
-type Transport = NonNullable<NonNullable<InputOf<"ssh.start">["hosts"]>[number]["transports"]>[number];
-const TRANSPORTS: readonly Transport[] = ["direct", "tailscale", "cloudflare"];
-
 export async function addOverSsh(
   cli: Cli,
   destinations: string[],
@@ -58,9 +54,9 @@ export async function addOverSsh(
     });
   const resolved: ResolvedMachine[] = [];
   for (const machine of machines) {
-    const named = options.name === undefined ? machine : { ...machine, name: options.name };
+    const { name = machine.name, transport } = options;
     try {
-      resolved.push(await resolveMachine(named, { useConfig: options.config }));
+      resolved.push(await resolveMachine({ ...machine, name, transport }, { useConfig: options.config }));
     } catch (error) {
       // One of many is told, and is nothing to the others.
       if (!(error instanceof NexusError) || machines.length === 1) throw error;
@@ -72,11 +68,10 @@ export async function addOverSsh(
   if (resolved.length === 0) throw new NexusError("bad_request", { detail: "No machine is left." });
   const usual = resolved.flatMap(({ identityFiles }) => identityFiles);
   const credentials = await gatherCredentials(cli, options, { url: api.url, usual, mayAsk: true });
-  const transports = transportsOf(options.transport);
   const cloudflareToken = cloudflareTokenOf(cli);
   const { id } = await api.call("ssh.start", {
     act: options.agentless ? "agentless" : "enrol",
-    hosts: resolved.map(({ host }) => (transports === undefined ? host : { ...host, transports })),
+    hosts: resolved.map(({ host }) => host),
     credentials,
     knownHosts: [...new Set(resolved.flatMap(({ knownHostsLines }) => knownHostsLines))].join("\n"),
     acceptHostKeys: options.acceptHostKey ?? [],
@@ -132,14 +127,6 @@ async function machinesOf(
     }),
   );
   return { machines: [...named, ...matching, ...listed], leftOut };
-}
-
-function transportsOf(text: string | undefined): Transport[] | undefined {
-  return text?.split(",").map((word) => {
-    const transport = TRANSPORTS.find((one) => one === word.trim());
-    if (transport !== undefined) return transport;
-    throw new NexusError("bad_request", { detail: `--transport ${word}: use ${TRANSPORTS.join(", ")}.` });
-  });
 }
 
 /** By the names that cloudflared itself knows. */

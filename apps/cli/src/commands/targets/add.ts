@@ -43,7 +43,7 @@ export function addTargetsAdd(targets: Command, cli: Cli): void {
     .option("-J, --jump <hosts>", "over SSH: through these machines, with commas between them")
     .option(
       "--transport <list>",
-      "over SSH: direct, tailscale, cloudflare, in the order to try (default: direct)",
+      "over SSH: direct, tailscale, cloudflare, in the order to try, each with =name where the machine has another name there, as in tailscale=%n,direct (%h: address, %n: name; default: direct)",
     )
     .option(
       "--agentless",

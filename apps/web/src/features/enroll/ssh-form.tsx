@@ -1,8 +1,9 @@
 "use client";
 import type { InputOf, OutputOf } from "@nexus/shared/api/contract";
-import { AGENTLESS_LIMITS } from "@nexus/shared/api/ssh";
+import { AGENTLESS_LIMITS, type SshTransport } from "@nexus/shared/api/ssh";
 import { NexusError } from "@nexus/shared/errors";
 import { isLoopbackOrigin } from "@nexus/shared/protocol/origin";
+import { parseTransports } from "@nexus/shared/ssh-transports";
 import { type FormEvent, useState, useSyncExternalStore } from "react";
 import { Button } from "../../ui/button.tsx";
 import { Checkbox } from "../../ui/checkbox.tsx";
@@ -13,6 +14,7 @@ import { InlineProblem } from "../../ui/view-state.tsx";
 import { useApi } from "../api/api-context.tsx";
 import { useRoleReason } from "../api/me.ts";
 import { problemOf } from "../api/problem.ts";
+import { DIRECT, TransportFields, tokenOf } from "./transport-fields.tsx";
 
 type LogIn = "key" | "password";
 type Brings = "agent" | "nothing";
@@ -25,6 +27,7 @@ export function SshForm({ onStarted }: { onStarted: (id: string) => void }) {
   const [machines, setMachines] = useState("");
   const [user, setUser] = useState("");
   const [jump, setJump] = useState("");
+  const [transports, setTransports] = useState(DIRECT);
   const [labels, setLabels] = useState("");
   const [logIn, setLogIn] = useState<LogIn>("key");
   const [key, setKey] = useState("");
@@ -50,9 +53,11 @@ export function SshForm({ onStarted }: { onStarted: (id: string) => void }) {
       (host): Machine => ({
         ...wayOf(host, user),
         jumps,
+        ...(transports.text.trim() === "" ? {} : { transports: transportsTo(host) }),
         ...(host.name === null ? {} : { name: host.name }),
       }),
     );
+    const cloudflareToken = tokenOf(transports);
     const passphrase = secret === "" ? {} : { passphrase: secret };
     const credentials =
       logIn === "password"
@@ -65,10 +70,16 @@ export function SshForm({ onStarted }: { onStarted: (id: string) => void }) {
       keepKey,
       allowRoot,
       labels: parseLabels(labels),
+      ...(cloudflareToken === null ? {} : { cloudflareToken }),
     });
     setKey("");
     setSecret("");
+    setTransports({ ...transports, tokenSecret: "" });
     onStarted(id);
+  }
+
+  function transportsTo({ host, name, alias }: Found): SshTransport[] {
+    return parseTransports(transports.text, { host, name: name ?? alias });
   }
 
   async function readHosts(text: string): Promise<Found[]> {
@@ -132,6 +143,7 @@ export function SshForm({ onStarted }: { onStarted: (id: string) => void }) {
           />
         )}
       </Field>
+      <TransportFields value={transports} onChange={setTransports} />
       <div className="col-span-full flex flex-col gap-3">
         <Segmented
           label="Log in with"

@@ -20,6 +20,7 @@ export async function listAgentlessTargets(db: Database, only: number | null) {
       transports: targetSsh.transports,
       hostKeyName: targetSsh.hostKeyName,
       sealedPrivateKey: targetSsh.sealedPrivateKey,
+      sealedCloudflareToken: targetSsh.sealedCloudflareToken,
     })
     .from(target)
     .innerJoin(targetSsh, eq(targetSsh.targetId, target.id))

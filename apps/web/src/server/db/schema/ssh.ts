@@ -8,6 +8,9 @@ export type StoredPublicKey = { type: string; base64: string };
 /** A machine on the way to another. */
 export type StoredHop = { host: string; port: number; user: string };
 
+/** One of the ways that are tried; `host` where the machine has another name on it. */
+export type StoredTransport = { kind: "direct" | "tailscale" | "cloudflare"; host?: string | undefined };
+
 /** What a team knows of the keys of one host name. Changed with a line in the audit only. */
 export const sshHostKey = pgTable(
   "ssh_host_key",
@@ -36,10 +39,12 @@ export const targetSsh = pgTable("target_ssh", {
   port: bigint("port", { mode: "number" }).notNull(),
   user: text("user_name").notNull(),
   jumps: jsonb("jumps").$type<StoredHop[]>().notNull().default([]),
-  transports: jsonb("transports").$type<("direct" | "tailscale" | "cloudflare")[]>().notNull(),
+  transports: jsonb("transports").$type<StoredTransport[]>().notNull(),
   hostKeyName: text("host_key_name").notNull(),
   /** Of the key that Nexus made for this target; null where none was wanted. */
   publicKey: jsonb("public_key").$type<StoredPublicKey>(),
   sealedPrivateKey: text("sealed_private_key"),
+  /** Of Cloudflare Access, where a key is kept too; null where none was given. */
+  sealedCloudflareToken: text("sealed_cloudflare_token"),
   updatedAt: timestamp("updated_at", { withTimezone: true }).notNull().defaultNow(),
 });

@@ -132,7 +132,7 @@ else require("node:fs").appendFileSync(${JSON.stringify(join(machine.home, "told
   it("[E42] a password is shown to the machine alone, not to those on the way", () => {
     const { transports, credentials } = sshTargetOf(api.ctx, owner.principal, {
       host: {
-        ...{ host: "gpu1", port: 22, user: "ada", transports: ["direct"] },
+        ...{ host: "gpu1", port: 22, user: "ada", transports: [{ kind: "direct" }] },
         jumps: [{ host: "bastion", port: 22, user: "ada" }],
       },
       credentials: { password: "of-gpu1", keys: [{ label: "key", text: "k" }] },
@@ -193,7 +193,7 @@ else require("node:fs").appendFileSync(${JSON.stringify(join(machine.home, "told
       port,
       user,
       jumps: [],
-      transports: ["direct" as const],
+      transports: [{ kind: "direct" as const }],
       hostKeyName: `[${host}]:${port}`,
     };
     await putTargetSsh(api.ctx.db, { targetId: targetId ?? 0, ...way, updatedAt: new Date() });

@@ -38,7 +38,9 @@ export async function connectMachine(ctx: SshContext, work: MachineWork): Promis
     const target = sshTargetOf(ctx, run.principal, { ...reach, confirm, confirmedBy });
     try {
       if (target.engine === "openssh") await learnHostKey(ctx, target, run.signal);
-      return await ctx.connector.connect(target, run.signal);
+      const connected = await ctx.connector.connect(target, run.signal);
+      for (const { transport, error } of connected.failed) tell("info", `${transport} led nowhere: ${error}`);
+      return connected;
     } catch (error) {
       // TypeScript does not see that the callback assigns it.
       const question = asked as HostKeyQuestion | null;

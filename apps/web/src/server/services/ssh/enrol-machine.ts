@@ -20,6 +20,7 @@ import { agentCommands } from "./remote-agent.ts";
 import type { SshContext } from "./ssh-context.ts";
 import type { Teller } from "./ssh-run.ts";
 import { startService } from "./start-service.ts";
+import { sealCloudflareToken } from "./target-secrets.ts";
 import { untilOnline } from "./until-online.ts";
 
 const ORIGINS_MAX = 6;
@@ -86,7 +87,7 @@ export function report({ findings }: MachinePlan, tell: Teller): void {
 /** How the machine is reached, for the next time. @returns how it was before, where that was another way. */
 export async function rememberWay(
   ctx: SshContext,
-  { run, index, host }: MachineWork,
+  { run, index, host, input }: MachineWork,
   target: Target,
 ): Promise<Pick<SshHost, "jumps"> | null> {
   const { host: name, port, user, jumps, transports } = host;
@@ -100,6 +101,18 @@ export async function rememberWay(
       `It is reached by ${wayOf(host)} from now on, not by ${wayOf(before)}.`,
     );
   }
-  await putTargetSsh(ctx.db, { targetId, ...way, updatedAt: new Date(ctx.clock.nowMs()) });
+  const token = tokenToKeep(ctx, input, { target, transports });
+  await putTargetSsh(ctx.db, { targetId, ...way, ...token, updatedAt: new Date(ctx.clock.nowMs()) });
   return isAnother ? { jumps: before.jumps } : null;
+}
+
+/** Beside a key only: without one nobody comes back alone. One that is not given again stays for as long as the way needs it. */
+function tokenToKeep(
+  { masterKey }: SshContext,
+  { act, keepKey: isKeyKept, cloudflareToken: token }: MachineWork["input"],
+  { target, transports }: { target: Target; transports: SshHost["transports"] },
+): { sealedCloudflareToken?: string | null } {
+  if (!transports.some(({ kind }) => kind === "cloudflare")) return { sealedCloudflareToken: null };
+  const isKept = token !== undefined && (isKeyKept || act === "agentless");
+  return isKept ? { sealedCloudflareToken: sealCloudflareToken(masterKey, target.id, token) } : {};
 }

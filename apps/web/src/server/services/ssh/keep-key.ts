@@ -12,7 +12,7 @@ import { recordAudit } from "../record-audit.ts";
 import { type MachineWork, rowOf } from "./machine-work.ts";
 import { addressOf, hopsOf, type Reach, sshTargetOf, wayOf } from "./reach-machine.ts";
 import type { SshContext } from "./ssh-context.ts";
-import { openTargetKey, sealTargetKey } from "./target-key.ts";
+import { openTargetKey, sealTargetKey } from "./target-secrets.ts";
 
 /** So long what a failed or cancelled run has put on machines is taken off them again. */
 const CLEAN_MS = 30_000;

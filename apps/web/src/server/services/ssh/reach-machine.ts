@@ -79,7 +79,7 @@ export function hopsOf(reach: Reach): Reach[] {
   const { jumps } = reach.host;
   return jumps.map((hop, at) => ({
     ...reach,
-    host: { ...hop, jumps: jumps.slice(0, at), transports: ["direct"] },
+    host: { ...hop, jumps: jumps.slice(0, at), transports: [{ kind: "direct" }] },
     credentials: keysAlone(reach.credentials),
   }));
 }
@@ -123,14 +123,12 @@ function transportsOf(
     }));
     return [{ kind: "jump", hops, host, port }];
   }
-  return transports.map((kind): Transport => {
-    if (kind === "cloudflare") {
-      return {
-        kind,
-        hostname: host,
-        ...(cloudflareToken === undefined ? {} : { serviceToken: cloudflareToken }),
-      };
-    }
-    return kind === "tailscale" ? { kind, host, port, mode: "tcp" } : { kind, host, port };
+  return transports.map(({ kind, host: own = host }): Transport => {
+    if (kind !== "cloudflare") return { kind, host: own, port };
+    return {
+      kind,
+      hostname: own,
+      ...(cloudflareToken === undefined ? {} : { serviceToken: cloudflareToken }),
+    };
   });
 }

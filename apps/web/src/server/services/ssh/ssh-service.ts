@@ -28,7 +28,7 @@ import { addressOf, type Reach, sshTargetOf } from "./reach-machine.ts";
 import { rotateTargetKey } from "./rotate-target-key.ts";
 import type { SshContext } from "./ssh-context.ts";
 import { createSshRun, type SshRun } from "./ssh-run.ts";
-import { openTargetKey } from "./target-key.ts";
+import { storedReach } from "./stored-reach.ts";
 import { uninstallMachine } from "./uninstall-machine.ts";
 import { wayOnAfter } from "./way-on-after.ts";
 
@@ -207,20 +207,15 @@ export function createSshService(ctx: SshContext) {
         detail: `How ${target.name} is reached over SSH is not known here. On the machine: nexus-agent uninstall-service, then nexus-agent unenroll.`,
       });
     }
-    const { port, user, jumps, transports, hostKeyName } = way;
-    const host = {
-      host: way.host,
-      port,
-      user,
-      jumps,
-      transports,
-      hostKeyAlias: hostKeyName,
+    const kept = storedReach(ctx.masterKey, target, way);
+    const given = reachOf(kept.host, input, known);
+    const keys = [...(kept.credentials.keys ?? []), ...(given.credentials.keys ?? [])];
+    const reach: Reach = {
+      ...given,
+      credentials: { ...given.credentials, keys },
+      cloudflareToken: given.cloudflareToken ?? kept.cloudflareToken,
     };
-    const key = openTargetKey(ctx.masterKey, target.id, way);
-    const held = key === null ? [] : [{ label: `the key of ${target.name}`, text: key }];
-    const given = reachOf(host, input, known);
-    const credentials = { ...given.credentials, keys: [...held, ...(given.credentials.keys ?? [])] };
-    return { host, reach: { ...given, credentials }, target: { id: target.id, name: target.name } };
+    return { host: kept.host, reach, target: { id: target.id, name: target.name } };
   }
 
   function runOf({ teamId }: Principal, id: string): SshRun {
@@ -332,7 +327,7 @@ export function createSshService(ctx: SshContext) {
 }
 
 function reachOf(
-  host: Reach["host"] & Pick<MachineWork["host"], "credentials">,
+  host: Reach["host"] & Partial<Pick<MachineWork["host"], "credentials">>,
   input: ParsedInput<"ssh.start">,
   knownHosts: KnownHosts,
 ): Reach {

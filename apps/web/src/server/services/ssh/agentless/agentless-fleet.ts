@@ -9,9 +9,9 @@ import type { ServerMessage } from "@nexus/shared/protocol/messages";
 import { mayFallThrough } from "@nexus/ssh/ssh-error";
 import { type AgentlessTarget, listAgentlessTargets } from "../../../db/queries/list-agentless-targets.ts";
 import type { AgentPort } from "../../ports.ts";
-import { type Reach, sshTargetOf } from "../reach-machine.ts";
+import { sshTargetOf } from "../reach-machine.ts";
 import type { SshContext } from "../ssh-context.ts";
-import { openTargetKey } from "../target-key.ts";
+import { storedReach } from "../stored-reach.ts";
 import { type AgentlessNode, createAgentlessNode } from "./agentless-node.ts";
 
 export type AgentlessFleet = ReturnType<typeof createAgentlessFleet>;
@@ -71,14 +71,9 @@ export function createAgentlessFleet(ctx: AgentlessContext) {
 
   async function connectOnce(target: AgentlessTarget, entry: Served): Promise<void> {
     const { signal } = entry.stop;
-    const key = openTargetKey(ctx.masterKey, target.publicId, target);
-    const keys = key === null ? [] : [{ label: `the key of ${target.name}`, text: key }];
-    const { host, port, user, jumps, transports, hostKeyName } = target;
-    const reach: Reach = {
-      host: { host, port, user, jumps, transports, hostKeyAlias: hostKeyName },
-      credentials: { keys },
-    };
-    const actor = { teamId: target.teamId, userId: target.publicId, userName: "control plane" };
+    const { publicId, name } = target;
+    const reach = storedReach(ctx.masterKey, { id: publicId, name }, target);
+    const actor = { teamId: target.teamId, userId: publicId, userName: "control plane" };
     const { session } = await ctx.connector.connect(sshTargetOf(ctx, actor, reach), signal);
     if (signal.aborted) return await session.close();
     const close = () => void session.close();
