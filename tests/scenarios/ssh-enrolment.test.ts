@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { type AddressInfo, createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { newKeyPair } from "@nexus/shared/crypto/ed25519";
 import { fingerprintOf } from "@nexus/ssh/host-keys/public-key";
 import { newTestKey } from "@nexus/ssh/testing/test-keys";
 import { startTestSshd, type TestSshd } from "@nexus/ssh/testing/test-sshd";
@@ -375,6 +376,35 @@ describe("enrolment over SSH", () => {
     expect(child.stderr).toContain("2 of 5 done");
     for (const name of ["list-0", "list-1"])
       await nexus.call("targets.remove", { target: name, force: true });
+  });
+
+  it("[E62] a machine that says that it is another one takes nothing of that one over", async () => {
+    const [honest, liar] = [await startMachine(nexus), await startMachine(nexus)];
+    for (const machine of [honest, liar]) endWith(machine);
+    const known = (machine: Machine) => ["--accept-host-key", fingerprintOf(machine.hostKey)];
+    await ended(add(honest, "--name", "honest", ...known(honest)));
+    const { id } = await nexus.call("targets.get", { target: "honest" });
+    const wayOf = async () =>
+      (await nexus.call("ssh.ways", undefined)).find(({ target }) => target.name === "honest")?.way;
+    const way = await wayOf();
+    // All that is no secret of the node, and a key of its own.
+    const identity = JSON.parse(readFileSync(join(honest.home, ".nexus-agent/identity.json"), "utf8"));
+    const forged = { ...identity, ...newKeyPair() };
+    mkdirSync(join(liar.home, ".nexus-agent"), { mode: 0o700 });
+    writeFileSync(join(liar.home, ".nexus-agent/identity.json"), JSON.stringify(forged), { mode: 0o600 });
+
+    const refused = await ended(add(liar, ...known(liar)));
+    expect(refused).toContain(`It says that it is ${id}, and does not hold that node's key`);
+    const address = `${liar.user}@${liar.host}:${liar.port}`;
+    const uninstall = ["targets", "remove", address, "--uninstall", "--yes", "--identity", liar.keyFile];
+    expect(await ended(nexus.cli(uninstall))).toContain("does not hold that node's key");
+    expect(await nexus.call("targets.get", { target: "honest" })).toMatchObject({ id, state: "connected" });
+    expect(await wayOf()).toBe(way);
+
+    const own = await ended(add(liar, "--name", "liar", "--replace-identity", ...known(liar)));
+    expect(own).toContain("✓ liar is connected.");
+    expect((await nexus.call("targets.get", { target: "honest" })).state).toBe("connected");
+    for (const target of ["honest", "liar"]) await nexus.call("targets.remove", { target, force: true });
   });
 
   it("[E46] a machine with a running job is not given back; once it is free, it is", async () => {

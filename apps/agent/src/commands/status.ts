@@ -1,5 +1,8 @@
 /** `nexus-agent status`: who this node is and how its agent fares, from what lies in the home; asks no server. */
+import { signText } from "@nexus/shared/crypto/ed25519";
 import { keyPin, showPin } from "@nexus/shared/crypto/fingerprint";
+import { NexusError } from "@nexus/shared/errors";
+import { nodeProofTranscript } from "@nexus/shared/protocol/handshake";
 import type { Command } from "commander";
 import { type CliContext, say } from "../cli-context.ts";
 import { tunnelsText } from "../core/node-policy.ts";
@@ -11,15 +14,23 @@ import { runningAgent } from "../running-agent.ts";
 import { showText } from "../show-text.ts";
 import { readPolicies } from "../tunnel/read-policies.ts";
 
+const CHALLENGE = /^[\w-]{20,100}$/;
+
 export function addStatus(program: Command, context: CliContext): void {
   program
     .command("status")
     .description("show this node's identity and the state of its agent")
     .option("--json", "as JSON")
-    .action((options: { json?: boolean }) => showStatus(context, options.json === true));
+    .option("--challenge <text>", "as JSON, with a proof by this node's key that answers this text")
+    .action((options: StatusOptions) => showStatus(context, options));
 }
 
-async function showStatus(context: CliContext, isJson: boolean): Promise<void> {
+type StatusOptions = { json?: boolean; challenge?: string };
+
+async function showStatus(context: CliContext, { json: isJson, challenge }: StatusOptions): Promise<void> {
+  if (challenge !== undefined && !CHALLENGE.test(challenge)) {
+    throw new NexusError("bad_request", { detail: "A challenge is 20 to 100 letters, digits, - and _." });
+  }
   const identity = await requireIdentity(context.home);
   const pid = await runningAgent(context.home);
   const found = pid === null ? null : await readStatus(context.home);
@@ -34,11 +45,11 @@ async function showStatus(context: CliContext, isJson: boolean): Promise<void> {
     enrolledAt,
     identity: showPin(keyPin(identity.serverKey)),
   };
-  if (isJson) {
-    say(
-      context,
-      JSON.stringify({ home: context.home, node, running: pid !== null, pid, agent: found }, null, 2),
-    );
+  if (isJson || challenge !== undefined) {
+    const text = challenge === undefined ? undefined : nodeProofTranscript({ nodeId, challenge });
+    const proof = text === undefined ? {} : { proof: signText(identity.seed, text) };
+    const status = { home: context.home, node, running: pid !== null, pid, agent: found, ...proof };
+    say(context, JSON.stringify(status, null, 2));
     return;
   }
   say(context, `Node           ${showText(name)} (${nodeId}) in ${showText(team)}`);

@@ -10,6 +10,7 @@ import {
   type HandshakeTerms,
   handshakeTranscript,
   helloDigestText,
+  nodeProofTranscript,
   refusalTranscript,
 } from "./handshake.ts";
 import { isLoopbackOrigin, parseServerOrigin } from "./origin.ts";
@@ -50,6 +51,7 @@ describe("handshake", () => {
       handshakeTranscript(terms),
       refusalTranscript({ ...terms, code: "node_revoked" }),
       goodbyeTranscript(terms),
+      nodeProofTranscript({ ...terms, challenge: terms.serverNonce }),
       challengeTranscript({ ...terms, subject: terms.nodeId }),
       enrollTranscript({ ...enroll, role: "token" }),
       enrollTranscript({ ...enroll, role: "node" }),

@@ -114,6 +114,11 @@ export function goodbyeTranscript(terms: {
   return join(["nexus-v1", "goodbye", terms.nodeId, terms.serverNonce, terms.agentNonce, terms.origin]);
 }
 
+/** A machine that is reached by other means shows with its key which node it is. */
+export function nodeProofTranscript(terms: { nodeId: string; challenge: string }): string {
+  return join(["nexus-v1", "proof", terms.nodeId, terms.challenge]);
+}
+
 function join(fields: (string | number)[]): string {
   for (const field of fields) {
     assert(!String(field).includes("|"), "a signed field cannot contain the separator");

@@ -6,6 +6,7 @@ import type { SshSession } from "@nexus/ssh/session";
 import type { MachinePlan } from "../../core/ssh/judge-machine.ts";
 import { findLiveTarget } from "../../db/queries/find-live-target.ts";
 import { listAgentlessTargets } from "../../db/queries/list-agentless-targets.ts";
+import { askNode, refuseUnproven } from "./ask-node.ts";
 import { type MachineWork, rowOf } from "./machine-work.ts";
 import { isMeant, isWayOf } from "./reach-machine.ts";
 import type { AgentCommands, RemoteStatus } from "./remote-agent.ts";
@@ -32,8 +33,9 @@ export async function joinFleet(
   const { run, index, host, input } = work;
   const { teamId } = run.principal;
   const tell = (level: "info" | "done" | "skip", text: string) => run.teller(index, "enrol")(level, text);
-  const before = await agent.status();
-  const known = before === null ? null : ctx.findTarget(teamId, before.node.nodeId);
+  const before = await askNode(ctx, agent);
+  if (before !== null && !input.replaceIdentity) await refuseUnproven(ctx, before);
+  const known = before?.isProven ? ctx.findTarget(teamId, before.node.nodeId) : null;
   if (known !== null) {
     if (known.kind === "agent") {
       tell("skip", `It is ${known.name} (${known.id}) already.`);
@@ -46,7 +48,7 @@ export async function joinFleet(
     return known;
   }
   if (before !== null) {
-    await refuseNodeOfOtherTeam(ctx, teamId, before.node);
+    if (before.isProven) await refuseNodeOfOtherTeam(ctx, teamId, before.node);
     const isOurs = ctx.origins().includes(before.node.origin);
     if (!isOurs && !input.replaceIdentity) {
       throw new NexusError("conflict", {
@@ -81,8 +83,8 @@ export async function joinFleet(
     await ctx.revokeEnrollToken(run.principal, enrollToken.id).catch(ctx.onInternalError);
     throw error;
   }
-  const after = await agent.status();
-  const target = after === null ? null : ctx.findTarget(teamId, after.node.nodeId);
+  const after = await askNode(ctx, agent);
+  const target = after?.isProven ? ctx.findTarget(teamId, after.node.nodeId) : null;
   if (target === null) {
     throw new NexusError("internal", {
       detail: "The machine enrolled, and is not in the fleet. Run this again.",

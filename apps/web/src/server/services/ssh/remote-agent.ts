@@ -9,6 +9,7 @@ import type { RemoteAgent } from "./copy-agent.ts";
 const statusSchema = z.object({
   node: z.object({ nodeId: z.string(), name: z.string(), team: z.string(), origin: z.string() }),
   pid: z.int().nullable(),
+  proof: z.string().optional(),
   agent: z.object({ state: z.string(), problem: z.object({ message: z.string() }).nullable() }).nullable(),
 });
 export type RemoteStatus = z.infer<typeof statusSchema>;
@@ -44,9 +45,10 @@ export function agentCommands(
   }
 
   return {
-    /** Null when the machine was never enrolled. */
-    async status(): Promise<RemoteStatus | null> {
-      const { code, stdout, words } = await run(["status", "--json"]);
+    /** Null when the machine was never enrolled. With a challenge it comes with a proof, for `askNode` to judge. */
+    async status(challenge?: string): Promise<RemoteStatus | null> {
+      const asked = challenge === undefined ? [] : ["--challenge", challenge];
+      const { code, stdout, words } = await run(["status", "--json", ...asked]);
       if (code === EXIT_NOT_FOUND) return null;
       const parsed = code === 0 ? statusSchema.safeParse(parseJson(stdout)) : null;
       if (parsed?.success) return parsed.data;

@@ -13,6 +13,7 @@ import { findNodeKey } from "../../db/queries/find-node-key.ts";
 import { findTargetSsh } from "../../db/queries/find-target-ssh.ts";
 import { findTeamTarget } from "../../db/queries/find-team-target.ts";
 import { tidyRuns } from "./agentless/tidy-runs.ts";
+import { askNode, refuseUnproven } from "./ask-node.ts";
 import { connectMachine } from "./connect-machine.ts";
 import { examineMachine, type FoundKit } from "./examine-machine.ts";
 import { endAgent, refuseNodeOfOtherTeam } from "./join-fleet.ts";
@@ -56,7 +57,8 @@ export async function uninstallMachine(ctx: SshContext, work: MachineWork): Prom
         detail: `It is a node whose agent was not brought over SSH, and may run. Nothing was touched. On the machine: nexus-agent uninstall-service, then nexus-agent unenroll.`,
       });
     }
-    const status = (await agent?.status()) ?? null;
+    const status = agent === null ? null : await askNode(ctx, agent);
+    if (status !== null) await refuseUnproven(ctx, status);
     if (status === null)
       tell(
         "skip",
