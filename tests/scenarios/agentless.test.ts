@@ -200,10 +200,11 @@ describe("a target without an agent", () => {
       target: { name: "bare", kind: "ssh" },
       way: `${machine.user}@127.0.0.1:${machine.port}`,
       key: { type: "ssh-ed25519", fingerprint: fingerprintOf(keyIn(keys()[0])) },
+      servedOver: `direct 127.0.0.1:${machine.port}`,
       transports: [{ transport: `direct 127.0.0.1:${machine.port}`, state: "works", lastError: null }],
     });
     const listed = nexus.cli(["targets", "ways"]);
-    expect([await listed.exit(), listed.stdout]).toEqual([0, expect.stringMatching(/bare .*● works/)]);
+    expect([await listed.exit(), listed.stdout]).toEqual([0, expect.stringMatching(/bare .*● in use/)]);
   });
 
   it("[E59] a new key that does not let in is taken out again, and the old one stays in use", async () => {

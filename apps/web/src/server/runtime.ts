@@ -213,6 +213,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     revokeEnrollToken: (principal, id) => enrollment.revokeEnrollToken(principal, { id }),
     refreshTarget: (targetId) => services.refreshTarget(targetId),
     serveAgentless: (targetId) => agentless.add(targetId),
+    agentlessTransport: (targetId) => agentless.transportOf(targetId),
     disconnect: hub.disconnect,
     findTarget: services.fleet.find,
     removeTarget: (principal, target) => services.removeTarget(principal, { target, force: false }),

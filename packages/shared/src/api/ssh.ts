@@ -209,7 +209,9 @@ export const sshWaySchema = z.object({
   key: keySchema.nullable(),
   /** In the order in which they are tried. */
   transports: z.array(transportHealthSchema),
-  /** Open now, shared by whoever needs this machine. */
+  /** The transport of the connection by which a target without an agent is served at the moment. */
+  servedOver: z.string().nullable(),
+  /** Open now besides, shared by whoever needs this machine. */
   connections: z.array(
     z.object({
       transport: z.string(),

@@ -22,6 +22,8 @@ const STATES: Record<SshTransportHealth["state"], Cell> = {
   refused: { text: "✗ refused", ink: "red" },
 };
 
+const IN_USE: Cell = { text: "● in use", ink: "green" };
+
 /** `ways`, how targets are reached over SSH; and `rotate-key`, for the keys that are kept for them. */
 export function addTargetsWays(targets: Command, cli: Cli): void {
   const list = targets
@@ -64,12 +66,12 @@ export function addTargetsWays(targets: Command, cli: Cli): void {
 
 function showWays(cli: Cli, ways: readonly SshWay[]): void {
   const nowMs = Date.now();
-  const rows = ways.flatMap(({ target, way, key, transports }) =>
+  const rows = ways.flatMap(({ target, way, key, transports, servedOver }) =>
     transports.map(({ transport, state, latencyMs, lastSuccessAtMs }, at): Cell[] => [
       at === 0 ? target.name : "",
       at === 0 ? way : "",
       transport,
-      STATES[state],
+      transport === servedOver ? IN_USE : STATES[state],
       latencyMs === null ? "" : `${Math.round(latencyMs)} ms`,
       lastSuccessAtMs === null ? "" : agoText(nowMs - lastSuccessAtMs),
       at > 0 ? "" : key === null ? { text: "none kept", ink: "dim" } : key.fingerprint,

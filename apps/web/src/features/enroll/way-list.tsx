@@ -48,7 +48,11 @@ export function WayList({ refreshWith, isBusy, onStarted }: WayListProps) {
 
 type WayRowProps = { way: SshWay; isBusy: boolean; onStarted: (run: string) => void };
 
-function WayRow({ way: { target, way, key, transports, connections }, isBusy, onStarted }: WayRowProps) {
+function WayRow({
+  way: { target, way, key, transports, connections, servedOver },
+  isBusy,
+  onStarted,
+}: WayRowProps) {
   const reason = useRoleReason("admin");
   const rotate = useApiMutation("ssh.start", ({ id }) => onStarted(id));
   return (
@@ -95,7 +99,11 @@ function WayRow({ way: { target, way, key, transports, connections }, isBusy, on
         )}
       </p>
       {transports.map((transport) => (
-        <TransportLine key={transport.transport} health={transport} />
+        <TransportLine
+          key={transport.transport}
+          health={transport}
+          isInUse={transport.transport === servedOver}
+        />
       ))}
       {connections.length > 0 && (
         <p className="text-12 text-content-3">
@@ -111,7 +119,7 @@ function WayRow({ way: { target, way, key, transports, connections }, isBusy, on
   );
 }
 
-function TransportLine({ health }: { health: SshTransportHealth }) {
+function TransportLine({ health, isInUse }: { health: SshTransportHealth; isInUse: boolean }) {
   const { state, transport, latencyMs, successRate, lastSuccessAtMs, lastError, nextTryAtMs } = health;
   return (
     <div className="text-12">
@@ -119,6 +127,7 @@ function TransportLine({ health }: { health: SshTransportHealth }) {
         <Status look={TRANSPORT_STATUS[state]} className="w-24" />
         <span className="min-w-0 font-mono break-all">{transport}</span>
         <span className="flex flex-wrap gap-x-3 text-content-3">
+          {isInUse && <span className="text-content-2">jobs go this way now</span>}
           {latencyMs !== null && <span>logs in within {Math.round(latencyMs)} ms</span>}
           {successRate !== null && <span>{Math.round(successRate * 100)}% of attempts led there</span>}
           {lastSuccessAtMs !== null && (

@@ -126,6 +126,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
     refreshTarget: (targetId) => services.refreshTarget(targetId),
     disconnect: () => undefined,
     serveAgentless: async () => undefined,
+    agentlessTransport: () => null,
     findTarget: services.fleet.find,
     removeTarget: (principal, target) => services.removeTarget(principal, { target, force: false }),
     onInternalError: (cause) => problems.push(`ssh: ${String(cause)}`),

@@ -7,6 +7,7 @@ import { target } from "../schema/target.ts";
 export async function listTargetWays(db: Database, teamId: string) {
   return await db
     .select({
+      targetId: target.id,
       publicId: target.publicId,
       name: target.name,
       kind: target.kind,

@@ -30,12 +30,12 @@ export async function addAgentless(ctx: SshContext, work: MachineWork): Promise<
   try {
     run.teller(index, "connect")("done", `Connected: ${transport}, by ${session.facts.acceptedBy}.`);
     run.set(index, { step: "preflight" });
-    const { facts } = await examineMachine(session, [], signal);
+    const { facts, hasIdentity } = await examineMachine(session, [], signal);
     const nowS = Math.round(ctx.clock.nowMs() / 1000);
     report(judgeMachine(facts, { ...input, isAgentless: true, nowS }), run.teller(index, "preflight"));
 
     run.set(index, { step: "enrol" });
-    const target = await targetOf(ctx, work);
+    const target = await targetOf(ctx, work, hasIdentity);
     run.set(index, { target: { id: target.id, name: target.name } });
     const formerWay = await rememberWay(ctx, work, target);
     run.set(index, { step: "key" });
@@ -48,7 +48,7 @@ export async function addAgentless(ctx: SshContext, work: MachineWork): Promise<
   }
 }
 
-async function targetOf(ctx: SshContext, work: MachineWork): Promise<Target> {
+async function targetOf(ctx: SshContext, work: MachineWork, hasIdentity: boolean): Promise<Target> {
   const { run, index, host, input } = work;
   const { teamId } = run.principal;
   const tell = run.teller(index, "enrol");
@@ -81,6 +81,11 @@ async function targetOf(ctx: SshContext, work: MachineWork): Promise<Target> {
   const target = ctx.findTarget(teamId, publicId);
   if (target === null) throw new NexusError("not_found", { detail: `${name} left the fleet meanwhile.` });
   tell("done", `Added ${name} (${publicId}), without an agent.`);
+  if (hasIdentity)
+    tell(
+      "warn",
+      "An agent is enrolled on it that was not brought over SSH. Where it is of this fleet the machine is two targets now: jobs of the one see nothing of the other's, so cordon one of them.",
+    );
   for (const text of AGENTLESS_LIMITS) tell("info", text);
   return target;
 }

@@ -13,26 +13,29 @@ const ERROR_CHARS_MAX = 500;
 export async function listWays(ctx: SshContext, pool: Pool, principal: Principal): Promise<SshWay[]> {
   const open = pool.stats().targets;
   const nowMs = ctx.clock.nowMs();
-  return (await listTargetWays(ctx.db, principal.teamId)).map(({ publicId, name, kind, ...way }) => {
-    const host = { ...way, hostKeyAlias: way.hostKeyName };
-    const target = sshTargetOf(ctx, principal, { host, credentials: {} });
-    return {
-      target: { id: publicId, name, kind },
-      way: wayOf(way),
-      key: way.publicKey && { type: way.publicKey.type, fingerprint: fingerprintOf(way.publicKey) },
-      transports: ctx.connector.health(target).map(({ transport, ...health }, _at, { length }) => {
-        // The only one is tried whatever happened before.
-        const isLeftOut = length > 1 && !isHealthy(health) && health.nextTryAtMs > nowMs;
-        return { transport, ...healthForPeople(health, isLeftOut) };
-      }),
-      connections: open
-        .filter(({ id }) => id === target.id)
-        .map(({ transport, channels, channelsMax, state }) => ({
-          ...{ transport, channels, channelsMax },
-          isDraining: state === "draining",
-        })),
-    };
-  });
+  return (await listTargetWays(ctx.db, principal.teamId)).map(
+    ({ targetId, publicId, name, kind, ...way }) => {
+      const host = { ...way, hostKeyAlias: way.hostKeyName };
+      const target = sshTargetOf(ctx, principal, { host, credentials: {} });
+      return {
+        target: { id: publicId, name, kind },
+        way: wayOf(way),
+        servedOver: kind === "ssh" ? ctx.agentlessTransport(targetId) : null,
+        key: way.publicKey && { type: way.publicKey.type, fingerprint: fingerprintOf(way.publicKey) },
+        transports: ctx.connector.health(target).map(({ transport, ...health }, _at, { length }) => {
+          // The only one is tried whatever happened before.
+          const isLeftOut = length > 1 && !isHealthy(health) && health.nextTryAtMs > nowMs;
+          return { transport, ...healthForPeople(health, isLeftOut) };
+        }),
+        connections: open
+          .filter(({ id }) => id === target.id)
+          .map(({ transport, channels, channelsMax, state }) => ({
+            ...{ transport, channels, channelsMax },
+            isDraining: state === "draining",
+          })),
+      };
+    },
+  );
 }
 
 function healthForPeople(health: TransportHealth, isLeftOut: boolean): Omit<SshTransportHealth, "transport"> {

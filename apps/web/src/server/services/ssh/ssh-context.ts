@@ -41,6 +41,8 @@ export type SshContext = {
   refreshTarget(targetId: number): Promise<void>;
   /** Serves a target without an agent by the way that is stored, and one that has an agent no more: afterwards it is as its row says. */
   serveAgentless(targetId: number): Promise<void>;
+  /** By which transport a target without an agent is served at the moment; null where it is not. */
+  agentlessTransport(targetId: number): string | null;
   /** Nothing is sent to whoever serves it, from here on; it is told to go. */
   disconnect(targetId: number, why: CloseName): void;
   findTarget(teamId: string, idOrName: string): Target | null;

@@ -102,6 +102,7 @@ export function seedWays(nowMs: number): SshWay[] {
     {
       target: { id: "t_5m2k8w1x9c", name: "gpu-a", kind: "ssh" },
       way: "ada@gpu-a.lab",
+      servedOver: "direct gpu-a.lab:22",
       key: key("kV2mQ9cTy0Jb4sWm1R8nKx5Lf3Gd7Hz6PaEoUiYvCqA"),
       transports: [health("direct gpu-a.lab:22", works)],
       connections: [{ transport: "direct gpu-a.lab:22", channels: 2, channelsMax: 8, isDraining: false }],
@@ -109,6 +110,7 @@ export function seedWays(nowMs: number): SshWay[] {
     {
       target: { id: "t_7n3l9x2y0d", name: "gpu-c", kind: "agent" },
       way: "ada@gpu-c.lab:2222",
+      servedOver: null,
       key: key("Zr4Tg8Kq2x0Vb6Nm1Lp9Yc3Wd5Fs7Ha0Je2Uo8Ri4Ct"),
       transports: [
         health("tailscale gpu-c.lab:2222", {
@@ -122,6 +124,7 @@ export function seedWays(nowMs: number): SshWay[] {
     {
       target: { id: "t_8p4m0y3z1e", name: "gpu-e", kind: "ssh" },
       way: "ada@bastion.lab → ada@10.0.0.5",
+      servedOver: null,
       key: key("Hb6Nm1Lp9Yc3Wd5Fs7Ha0Je2Uo8Ri4CtZr4Tg8Kq2x0"),
       transports: [
         health("bastion.lab:22 → 10.0.0.5:22", {
@@ -134,6 +137,7 @@ export function seedWays(nowMs: number): SshWay[] {
     {
       target: { id: "t_9q5n1z4a2f", name: "gpu-f", kind: "agent" },
       way: "root@gpu-f.lab",
+      servedOver: null,
       key: null,
       transports: [health("direct gpu-f.lab:22")],
       connections: [],

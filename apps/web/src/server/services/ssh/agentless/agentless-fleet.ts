@@ -30,7 +30,11 @@ const REFUSED_MS = 60 * 60_000;
 /** A connection that lasted this long was a good one: the next attempt is made at once. */
 const GOOD_MS = 30_000;
 
-type Served = { stop: AbortController; node: AgentlessNode | null; done: Promise<void> };
+type Served = {
+  stop: AbortController;
+  node: (AgentlessNode & { transport: string }) | null;
+  done: Promise<void>;
+};
 
 export function createAgentlessFleet(ctx: AgentlessContext) {
   const served = new Map<number, Served>();
@@ -74,7 +78,7 @@ export function createAgentlessFleet(ctx: AgentlessContext) {
     const { publicId, name } = target;
     const reach = storedReach(ctx.masterKey, { id: publicId, name }, target);
     const actor = { teamId: target.teamId, userId: publicId, userName: "control plane" };
-    const { session } = await ctx.connector.connect(sshTargetOf(ctx, actor, reach), signal);
+    const { session, transport } = await ctx.connector.connect(sshTargetOf(ctx, actor, reach), signal);
     if (signal.aborted) return await session.close();
     const close = () => void session.close();
     signal.addEventListener("abort", close, { once: true });
@@ -91,7 +95,7 @@ export function createAgentlessFleet(ctx: AgentlessContext) {
       clock: ctx.clock,
       onTrouble: (message, cause) => ctx.log(message, { target: target.publicId, cause: String(cause) }),
     });
-    entry.node = node;
+    entry.node = { ...node, transport };
     try {
       await node.serve();
     } finally {
@@ -117,6 +121,8 @@ export function createAgentlessFleet(ctx: AgentlessContext) {
       return node != null;
     },
     isConnected: (targetId: number) => served.get(targetId)?.node != null,
+    /** By which the target is served at the moment; null where it is not. */
+    transportOf: (targetId: number) => served.get(targetId)?.node?.transport ?? null,
     connectedTargets: () => [...served].flatMap(([id, { node }]) => (node === null ? [] : id)),
     disconnect: (targetId: number) => void drop(targetId),
     async close(): Promise<void> {
