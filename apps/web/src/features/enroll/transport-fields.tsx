@@ -46,7 +46,7 @@ export function TransportFields({ value, onChange }: TransportFieldsProps) {
               <Input
                 {...control}
                 value={value.tokenId}
-                placeholder="….access"
+                placeholder="0a1b2c3d.access"
                 spellCheck={false}
                 onChange={(event) => onChange({ ...value, tokenId: event.target.value })}
               />
