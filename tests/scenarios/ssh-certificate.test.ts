@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fingerprintOf, formatPublicKey } from "@nexus/ssh/host-keys/public-key";
 import { newTestKey } from "@nexus/ssh/testing/test-keys";
 import { startTestSshd, type TestSshd } from "@nexus/ssh/testing/test-sshd";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { Nexus } from "../harness/nexus.ts";
 
 describe("a machine that takes certificates", () => {
@@ -46,6 +46,31 @@ describe("a machine that takes certificates", () => {
     const job = await nexus.submit({ command: ["sh", "-c", "echo here"], target: "signed", gpus: 0 });
     expect((await nexus.ended(job.id)).state).toBe("succeeded");
     expect(String(await nexus.log(job.id))).toBe("here\n");
+  });
+
+  it("[E56] so it is behind a jump host that takes certificates alone", async () => {
+    const lines = [`TrustedUserCAKeys ${file("ca.pub")}`];
+    const [bastion, inner] = await Promise.all(
+      [1, 2].map(() => startTestSshd({ lines, authorizedKeys: "" })),
+    );
+    if (bastion === undefined || inner === undefined) throw new Error("two were started");
+    onTestFinished(async () => {
+      await inner.close();
+      await bastion.close();
+    });
+    const command = nexus.cli([
+      ...["targets", "add", `${inner.user}@127.0.0.1:${inner.port}`, "--no-config", "--agentless"],
+      ...["-J", `${bastion.user}@127.0.0.1:${bastion.port}`, "--name", "inner", "--allow-root"],
+      ...["--identity", file("person"), "--accept-host-key", fingerprintOf(inner.hostKey)],
+      ...["--accept-host-key", fingerprintOf(bastion.hostKey)],
+    ]);
+    const code = await command.exit();
+    const said = `${command.stdout}${command.stderr}`;
+    expect([code, said]).toEqual([0, expect.stringContaining("inner is connected")]);
+    for (const { port } of [bastion, inner]) expect(said).toContain(`[127.0.0.1]:${port} has the key`);
+    const { id } = await nexus.submit({ command: ["true"], target: "inner", gpus: 0 });
+    expect((await nexus.ended(id)).state).toBe("succeeded");
+    await nexus.call("targets.remove", { target: "inner", force: true });
   });
 
   it("[E56] a changed host key is refused for it as for any other", async () => {

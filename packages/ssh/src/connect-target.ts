@@ -1,4 +1,5 @@
 import type { Credentials } from "./auth/credentials.ts";
+import { checkHost, checkPort } from "./config/host-settings.ts";
 import { startBudget } from "./connect-budget.ts";
 import { connectOpenSsh, type SystemIdentity } from "./engine-openssh/connect-openssh.ts";
 import { connectSsh2 } from "./engine-ssh2/connect-ssh2.ts";
@@ -6,7 +7,12 @@ import { assertVerifier, type HostKeyVerifier } from "./host-keys/host-key-verif
 import type { SshSession } from "./session.ts";
 import { mayFallThrough, SshError } from "./ssh-error.ts";
 import { openTransport } from "./transports/open-transport.ts";
-import { describeTransport, type Transport, type TransportPrograms } from "./transports/transport.ts";
+import {
+  describeTransport,
+  type Hop,
+  type Transport,
+  type TransportPrograms,
+} from "./transports/transport.ts";
 import {
   afterFailure,
   afterRefusal,
@@ -129,8 +135,28 @@ export function createConnector(options: ConnectorOptions) {
     throw new SshError("unreachable", [`No way led to ${target.verifier.name}:`, ...lines].join("\n"));
   }
 
+  /** A machine that an open session leads to shows its key to its verifier. Nobody logs in. */
+  async function meet(
+    before: SshSession,
+    machine: Omit<Hop, "credentials">,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const budget = startBudget(CONNECT_TIMEOUT_MS, signal);
+    try {
+      const to = { host: checkHost(machine.host), port: checkPort(machine.port) };
+      const carrier = { stream: await before.forwardOut(to), explain: async () => "" };
+      const session = await connectSsh2(carrier, { ...machine, credentials: {}, budget });
+      await session.close();
+    } catch (error) {
+      if (!(error instanceof SshError && error.failure === "auth_failed")) throw error;
+    } finally {
+      budget.end();
+    }
+  }
+
   return {
     connect,
+    meet,
     /** Per way in the user's order, for status pages. */
     health: (target: SshTarget) =>
       target.transports.map((way) => ({

@@ -154,11 +154,16 @@ test("[H5] keys of a type that this client cannot prove are kept", async () => {
   expect((await store.read("gpu1")).pinned).toEqual([first, second]);
 });
 
-test("[H6] a host known by a certificate authority only is refused with the engine that can check it", async () => {
-  const { verifier, asked } = setup(line(first, "@cert-authority "));
-  await expect(verifier.verify(second)).rejects.toThrow(/engine openssh/);
-  expect(asked).toEqual([]);
-  expect(await verifier.knownHostsText()).toBe(line(first, "@cert-authority "));
+test("[H6] a host known by a certificate authority only is asked about by its own key, or refused with both ways on", async () => {
+  const known = line(first, "@cert-authority ");
+  const nobody = setup(known);
+  nobody.decline();
+  await expect(nobody.verifier.verify(second)).rejects.toThrow(/confirm this key, or use the engine openssh/);
+  expect(await nobody.verifier.knownHostsText()).toBe(known);
+  const { verifier, asked, store } = setup(known);
+  await verifier.verify(second);
+  expect(asked).toEqual([fingerprintOf(second)]);
+  expect((await store.read("gpu1")).pinned).toEqual([second]);
 });
 
 test("[H3] the system's ssh gets the same trust: pinned keys alone, and what is revoked", async () => {

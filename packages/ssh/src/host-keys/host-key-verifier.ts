@@ -71,15 +71,16 @@ export function createHostKeyVerifier(options: HostKeyVerifierOptions): HostKeyV
         `The host key of ${name} is not the one that is known. Known: ${expected}. Shown: ${showKey(key)}. ` +
           "If the machine was set up anew, replace its key; else somebody may be in between.",
       );
-    } else if (verdict.hasAuthority) {
-      throw new SshError(
-        "host_key_unknown",
-        `${name} is known by a host certificate only, which the engine ssh2 cannot check: use the engine openssh`,
-      );
     } else if (await confirm?.({ name, type: key.type, fingerprint: fingerprintOf(key) })) {
       await pin(key, "confirm");
     } else {
-      throw new SshError("host_key_unknown", `Nobody has confirmed the host key of ${name}: ${showKey(key)}`);
+      const authority = verdict.hasAuthority
+        ? " A certificate authority vouches for that machine, which the engine ssh2 cannot check: confirm this key, or use the engine openssh."
+        : "";
+      throw new SshError(
+        "host_key_unknown",
+        `Nobody has confirmed the host key of ${name}: ${showKey(key)}.${authority}`,
+      );
     }
   }
 

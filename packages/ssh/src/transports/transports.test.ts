@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -178,8 +177,9 @@ describe("[H24] programs that carry", () => {
     const store: HostKeyStore = {
       ...memoryHostKeys(),
       async read() {
+        const closed = new Promise((resolve) => stream.once("close", resolve));
         stream.destroy(new Error("Premature close"));
-        await once(stream, "close");
+        await closed;
         return { pinned: [], revoked: [] };
       },
     };

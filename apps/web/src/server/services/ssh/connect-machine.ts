@@ -1,7 +1,9 @@
 import type { ConnectedTarget, SshTarget } from "@nexus/ssh/connect-target";
 import type { HostKeyQuestion } from "@nexus/ssh/host-keys/host-key-verifier";
 import { fingerprintOf } from "@nexus/ssh/host-keys/public-key";
+import type { SshSession } from "@nexus/ssh/session";
 import { SshError } from "@nexus/ssh/ssh-error";
+import type { Transport } from "@nexus/ssh/transports/transport";
 import type { Principal } from "../ports.ts";
 import type { MachineWork } from "./machine-work.ts";
 import { hasCertificate, presentsCertificate, sshTargetOf } from "./reach-machine.ts";
@@ -37,7 +39,7 @@ export async function connectMachine(ctx: SshContext, work: MachineWork): Promis
       confirmed.get(keyOf(name, fingerprintOf(key))) ?? null;
     const target = sshTargetOf(ctx, run.principal, { ...reach, confirm, confirmedBy });
     try {
-      if (target.engine === "openssh") await learnHostKey(ctx, target, run.signal);
+      if (target.engine === "openssh") await learnHostKeys(ctx, target, run.signal);
       const connected = await ctx.connector.connect(target, run.signal);
       for (const { transport, error } of connected.failed) tell("info", `${transport} led nowhere: ${error}`);
       return connected;
@@ -54,8 +56,35 @@ export async function connectMachine(ctx: SshContext, work: MachineWork): Promis
   }
 }
 
-/** The system's ssh asks nobody about a new key: what can ask goes as far as the log-in first. */
-async function learnHostKey(ctx: SshContext, target: SshTarget, signal: AbortSignal): Promise<void> {
+/**
+ * The system's ssh asks nobody about a new key: what can ask goes as far as the log-in first. Machines on the way may take certificates
+ * too, so each is met over a session of the system's ssh to the one before it.
+ */
+async function learnHostKeys(ctx: SshContext, target: SshTarget, signal: AbortSignal): Promise<void> {
+  const [way] = target.transports;
+  if (way?.kind !== "jump") return await meetFirst(ctx, target, signal);
+  let before: SshSession | undefined;
+  try {
+    for (const [at, hop] of way.hops.entries()) {
+      const { host, port, ...login } = hop;
+      const reached: Transport =
+        at === 0 ? { kind: "direct", host, port } : { kind: "jump", hops: way.hops.slice(0, at), host, port };
+      const itself = { ...target, ...login, transports: [reached] };
+      if (before === undefined) await meetFirst(ctx, itself, signal);
+      else await ctx.connector.meet(before, hop, signal);
+      const { session } = await ctx.connector.connect(itself, signal);
+      await before?.close();
+      before = session;
+    }
+    const { user, verifier } = target;
+    if (before !== undefined)
+      await ctx.connector.meet(before, { host: way.host, port: way.port, user, verifier }, signal);
+  } finally {
+    await before?.close();
+  }
+}
+
+async function meetFirst(ctx: SshContext, target: SshTarget, signal: AbortSignal): Promise<void> {
   try {
     const { session } = await ctx.connector.connect({ ...target, engine: "ssh2", credentials: {} }, signal);
     await session.close();
