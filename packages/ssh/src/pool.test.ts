@@ -61,6 +61,23 @@ test("[H30] a server that allows two sessions a connection is learnt from its re
   expect(pool.stats().targets.every((line) => line.channelsMax >= 1)).toBe(true);
 });
 
+test("[H30] a share of the pool finds room where a server allows one session a connection, and ends without the others", async () => {
+  const { server, pool, target } = await setup({}, { lines: ["MaxSessions 1"] });
+  const runner = pool.runner(target);
+  const mine = await Promise.all([1, 2, 3].map(() => runner.exec(cat)));
+  const other = await pool.exec(target, cat);
+  expect(server.connectionCount()).toBe(4);
+  expect(runner.transport()).toMatch(/^direct 127/);
+  const waiting = runner.exec(cat);
+  runner.close();
+  await expect(waiting).rejects.toMatchObject({ failure: "cancelled" });
+  await expect(runner.exec(cat)).rejects.toThrow();
+  expect(runner.isOpen()).toBe(false);
+  await Promise.allSettled(mine.map(({ exited }) => exited));
+  expect(pool.stats()).toMatchObject({ channels: 1, waiting: 0 });
+  await ended(other);
+});
+
 test("[H30] a hundred machines are held by a connection each, over keepalives and without a new one", async () => {
   const machines = 100;
   const { server, pool, target } = await setup({ connectionsMax: machines });

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { ConnectedTarget, Connector, SshTarget } from "./connect-target.ts";
-import type { ExecRequest, ForwardTarget, RemoteProcess, SshSession } from "./session.ts";
+import type { ExecRequest, ForwardTarget, RemoteProcess, Runner, SshSession } from "./session.ts";
 import { SshError } from "./ssh-error.ts";
 
 /**
@@ -57,6 +57,14 @@ type Waiter = {
   detach: () => void;
 };
 
+/** A share of the pool for one target: over whichever connection has room. */
+export type PoolRunner = Runner & {
+  /** Names the transport of a connection to the target that is open; null where none is. */
+  transport(): string | null;
+  /** Nothing is begun any more, and the channels of what runs are closed. Others' go on. */
+  close(): void;
+};
+
 /** All that belongs to one key. `opening` counts connections under way, so that ten callers at once open one. */
 type Shelf = { target: SshTarget; lines: Set<Line>; opening: number; waiters: Set<Waiter> };
 
@@ -93,7 +101,7 @@ export function createPool(options: PoolOptions) {
 
   async function acquire(target: SshTarget, signal?: AbortSignal): Promise<Line> {
     if (stopping.signal.aborted) throw new SshError("cancelled", "The connections are being closed.");
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw notWanted(signal);
     const shelf = shelfOf(target);
     const free = freeLine(shelf);
     if (free !== undefined) {
@@ -113,9 +121,7 @@ export function createPool(options: PoolOptions) {
         reject,
         detach: () => signal?.removeEventListener("abort", waiter.abandon),
         abandon: () => {
-          settle(shelf, waiter).reject(
-            new SshError("cancelled", "The connection was no longer wanted.", signal?.reason),
-          );
+          settle(shelf, waiter).reject(notWanted(signal));
         },
       };
       signal?.addEventListener("abort", waiter.abandon, { once: true });
@@ -247,16 +253,41 @@ export function createPool(options: PoolOptions) {
     }
   }
 
+  function exec(target: SshTarget, request: ExecRequest, signal?: AbortSignal): Promise<RemoteProcess> {
+    return open(
+      target,
+      async (session) => {
+        const value = await session.exec(request);
+        return { value, done: value.exited.then(noop, noop) };
+      },
+      signal,
+    );
+  }
+
+  function runner(target: SshTarget): PoolRunner {
+    const closing = new AbortController();
+    const running = new Set<RemoteProcess>();
+    return {
+      isOpen: () => !closing.signal.aborted,
+      transport: () => [...(shelves.get(keyOf(target))?.lines ?? [])].at(-1)?.transport ?? null,
+      async exec(request) {
+        const child = await exec(target, request, closing.signal);
+        running.add(child);
+        const forget = () => void running.delete(child);
+        child.exited.then(forget, forget);
+        if (closing.signal.aborted) child.close();
+        return child;
+      },
+      close() {
+        closing.abort();
+        for (const child of running) child.close();
+      },
+    };
+  }
+
   return {
-    exec: (target: SshTarget, request: ExecRequest, signal?: AbortSignal): Promise<RemoteProcess> =>
-      open(
-        target,
-        async (session) => {
-          const value = await session.exec(request);
-          return { value, done: value.exited.then(noop, noop) };
-        },
-        signal,
-      ),
+    exec,
+    runner,
     /** For channels that are streams: sftp, forwarded connections. The slot is free when the stream is closed. */
     forwardOut: (target: SshTarget, to: ForwardTarget): Promise<Duplex> =>
       open(target, async (session) => untilClosed(await session.forwardOut(to))),
@@ -312,6 +343,10 @@ export function createPool(options: PoolOptions) {
 }
 
 export type Pool = ReturnType<typeof createPool>;
+
+function notWanted(signal: AbortSignal | undefined): SshError {
+  return new SshError("cancelled", "The connection was no longer wanted.", signal?.reason);
+}
 
 type Start<T> = (session: SshSession) => Promise<{ value: T; done: Promise<void> }>;
 

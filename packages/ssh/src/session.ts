@@ -23,6 +23,9 @@ export type SshSession = {
   close(): Promise<void>;
 };
 
+/** Runs programs on one machine: a connection, or a share of a pool's. */
+export type Runner = Pick<SshSession, "exec" | "isOpen">;
+
 export type SessionFacts = {
   user: string;
   /** How the server accepted us, in words: `key SHA256:… (~/.ssh/id_ed25519)`. */

@@ -7,7 +7,6 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { assert } from "@nexus/shared/assert";
 import { showPin } from "@nexus/shared/crypto/fingerprint";
-
 import { createAgentKit } from "./agent-kit/create-agent-kit.ts";
 import { createApiLimits } from "./api/api-limits.ts";
 import { createHttpApi, type HttpApi } from "./api/http-api.ts";
@@ -41,7 +40,7 @@ import type { Hub, Right } from "./services/ports.ts";
 import { loadServerIdentity } from "./services/server-identity.ts";
 import { DEFAULT_TIMING } from "./services/service-context.ts";
 import { type AgentlessFleet, createAgentlessFleet } from "./services/ssh/agentless/agentless-fleet.ts";
-import { createSshConnector, sshCrypto } from "./services/ssh/create-ssh-connector.ts";
+import { createSshConnector, createSshPool, sshCrypto } from "./services/ssh/create-ssh-connector.ts";
 import { createSshService } from "./services/ssh/ssh-service.ts";
 import { createTunnelService } from "./services/tunnels/tunnel-service.ts";
 import { writeUpHandoff } from "./services/up-handoff.ts";
@@ -128,8 +127,9 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   const logs = logTimes.over(store);
 
   const connector = createSshConnector({ env: programEnv, nowMs: clock.nowMs });
+  const pool = createSshPool({ connector, nowMs: clock.nowMs });
   const agentless: AgentlessFleet = createAgentlessFleet({
-    ...{ db, masterKey, clock, randomBytes, connector },
+    ...{ db, masterKey, clock, randomBytes, pool },
     port: () => services.agentPort,
     log: (message, facts) => log("warn", message, facts),
   });
@@ -206,6 +206,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
     randomBytes,
     events,
     connector,
+    pool,
     kit: createAgentKit({ home: env.NEXUS_HOME, scriptPath: agentScript, version, env: programEnv }),
     origins: () => origins,
     createEnrollToken: (principal, input, origin) =>
@@ -288,6 +289,7 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
       tunnel.close();
       await ssh.close();
       await agentless.close();
+      await pool.close();
       await live.close();
       await services.close();
       authenticator.close();

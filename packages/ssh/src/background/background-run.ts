@@ -1,8 +1,8 @@
-import { type KillReport, killTree } from "../exec/kill-tree.ts";
+import { askTree, type KillReport, killTree } from "../exec/kill-tree.ts";
 import { newMark } from "../exec/mark.ts";
 import { MARK_VARIABLE, quoteWord } from "../exec/remote-command.ts";
-import { runRemote, runScript } from "../exec/run-remote.ts";
-import type { ExecRequest, SshSession } from "../session.ts";
+import { runPastGreeting, runScript } from "../exec/run-remote.ts";
+import type { ExecRequest, Runner } from "../session.ts";
 import { SshError } from "../ssh-error.ts";
 import { SUPERVISOR_SCRIPT } from "./supervisor-script.ts";
 
@@ -15,20 +15,24 @@ export type BackgroundState =
   | { state: "absent" }
   | { state: "starting" | "lost"; logBytes: number }
   | { state: "running"; logBytes: number; supervisorPid: number; pid: number | undefined }
-  | { state: "exited"; logBytes: number; exit: { code: number | null; signalNumber: number | null } };
+  | {
+      state: "exited";
+      logBytes: number;
+      exit: { code: number | null; signalNumber: number | null };
+      /** Why it was asked to end; null when it was not. */
+      stopReason: string | null;
+    };
 
 export type BackgroundRequest = Omit<ExecRequest, "terminal"> & { id: string };
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const STOP_REASON = /^[a-z_]{1,32}$/;
 const SIGNAL_STATUS = 128;
 const NO_LOG_STATUS = 3;
 
 /** Safe to repeat: an id that was started before, by whomever, is not started again, and answers with its state. */
-export async function startBackground(
-  session: SshSession,
-  request: BackgroundRequest,
-): Promise<BackgroundState> {
+export async function startBackground(session: Runner, request: BackgroundRequest): Promise<BackgroundState> {
   const script = programScript(request);
   const args = ["start", checkId(request.id), SUPERVISOR_SCRIPT];
   const text = await runScript(
@@ -39,11 +43,11 @@ export async function startBackground(
   return parseState(text);
 }
 
-export async function readBackground(session: SshSession, id: string): Promise<BackgroundState> {
+export async function readBackground(session: Runner, id: string): Promise<BackgroundState> {
   return parseState(await runSupervisor(session, ["state", checkId(id)]));
 }
 
-export async function listBackground(session: SshSession): Promise<Map<string, BackgroundState>> {
+export async function listBackground(session: Runner): Promise<Map<string, BackgroundState>> {
   const lines = (await runSupervisor(session, ["list"])).split("\n").filter(Boolean);
   return new Map(
     lines.map((line) => {
@@ -55,12 +59,12 @@ export async function listBackground(session: SshSession): Promise<Map<string, B
 
 /** Bytes of the log from an offset, at most so many; fewer when the log ends before. Empty at its end. */
 export async function readBackgroundLog(
-  session: SshSession,
+  session: Runner,
   from: { id: string; offset: number; bytesMax: number },
 ): Promise<Buffer> {
   const args = ["read", checkId(from.id), String(from.offset), String(from.bytesMax)];
-  const argv = ["sh", "-c", SUPERVISOR_SCRIPT, "nexus", ...args];
-  const { code, stdout, stderr } = await runRemote(session, { argv }, { bytesMax: from.bytesMax });
+  const script = { what: "reading the log", text: SUPERVISOR_SCRIPT, args };
+  const { code, stdout, stderr } = await runPastGreeting(session, script, { bytesMax: from.bytesMax });
   if (code === NO_LOG_STATUS)
     throw new SshError("remote_refused", `There is no run ${from.id} on the machine.`);
   if (code !== 0)
@@ -68,13 +72,24 @@ export async function readBackgroundLog(
   return stdout;
 }
 
+/**
+ * Asks the program's tree to end, and notes beside it why: whoever finds the run over later knows that too. `stopBackground` after
+ * the grace ends what did not listen.
+ */
+export async function askBackgroundToStop(session: Runner, id: string, reason: string): Promise<void> {
+  if (!STOP_REASON.test(reason))
+    throw new SshError("config_invalid", `${JSON.stringify(reason)} is no reason`);
+  await runSupervisor(session, ["note", checkId(id), reason]);
+  await askTree(session, backgroundMark(id));
+}
+
 /** Ends the program's tree, not its supervisor, which still records how it ended. */
-export async function stopBackground(session: SshSession, id: string, graceMs: number): Promise<KillReport> {
+export async function stopBackground(session: Runner, id: string, graceMs: number): Promise<KillReport> {
   return killTree(session, backgroundMark(checkId(id)), { graceMs });
 }
 
 /** Removes folder and log. Refused while it runs. */
-export async function forgetBackground(session: SshSession, id: string): Promise<void> {
+export async function forgetBackground(session: Runner, id: string): Promise<void> {
   await runSupervisor(session, ["forget", checkId(id)]);
 }
 
@@ -83,7 +98,7 @@ export function backgroundMark(id: string): string {
   return `run-${id}`;
 }
 
-function runSupervisor(session: SshSession, args: string[]): Promise<string> {
+function runSupervisor(session: Runner, args: string[]): Promise<string> {
   return runScript(session, { what: `background ${args[0]}`, text: SUPERVISOR_SCRIPT, args });
 }
 
@@ -129,7 +144,7 @@ function parseState(text: string): BackgroundState {
       const status = Number(first);
       const isSignal = status > SIGNAL_STATUS;
       const exit = { code: isSignal ? null : status, signalNumber: isSignal ? status - SIGNAL_STATUS : null };
-      return { state, logBytes, exit };
+      return { state, logBytes, exit, stopReason: second || null };
     }
     default:
       throw new SshError("remote_refused", `The machine answered ${JSON.stringify(text.slice(0, 200))}`);

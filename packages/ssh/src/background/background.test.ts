@@ -7,6 +7,7 @@ import { METACHARACTERS } from "../testing/metacharacters.ts";
 import { connectTo } from "../testing/test-session.ts";
 import { startTestSshd, type TestSshd } from "../testing/test-sshd.ts";
 import {
+  askBackgroundToStop,
   type BackgroundState,
   backgroundMark,
   forgetBackground,
@@ -51,6 +52,7 @@ test("[H32] a run outlives its connection; its exit code and the end of its log 
     state: "exited",
     logBytes: 10,
     exit: { code: 42, signalNumber: null },
+    stopReason: null,
   });
   expect(String(await readBackgroundLog(later, { id, offset: 0, bytesMax: 100 }))).toBe("begin\nend\n");
   expect(String(await readBackgroundLog(later, { id, offset: 6, bytesMax: 2 }))).toBe("en");
@@ -113,6 +115,21 @@ test("[H32] a stopped run's whole tree is gone, and how it ended is recorded", a
   expect(report.seenPids.length).toBeGreaterThanOrEqual(1);
   expect(report.leftPids).toEqual([]);
   expect(await untilExit(id)).toMatchObject({ state: "exited", exit: { code: null, signalNumber: 15 } });
+});
+
+test("[H32] who is asked to end is told by the reason, also to whoever comes later; what was over before is not", async () => {
+  const session = await connectTo(server);
+  const [busy, done] = [newBackgroundId(), newBackgroundId()];
+  await startBackground(session, { id: busy, argv: ["sleep", "600"] });
+  await startBackground(session, { id: done, argv: ["true"] });
+  await untilExit(done);
+  for (const id of [busy, done]) await askBackgroundToStop(session, id, "timed_out");
+  await askBackgroundToStop(session, busy, "cancelled");
+  expect(await untilExit(busy)).toMatchObject({ exit: { signalNumber: 15 }, stopReason: "timed_out" });
+  expect(await readBackground(await connectTo(server), done)).toMatchObject({ stopReason: null });
+  await expect(askBackgroundToStop(session, busy, "a b")).rejects.toMatchObject({
+    failure: "config_invalid",
+  });
 });
 
 test("[H32] a run whose supervisor was killed is lost, not running and not failed", async () => {

@@ -6,7 +6,8 @@
  * repeated start finds it and answers with its state, so nothing is started twice. In the folder:
  *   run.sh   the program as quoted words, with its folder and environment
  *   log      all it wrote, appended, never truncated
- *   record   lines of the supervisor: `claim BOOT PID START`, then `child PID`, then `exit STATUS` (128+n for signal n)
+ *   record   lines of the supervisor: `claim BOOT PID START`, then `child PID`, then `exit STATUS` (128+n for signal n);
+ *            before that `stop REASON`, of whoever had it ended
  *
  * The supervisor has a session of its own where `setsid` exists and ignores HUP, so the end of the connection means
  * nothing to it. It is a shell of under 2 MB. A process is known by boot id, pid and start time: pids are used again.
@@ -32,12 +33,12 @@ boot_of() {
 home_of() {
   runs=$HOME/.nexus/ssh-runs
 }
-# Sets claim, child and status, as far as they are written.
+# Sets claim, child, status and reason, as far as they are written.
 look_at_record() {
-  claim=; child=; status=
+  claim=; child=; status=; reason=
   if [ -r "$folder/record" ]; then
     while read -r word first rest; do
-      case $word in claim) claim="$first $rest" ;; child) child=$first ;; exit) status=$first ;; esac
+      case $word in claim) claim="$first $rest" ;; child) child=$first ;; exit) status=$first ;; stop) [ -n "$status" ] || reason=$first ;; esac
     done <"$folder/record"
   fi
 }
@@ -58,7 +59,7 @@ state() {
   # After the record: what a program wrote is in its log before its exit is in the record.
   size=$(($(wc -c <"$folder/log" 2>/dev/null || echo 0)))
   if [ -n "$status" ]; then
-    echo "exited $size $status"
+    echo "exited $size $status\${reason:+ $reason}"
   elif [ -n "$alive" ]; then
     set -- $claim
     echo "running $size $2 $child"
@@ -115,6 +116,14 @@ supervise)
 state)
   home_of
   state "$2"
+  ;;
+note)
+  home_of
+  [ -d "$runs/$2" ] || exit 0
+  folder=$runs/$2
+  look_at_record
+  # What is over was not stopped, and the first reason stays.
+  [ -n "$status$reason" ] || echo "stop $3" >>"$runs/$2/record"
   ;;
 read)
   home_of

@@ -1,8 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import {
+  listBackground,
+  newBackgroundId,
+  readBackground,
+  readBackgroundLog,
+  startBackground,
+} from "../background/background-run.ts";
 import { findProgram } from "../testing/find-program.ts";
 import { METACHARACTERS } from "../testing/metacharacters.ts";
 import { connectTo, trusting } from "../testing/test-session.ts";
@@ -273,3 +280,42 @@ test("[H16] a key that is bound to a command runs that command, whatever is aske
     await forced.close();
   }
 });
+
+describe("[H46] what the log-in says before", () => {
+  test.each(["echo HELLO NOISE", "printf 'no newline'", "seq 10000"])(
+    "[H46] %s is no part of an answer",
+    async (noise) => {
+      const { session, runs } = await loggingIn(noise);
+      expect(
+        await runScript(session, { what: "asking", text: 'printf "%s" "$1"', args: ["an answer"] }),
+      ).toBe("an answer");
+      const id = newBackgroundId();
+      await startBackground(session, { id, argv: ["printf", "bytes"] });
+      await expect.poll(async () => (await readBackground(session, id)).state).toBe("exited");
+      expect(String(await readBackgroundLog(session, { id, offset: 0, bytesMax: 100 }))).toBe("bytes");
+      expect([...(await listBackground(session)).keys()]).toEqual([id]);
+      expect(runs()).toBeGreaterThan(0);
+    },
+  );
+
+  test("[H46] a machine that runs something else is told as that, with its words", async () => {
+    const { session } = await loggingIn("echo only backups here; exit 1");
+    const asked = runScript(session, { what: "looking at the machine", text: "uname", args: [] });
+    await expect(asked).rejects.toMatchObject({
+      failure: "remote_refused",
+      message: expect.stringMatching(
+        /looking at the machine failed \(1\): .*forced command.*only backups here/,
+      ),
+    });
+  });
+});
+
+/** A session to a machine whose log-ins run this first. */
+async function loggingIn(startUp: string) {
+  const machine = await startTestSshd();
+  onTestFinished(() => machine.close());
+  const count = join(machine.home, "count");
+  writeFileSync(join(machine.home, ".bashrc"), `echo x >>${count}\n${startUp}\n`);
+  const session = await connectTo(machine, { verifier: await trusting(machine) });
+  return { session, runs: () => readFileSync(count, "utf8").length };
+}

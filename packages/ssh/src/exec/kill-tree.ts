@@ -1,4 +1,4 @@
-import type { SshSession } from "../session.ts";
+import type { Runner } from "../session.ts";
 import { SshError } from "../ssh-error.ts";
 import { collectOutput } from "./collect-output.ts";
 import { MARK_VARIABLE } from "./remote-command.ts";
@@ -12,6 +12,7 @@ import { MARK_VARIABLE } from "./remote-command.ts";
  */
 const SCRIPT = `
 variable=$1 mark=$2 grace=$3 look=$4
+# "ask" for the grace: only the first, polite signal.
 if [ "$look" != ps ] && [ -r /proc/self/environ ]; then look=proc; else look=ps; fi
 find_marked() {
   if [ "$look" = proc ]; then
@@ -35,6 +36,7 @@ alive() {
 find_marked; alive
 seen=$living
 [ -z "$living" ] || kill -TERM $living 2>/dev/null
+if [ "$grace" = ask ]; then echo "seen" $seen; echo "left" $living; exit; fi
 tenths=0
 while find_marked; alive; [ -n "$living" ] && [ "$tenths" -lt "$grace" ]; do
   sleep 0.1 2>/dev/null || sleep 1
@@ -61,9 +63,17 @@ export type KillOptions = {
   look?: "proc" | "ps";
 };
 
-export async function killTree(session: SshSession, mark: string, options: KillOptions): Promise<KillReport> {
-  const tenths = String(Math.ceil(options.graceMs / 100));
-  const args = [MARK_VARIABLE, mark, tenths, options.look ?? "any"];
+export async function killTree(session: Runner, mark: string, options: KillOptions): Promise<KillReport> {
+  return await signalTree(session, mark, [String(Math.ceil(options.graceMs / 100)), options.look ?? "any"]);
+}
+
+/** The polite signal alone, at once: for who waits out the grace without holding a channel for it. */
+export async function askTree(session: Runner, mark: string): Promise<KillReport> {
+  return await signalTree(session, mark, ["ask", "any"]);
+}
+
+async function signalTree(session: Runner, mark: string, words: string[]): Promise<KillReport> {
+  const args = [MARK_VARIABLE, mark, ...words];
   const { code, stdout, stderr } = await collectOutput(
     await session.exec({ argv: ["sh", "-c", SCRIPT, "nexus", ...args] }),
     { bytesMax: REPORT_BYTES_MAX, onExcess: () => undefined },

@@ -1,8 +1,9 @@
 import type { Readable } from "node:stream";
-import type { ExecRequest, SshSession } from "../session.ts";
+import type { ExecRequest, Runner } from "../session.ts";
 import { SshError } from "../ssh-error.ts";
 import { collectOutput, type RunResult } from "./collect-output.ts";
 import { killTree } from "./kill-tree.ts";
+import { newMark } from "./mark.ts";
 
 export type RunOptions = {
   /** Given to the program and then ended. Without it the program reads an empty stdin. */
@@ -19,10 +20,11 @@ export type RunOptions = {
 const BYTES_MAX = 8 * 1024 * 1024;
 const GRACE_MS = 2_000;
 const ERROR_CHARS = 500;
+const GREETING_BYTES_MAX = 64 * 1024;
 
 /** Runs a program to its end and returns what it wrote. For long output or unknown length, read the streams of `exec`. */
 export async function runRemote(
-  session: SshSession,
+  session: Runner,
   request: ExecRequest,
   options: RunOptions = {},
 ): Promise<RunResult> {
@@ -65,14 +67,37 @@ export type RemoteScript = {
   args: readonly string[];
 };
 
+/**
+ * What the script itself wrote, without what the start-up files of the log-in said before it.
+ * @throws SshError when the machine ran something else, as a forced command does.
+ */
+export async function runPastGreeting(
+  session: Runner,
+  { what, text, args }: RemoteScript,
+  options: RunOptions & { env?: Readonly<Record<string, string>> } = {},
+): Promise<RunResult> {
+  const mark = newMark();
+  const argv = ["sh", "-c", `echo ${mark}\n${text}`, "nexus", ...args];
+  const bytesMax = (options.bytesMax ?? BYTES_MAX) + GREETING_BYTES_MAX;
+  const result = await runRemote(session, { argv, env: options.env }, { ...options, bytesMax });
+  const at = result.stdout.indexOf(`${mark}\n`);
+  if (at >= 0) return { ...result, stdout: result.stdout.subarray(at + mark.length + 1) };
+  const said = `${result.stderr.toString("utf8")}${result.stdout.toString("utf8")}`
+    .trim()
+    .slice(0, ERROR_CHARS);
+  throw new SshError(
+    "remote_refused",
+    `${what} failed (${result.code ?? result.signal}): the machine does not run what it is asked, as with a forced command or an account that is closed. It said: ${said || "nothing"}`,
+  );
+}
+
 /** For scripts that must succeed: anything but exit code 0 is an error with the script's own words. */
 export async function runScript(
-  session: SshSession,
+  session: Runner,
   script: RemoteScript,
   options: RunOptions = {},
 ): Promise<string> {
-  const argv = ["sh", "-c", script.text, "nexus", ...script.args];
-  const { code, signal, stdout, stderr } = await runRemote(session, { argv }, options);
+  const { code, signal, stdout, stderr } = await runPastGreeting(session, script, options);
   if (code === 0) return stdout.toString("utf8");
   const words = stderr.toString("utf8").trim() || stdout.toString("utf8").trim().slice(-ERROR_CHARS);
   throw new SshError("remote_refused", `${script.what} failed (${code ?? signal}): ${words}`);

@@ -28,7 +28,7 @@ import type { Hub } from "../../services/ports.ts";
 import { loadServerIdentity } from "../../services/server-identity.ts";
 import { DEFAULT_TIMING } from "../../services/service-context.ts";
 import type { Services } from "../../services/services.ts";
-import { createSshConnector } from "../../services/ssh/create-ssh-connector.ts";
+import { createSshConnector, createSshPool } from "../../services/ssh/create-ssh-connector.ts";
 import { createSshService } from "../../services/ssh/ssh-service.ts";
 import { takeTestTerm } from "../../services/term/testing/test-term.ts";
 import { createTunnelService } from "../../services/tunnels/tunnel-service.ts";
@@ -112,13 +112,16 @@ export async function startTestApi(options: TestApiOptions = {}) {
     targetChanged: (targetId) => services.refreshTarget(targetId),
     disconnect: () => undefined,
   });
+  const connector = createSshConnector({ env: {}, nowMs: clock.nowMs });
+  const pool = createSshPool({ connector, nowMs: clock.nowMs });
   const ssh = createSshService({
     db: database.db,
     masterKey: randomBytes(32),
     clock,
     randomBytes,
     events,
-    connector: createSshConnector({ env: {}, nowMs: clock.nowMs }),
+    connector,
+    pool,
     kit: createAgentKit({ home: logDir, scriptPath: join(logDir, "no-agent"), version: "0.0.0", env: {} }),
     origins: () => [url],
     createEnrollToken: (principal, input) => enrollTokens.createEnrollToken(principal, input),
@@ -249,6 +252,7 @@ export async function startTestApi(options: TestApiOptions = {}) {
       server.close();
       authenticator.close();
       await ssh.close();
+      await pool.close();
       if (!options.services) await services.close();
       await logs.close();
       await term?.close();

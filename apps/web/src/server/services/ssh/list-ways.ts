@@ -1,7 +1,6 @@
 /** How the team's targets are reached over SSH: ways, kept keys, and how each transport did since this control plane started. */
 import type { SshTransportHealth, SshWay } from "@nexus/shared/api/ssh";
 import { fingerprintOf } from "@nexus/ssh/host-keys/public-key";
-import type { Pool } from "@nexus/ssh/pool";
 import { isHealthy, successRate, type TransportHealth } from "@nexus/ssh/transports/transport-health";
 import { listTargetWays } from "../../db/queries/list-target-ways.ts";
 import type { Principal } from "../ports.ts";
@@ -10,8 +9,8 @@ import type { SshContext } from "./ssh-context.ts";
 
 const ERROR_CHARS_MAX = 500;
 
-export async function listWays(ctx: SshContext, pool: Pool, principal: Principal): Promise<SshWay[]> {
-  const open = pool.stats().targets;
+export async function listWays(ctx: SshContext, principal: Principal): Promise<SshWay[]> {
+  const open = ctx.pool.stats().targets;
   const nowMs = ctx.clock.nowMs();
   return (await listTargetWays(ctx.db, principal.teamId)).map(
     ({ targetId, publicId, name, kind, ...way }) => {

@@ -2,6 +2,7 @@ import type { OutputOf } from "@nexus/shared/api/contract";
 import type { Target } from "@nexus/shared/api/schemas";
 import type { CloseName } from "@nexus/shared/protocol/close-codes";
 import type { Connector } from "@nexus/ssh/connect-target";
+import type { Pool } from "@nexus/ssh/pool";
 import type { Database } from "../../db/database.ts";
 import type { Clock, EventBus, Principal, RandomBytes } from "../ports.ts";
 import type { ParsedInput } from "../services.ts";
@@ -27,6 +28,8 @@ export type SshContext = {
   randomBytes: RandomBytes;
   events: EventBus;
   connector: Connector;
+  /** Of connections that outlive the work of one person. */
+  pool: Pool;
   kit: AgentKit;
   /** Addresses of this control plane, the one that is given out first. */
   origins(): readonly string[];

@@ -12,10 +12,10 @@ import { newId } from "@nexus/shared/ids";
 import { roleAllows } from "@nexus/shared/roles";
 import { readInventory } from "@nexus/ssh/config/read-inventory";
 import { type KnownHosts, NO_KNOWN_HOSTS, parseKnownHosts } from "@nexus/ssh/host-keys/known-hosts";
-import { createPool } from "@nexus/ssh/pool";
 import { findMember } from "../../db/queries/find-member.ts";
 import { findTargetSsh } from "../../db/queries/find-target-ssh.ts";
 import { findTeamTarget } from "../../db/queries/find-team-target.ts";
+import { listAgentlessTargets } from "../../db/queries/list-agentless-targets.ts";
 import type { Principal } from "../ports.ts";
 import { recordAudit } from "../record-audit.ts";
 import type { ParsedInput } from "../services.ts";
@@ -24,7 +24,7 @@ import { enrolMachine } from "./enrol-machine.ts";
 import { listHostKeys, replaceKnownKey } from "./host-key-admin.ts";
 import { listWays } from "./list-ways.ts";
 import type { MachineWork } from "./machine-work.ts";
-import { addressOf, type Reach, sshTargetOf } from "./reach-machine.ts";
+import { addressOf, hostKeyNameOf, type Reach, sshTargetOf } from "./reach-machine.ts";
 import { rotateTargetKey } from "./rotate-target-key.ts";
 import type { SshContext } from "./ssh-context.ts";
 import { createSshRun, type SshRun } from "./ssh-run.ts";
@@ -78,7 +78,7 @@ type Machine = Pick<MachineWork, "host" | "reach"> & { target: { id: string; nam
 export function createSshService(ctx: SshContext) {
   const runs = new Map<string, SshRun>();
   const working = new Set<Promise<void>>();
-  const pool = createPool({ connector: ctx.connector, nowMs: ctx.clock.nowMs });
+  const { pool } = ctx;
   const unlisten = ctx.events.on("access", ({ teamId, userId }) => {
     for (const run of runs.values()) {
       const { principal } = run;
@@ -218,6 +218,17 @@ export function createSshService(ctx: SshContext) {
     return { host: kept.host, reach, target: { id: target.id, name: target.name } };
   }
 
+  /** What was refused for its old key is not waited for. */
+  async function serveAgain(teamId: string, hostKeyName: string): Promise<void> {
+    const targets = await listAgentlessTargets(ctx.db, null);
+    const isMet = (target: (typeof targets)[number]) =>
+      target.teamId === teamId &&
+      [target.hostKeyName, ...target.jumps.map(({ host, port }) => hostKeyNameOf({ host, port }))].includes(
+        hostKeyName,
+      );
+    for (const { targetId } of targets.filter(isMet)) await ctx.serveAgentless(targetId);
+  }
+
   function runOf({ teamId }: Principal, id: string): SshRun {
     const run = runs.get(id);
     if (run === undefined || run.principal.teamId !== teamId) {
@@ -308,10 +319,13 @@ export function createSshService(ctx: SshContext) {
       if ((machine?.reach.credentials.keys ?? []).length === 0 || machine === null) return null;
       return await pool.forwardOut(sshTargetOf(ctx, principal, machine.reach), { host: "127.0.0.1", port });
     },
-    ways: (principal: Principal) => listWays(ctx, pool, principal),
+    ways: (principal: Principal) => listWays(ctx, principal),
     hostKeys: (principal: Principal) => listHostKeys(ctx, principal),
-    replaceHostKey: (principal: Principal, input: ParsedInput<"ssh.replaceHostKey">) =>
-      replaceKnownKey(ctx, principal, input),
+    async replaceHostKey(principal: Principal, input: ParsedInput<"ssh.replaceHostKey">) {
+      const replaced = await replaceKnownKey(ctx, principal, input);
+      await serveAgain(principal.teamId, input.name);
+      return replaced;
+    },
     /** Breaks off what is under way, and waits for it, but not for ever. */
     async close(): Promise<void> {
       unlisten();
@@ -321,7 +335,6 @@ export function createSshService(ctx: SshContext) {
       const timer = setTimeout(resolve, CLOSE_MS);
       await Promise.race([Promise.all(working), late]);
       clearTimeout(timer);
-      await pool.close();
     },
   };
 }

@@ -1,12 +1,13 @@
 /**
- * The targets of kind `ssh`: one connection each, kept open. Owns: which of them are served here, and the wait between attempts to
+ * The targets of kind `ssh`, reached through the pool. Owns: which of them are served here, and the wait between attempts to
  * reach one. States of a target: connecting → served → connecting …, until it leaves the fleet. It is the hub of these targets, as
- * the gateway is of those with an agent. A refused host key or log-in is tried again no sooner than an hour later, or when it is asked for.
+ * the gateway is of those with an agent. A refused host key or log-in is tried again some minutes later, or when it is asked for.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { newId } from "@nexus/shared/ids";
 import type { ServerMessage } from "@nexus/shared/protocol/messages";
-import { mayFallThrough } from "@nexus/ssh/ssh-error";
+import type { PoolRunner } from "@nexus/ssh/pool";
+import { mayFallThrough, SshError } from "@nexus/ssh/ssh-error";
 import { type AgentlessTarget, listAgentlessTargets } from "../../../db/queries/list-agentless-targets.ts";
 import type { AgentPort } from "../../ports.ts";
 import { sshTargetOf } from "../reach-machine.ts";
@@ -16,25 +17,29 @@ import { type AgentlessNode, createAgentlessNode } from "./agentless-node.ts";
 
 export type AgentlessFleet = ReturnType<typeof createAgentlessFleet>;
 
-export type AgentlessContext = Pick<
-  SshContext,
-  "db" | "masterKey" | "clock" | "randomBytes" | "connector"
-> & {
+export type AgentlessContext = Pick<SshContext, "db" | "masterKey" | "clock" | "randomBytes" | "pool"> & {
   port(): AgentPort;
   log(message: string, facts: Record<string, unknown>): void;
 };
 
 const RETRY_MS_MIN = 1_000;
 const RETRY_MS_MAX = 60_000;
-const REFUSED_MS = 60 * 60_000;
+/** Seldom enough for what bans addresses that are refused too often, and soon enough for a key that was set right there. */
+const REFUSED_MS = 5 * 60_000;
 /** A connection that lasted this long was a good one: the next attempt is made at once. */
 const GOOD_MS = 30_000;
 
 type Served = {
   stop: AbortController;
-  node: (AgentlessNode & { transport: string }) | null;
+  node: (AgentlessNode & Pick<PoolRunner, "transport">) | null;
   done: Promise<void>;
 };
+
+const actorOf = ({ teamId, publicId }: AgentlessTarget) => ({
+  teamId,
+  userId: publicId,
+  userName: "control plane",
+});
 
 export function createAgentlessFleet(ctx: AgentlessContext) {
   const served = new Map<number, Served>();
@@ -58,7 +63,7 @@ export function createAgentlessFleet(ctx: AgentlessContext) {
       try {
         await connectOnce(target, entry);
       } catch (error) {
-        isFinal = !mayFallThrough(error);
+        isFinal = error instanceof SshError && !mayFallThrough(error);
         if (!signal.aborted)
           ctx.log("a machine without an agent cannot be reached", {
             target: target.publicId,
@@ -73,17 +78,16 @@ export function createAgentlessFleet(ctx: AgentlessContext) {
     }
   }
 
+  const reachOf = (target: AgentlessTarget) =>
+    storedReach(ctx.masterKey, { id: target.publicId, name: target.name }, target);
+
   async function connectOnce(target: AgentlessTarget, entry: Served): Promise<void> {
     const { signal } = entry.stop;
-    const { publicId, name } = target;
-    const reach = storedReach(ctx.masterKey, { id: publicId, name }, target);
-    const actor = { teamId: target.teamId, userId: publicId, userName: "control plane" };
-    const { session, transport } = await ctx.connector.connect(sshTargetOf(ctx, actor, reach), signal);
-    if (signal.aborted) return await session.close();
-    const close = () => void session.close();
+    const runner = ctx.pool.runner(sshTargetOf(ctx, actorOf(target), reachOf(target)));
+    const close = () => runner.close();
     signal.addEventListener("abort", close, { once: true });
     const node = createAgentlessNode({
-      session,
+      runner,
       node: {
         sessionId: newId("session", ctx.randomBytes),
         targetId: target.targetId,
@@ -95,12 +99,14 @@ export function createAgentlessFleet(ctx: AgentlessContext) {
       clock: ctx.clock,
       onTrouble: (message, cause) => ctx.log(message, { target: target.publicId, cause: String(cause) }),
     });
-    entry.node = { ...node, transport };
     try {
+      await node.connect();
+      if (signal.aborted) return;
+      entry.node = { ...node, transport: runner.transport };
       await node.serve();
     } finally {
       signal.removeEventListener("abort", close);
-      await session.close();
+      runner.close();
     }
   }
 
@@ -112,7 +118,10 @@ export function createAgentlessFleet(ctx: AgentlessContext) {
     async add(targetId: number): Promise<void> {
       await drop(targetId);
       const [target] = await listAgentlessTargets(ctx.db, targetId);
-      if (target) serve(target);
+      if (target === undefined) return;
+      // Another key, or another way: a connection of before is for nobody new.
+      ctx.pool.refresh(sshTargetOf(ctx, actorOf(target), reachOf(target)).id);
+      serve(target);
     },
     has: (targetId: number) => served.has(targetId),
     send(targetId: number, message: ServerMessage): boolean {
@@ -122,7 +131,7 @@ export function createAgentlessFleet(ctx: AgentlessContext) {
     },
     isConnected: (targetId: number) => served.get(targetId)?.node != null,
     /** By which the target is served at the moment; null where it is not. */
-    transportOf: (targetId: number) => served.get(targetId)?.node?.transport ?? null,
+    transportOf: (targetId: number) => served.get(targetId)?.node?.transport() ?? null,
     connectedTargets: () => [...served].flatMap(([id, { node }]) => (node === null ? [] : id)),
     disconnect: (targetId: number) => void drop(targetId),
     async close(): Promise<void> {

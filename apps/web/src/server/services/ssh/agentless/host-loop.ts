@@ -3,7 +3,7 @@
  * and writes a row a GPU and round; nothing is started a sample but the list of GPU processes. It ends with its channel.
  */
 import type { GpuSample, HostFacts, HostSample } from "@nexus/shared/protocol/messages";
-import type { RemoteProcess, SshSession } from "@nexus/ssh/session";
+import type { RemoteProcess, Runner } from "@nexus/ssh/session";
 import {
   APP_FIELDS,
   type AppRow,
@@ -19,8 +19,10 @@ export type HostRound = { gpus: GpuSample[]; host: HostSample };
 export type HostLoop = {
   facts: HostFacts;
   gpus: GpuRow["facts"][];
-  /** Called with every sample, from the first one on. */
+  /** Called with every sample, and at once with the newest one. */
   onRound(listener: (round: HostRound) => void): void;
+  /** Resolves with why the loop is over: its connection was cut, or the machine ended it. */
+  ended: Promise<string>;
   close(): void;
 };
 
@@ -30,6 +32,8 @@ const ATTEMPT = /^a_[0-9a-z]{1,32}$/;
 
 /** `$1` fields of GPUs, `$2` of processes, `$3` seconds. */
 const SCRIPT = `
+# What the log-in said before may stand in this line.
+echo
 set -u
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/cuda/bin
 say() { printf 'fact %s %s\\n' "$1" "$2"; }
@@ -68,13 +72,14 @@ while :; do
 done
 `;
 
-export async function startHostLoop(session: SshSession): Promise<HostLoop> {
+export async function startHostLoop(runner: Runner): Promise<HostLoop> {
   const args = [GPU_FIELDS.join(","), APP_FIELDS.join(","), String(ROUND_S)];
-  const child = await session.exec({ argv: ["sh", "-c", SCRIPT, "nexus", ...args] });
+  const child = await runner.exec({ argv: ["sh", "-c", SCRIPT, "nexus", ...args] });
   const facts: string[] = [];
   const rows = new Map<string, GpuRow>();
   let apps: AppRow[] = [];
   let owners = new Map<number, { user: string | null; attempt: string | null }>();
+  let newest: HostRound | null = null;
   let listener: (round: HostRound) => void = () => undefined;
   const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
   child.exited.then(() => reject(new Error("the machine's loop ended")), reject);
@@ -98,10 +103,11 @@ export async function startHostLoop(session: SshSession): Promise<HostLoop> {
       });
     } else if (word === "ready") resolve();
     else if (word === "host") {
-      listener({
+      newest = {
         host: readHostSample(rest),
         gpus: [...rows.values()].map((row) => sampleOf(row, apps, owners)),
-      });
+      };
+      listener(newest);
       apps = [];
       owners = new Map();
     }
@@ -112,7 +118,12 @@ export async function startHostLoop(session: SshSession): Promise<HostLoop> {
     gpus: [...rows.values()].map((row) => row.facts),
     onRound(next) {
       listener = next;
+      if (newest !== null) next(newest);
     },
+    ended: child.exited.then(
+      () => "the machine ended the loop that watches it",
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    ),
     close: () => child.close(),
   };
 }

@@ -1,5 +1,5 @@
 import { runScript } from "@nexus/ssh/exec/run-remote";
-import type { SshSession } from "@nexus/ssh/session";
+import type { Runner } from "@nexus/ssh/session";
 
 /** Of the control plane's clock, written into the run when it was begun; null where it was not. */
 export type RunTimes = { startedAtMs: number | null; deadlineMs: number | null; graceMs: number | null };
@@ -13,14 +13,11 @@ done
 const ID = /^[A-Za-z0-9_-]+$/;
 
 /** So that a deadline is kept by whoever comes next. */
-export async function readRunTimes(
-  session: SshSession,
-  ids: readonly string[],
-): Promise<Map<string, RunTimes>> {
+export async function readRunTimes(runner: Runner, ids: readonly string[]): Promise<Map<string, RunTimes>> {
   const args = ids.filter((id) => ID.test(id));
   const times = new Map<string, RunTimes>();
   if (args.length === 0) return times;
-  const text = await runScript(session, { what: "reading the times of runs", text: SCRIPT, args });
+  const text = await runScript(runner, { what: "reading the times of runs", text: SCRIPT, args });
   for (const line of text.split("\n")) {
     const [id = "", name, value] = line.split(" ");
     const known = times.get(id) ?? { startedAtMs: null, deadlineMs: null, graceMs: null };
