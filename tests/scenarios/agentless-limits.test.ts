@@ -14,22 +14,31 @@ describe("machines without an agent that allow little", () => {
   });
   afterAll(() => nexus?.dispose());
 
-  async function addMachine(name: string, lines: string[] = [], bashrc = ""): Promise<TestSshd> {
+  async function startMachine(name: string, lines: string[] = []): Promise<TestSshd> {
     const machine = await startTestSshd({ lines });
     onTestFinished(async () => {
       await nexus.call("targets.remove", { target: name, force: true }).catch(() => undefined);
       await machine.close();
     });
-    writeFileSync(join(machine.home, ".bashrc"), bashrc);
+    return machine;
+  }
+
+  async function add(machine: TestSshd, words: string[]) {
     const keyFile = join(machine.folder, "key");
     writeFileSync(keyFile, machine.userKey.privateKey, { mode: 0o600 });
-    const add = nexus.cli([
-      ...["targets", "add", `${machine.user}@127.0.0.1:${machine.port}`, "--no-config", "--agentless"],
-      ...["--name", name, "--identity", keyFile, "--allow-root"],
-      ...["--accept-host-key", fingerprintOf(machine.hostKey)],
+    const command = nexus.cli([
+      ...["targets", "add", "--no-config", "--agentless", "--identity", keyFile, "--allow-root"],
+      ...["--accept-host-key", fingerprintOf(machine.hostKey), ...words],
     ]);
-    const code = await add.exit();
-    if (code !== 0) throw new Error(`${add.stdout}${add.stderr}`);
+    return { code: await command.exit(), said: `${command.stdout}${command.stderr}` };
+  }
+  const addressOf = ({ user, port }: TestSshd) => `${user}@127.0.0.1:${port}`;
+
+  async function addMachine(name: string, lines: string[] = [], bashrc = ""): Promise<TestSshd> {
+    const machine = await startMachine(name, lines);
+    writeFileSync(join(machine.home, ".bashrc"), bashrc);
+    const { code, said } = await add(machine, [addressOf(machine), "--name", name]);
+    expect([code, said]).toEqual([0, expect.stringContaining(`${name} is connected`)]);
     return machine;
   }
 
@@ -96,5 +105,54 @@ describe("machines without an agent that allow little", () => {
     const [before, after] = [fingerprintOf(machine.hostKey), fingerprintOf(other.publicKey)];
     await nexus.call("ssh.replaceHostKey", { name, old: before, new: after, reason: "set up anew" });
     await nexus.targetConnected("renewed");
+  });
+
+  it("[E65] an old machine is reached once weak algorithms are allowed for it", async () => {
+    const old = await startMachine("old", [
+      "KexAlgorithms diffie-hellman-group14-sha1",
+      "Ciphers aes128-cbc",
+    ]);
+    const words = [addressOf(old), "--name", "old"];
+    const refused = await add(old, words);
+    expect([refused.code, refused.said]).toEqual([
+      1,
+      expect.stringMatching(/share no algorithm[\s\S]*--legacy/),
+    ]);
+    const { code, said } = await add(old, [...words, "--legacy"]);
+    expect([code, said]).toEqual([0, expect.stringContaining("old is connected")]);
+    const { id } = await submit("old", "echo here");
+    expect((await nexus.ended(id)).state).toBe("succeeded");
+  });
+
+  it("[E66] a machine of an inventory is called as it is there, once, and a refused attempt forgets nothing", async () => {
+    const machine = await startMachine("rack7");
+    const list = join(machine.folder, "hosts.ini");
+    const host = `ansible_host=127.0.0.1 ansible_port=${machine.port} ansible_user=${machine.user}`;
+    writeFileSync(
+      list,
+      `[gpus]\nrack7 ${host}\nrack8 ansible_host=10.0.0.8 ansible_ssh_common_args='-o ProxyCommand="nc x 22"'\n`,
+    );
+    const first = await add(machine, ["--hosts", list]);
+    expect(first.said).toContain("rack7 is connected");
+    expect(first.said).toContain("ProxyCommand would run on another machine");
+    writeFileSync(list, `[gpus]\nrenamed ${host}\n`);
+    expect((await add(machine, ["--hosts", list])).said).toContain("It is rack7");
+    const stranger = join(machine.folder, "stranger");
+    writeFileSync(stranger, newTestKey().privateKey, { mode: 0o600 });
+    const wrong = nexus.cli([
+      "targets",
+      "add",
+      addressOf(machine),
+      "--no-config",
+      "--agentless",
+      "-i",
+      stranger,
+    ]);
+    expect(await wrong.exit()).toBe(1);
+    const ways = await nexus.call("ssh.ways", undefined);
+    expect(ways.find(({ target }) => target.name === "rack7")?.transports[0]).toMatchObject({
+      successRate: expect.any(Number),
+      lastSuccessAtMs: expect.any(Number),
+    });
   });
 });

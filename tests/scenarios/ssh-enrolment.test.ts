@@ -98,7 +98,8 @@ describe("enrolment over SSH", () => {
       "add",
       `${machine.user}@${machine.host}:${machine.port}`,
       "--no-config",
-      ...["--identity", machine.keyFile, "--allow-root", "--gpus", "sim:2x80GiB", ...rest],
+      ...["--identity", machine.keyFile, "--allow-root", ...rest],
+      ...(rest.includes("--agentless") ? [] : ["--gpus", "sim:2x80GiB"]),
     ]);
 
   it("[E41] one command makes a target of a machine without Node, again is harmless, and gives it back whole", async () => {

@@ -78,6 +78,17 @@ test("[H30] a share of the pool finds room where a server allows one session a c
   await ended(other);
 });
 
+test("[H30] a port that nothing listens on is asked for once, and says nothing of the server's limit", async () => {
+  const { pool, target } = await setup();
+  const busy = await pool.exec(target, cat);
+  await expect(pool.forwardOut(target, { host: "127.0.0.1", port: 1 })).rejects.toMatchObject({
+    failure: "forward_refused",
+    message: expect.stringContaining("Nothing listens on 127.0.0.1:1 there"),
+  });
+  expect(pool.stats()).toMatchObject({ opened: 1, targets: [{ channels: 1, channelsMax: 8 }] });
+  await ended(busy);
+});
+
 test("[H30] a hundred machines are held by a connection each, over keepalives and without a new one", async () => {
   const machines = 100;
   const { server, pool, target } = await setup({ connectionsMax: machines });

@@ -13,6 +13,7 @@ export const SSH_FAILURES = {
   config_invalid: { code: "bad_request", isFinal: true },
   unsupported: { code: "invalid_state", isFinal: true },
   channel_refused: { code: "target_busy", isFinal: true },
+  forward_refused: { code: "invalid_state", isFinal: true },
   remote_refused: { code: "invalid_state", isFinal: true },
   cancelled: { code: "invalid_state", isFinal: true },
   unreachable: { code: "target_offline", isFinal: false },

@@ -198,9 +198,7 @@ function targetTrouble({ name, kind, state, notice, facts }: Target, serverVersi
     return doubtful(
       place,
       `It is ${state}.`,
-      kind === "ssh"
-        ? "Is the machine on, and its sshd reachable? The control plane's log says why"
-        : "There: nexus-agent status; is the machine on?",
+      kind === "ssh" ? "nexus targets ways says why" : "There: nexus-agent status; is the machine on?",
     );
   if (notice !== null && notice.level !== "info")
     return doubtful(place, notice.message, `nexus targets, or its page, says since when`);

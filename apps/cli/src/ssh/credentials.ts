@@ -43,6 +43,11 @@ export async function gatherCredentials(
       detail: `${url} is neither this machine nor https: keys and passwords are not sent there. Reach the control plane by https: nexus login https://…`,
     });
   }
+  if (!hasSecret && mayAsk && cli.env.SSH_AUTH_SOCK !== undefined)
+    throw new NexusError("bad_request", {
+      detail:
+        "The keys of your ssh-agent stay with it, and the control plane logs in by itself. Name a key file (--identity) or give a password (--password); or let the agent in by your own ssh: nexus targets add <name> prints the command to run there.",
+    });
   if (!hasSecret && mayAsk && !isHere)
     note(cli, "No key was named (--identity) and no password given (--password).");
   return { keys, ...(password === "" ? {} : { password }) };

@@ -24,6 +24,8 @@ export type NamedMachine = {
   /** ProxyJump's words; instead of the configuration's. */
   jump?: string | undefined;
   name?: string | undefined;
+  /** In the file that lists it, where that is not how it is reached. */
+  calledAs?: string | undefined;
   identityFile?: string | undefined;
   /** `--transport`; instead of what the configuration says. */
   transport?: string | undefined;
@@ -42,7 +44,7 @@ export async function resolveMachine(
   machine: NamedMachine,
   { useConfig }: { useConfig: boolean },
 ): Promise<ResolvedMachine> {
-  const { alias, user, port } = machine;
+  const { alias, user, port, calledAs = alias } = machine;
   const resolve = async (query: { alias: string; user?: string | undefined; port?: number | undefined }) =>
     (useConfig ? await askIfThere(query) : null) ?? plainSettings(query);
   const route = await routeOfHost({ alias, user, port }, { resolve, isOperators: true });
@@ -53,7 +55,7 @@ export async function resolveMachine(
   const { settings } = route;
   const transports =
     machine.transport !== undefined
-      ? parseTransports(machine.transport, { host: settings.hostName, name: machine.name ?? alias })
+      ? parseTransports(machine.transport, { host: settings.hostName, name: machine.name ?? calledAs })
       : hops.length === 0 && route.proxyCommand !== undefined
         ? [transportOf(route.proxyCommand, settings)]
         : undefined;
@@ -63,6 +65,7 @@ export async function resolveMachine(
       port: settings.port,
       user: settings.user,
       jumps: hops.map((hop) => ({ host: hop.hostName, port: hop.port, user: hop.user })),
+      alias: calledAs,
       ...(transports === undefined ? {} : { transports }),
       ...(machine.name === undefined ? {} : { name: machine.name }),
       ...(settings.hostKeyAlias === undefined ? {} : { hostKeyAlias: settings.hostKeyAlias }),

@@ -9,6 +9,9 @@ const KEY_MAX = 64 * 1024;
 
 const hostName = z.string().max(SSH_HOST_CHARS_MAX).regex(SSH_HOST, "not the name or address of a host");
 const userName = z.string().max(SSH_USER_CHARS_MAX).regex(SSH_USER, "not the name of a user");
+const fingerprint = z
+  .string()
+  .regex(/^SHA256:[A-Za-z0-9+/]{43}$/, "not a fingerprint such as ssh-keygen -l prints: SHA256:…");
 const port = z.int().min(1).max(65_535).default(22);
 
 /** What may be shown to a server. Held in memory for as long as the work takes, and never stored. */
@@ -50,8 +53,10 @@ const sshHostSchema = z
     host: hostName,
     port,
     user: userName,
-    /** Of the target; otherwise the machine's own. */
+    /** Of the target, as a person chose it. */
     name: nameSchema.optional(),
+    /** What a list or a configuration calls the machine: for a target that is made anew under no chosen name. */
+    alias: z.string().max(SSH_HOST_CHARS_MAX).optional(),
     /** Machines on the way, the first one first. */
     jumps: z
       .array(z.object({ host: hostName, port, user: userName }))
@@ -63,6 +68,8 @@ const sshHostSchema = z
       .min(1)
       .max(4)
       .default([{ kind: "direct" }]),
+    /** Offer weak algorithms too, for a machine that nobody can update. */
+    legacy: z.boolean().default(false),
     /** Under which its key is known, when not under its address. */
     hostKeyAlias: hostName.optional(),
     /** Instead of those for all. */
@@ -92,7 +99,7 @@ export const sshStartSchema = z.object({
   /** The person's own known_hosts: hosts that it knows are not asked about. */
   knownHosts: z.string().max(TEXT_MAX).default(""),
   /** Fingerprints that need no question. */
-  acceptHostKeys: z.array(z.string().max(100)).max(SSH_HOSTS_MAX).default([]),
+  acceptHostKeys: z.array(fingerprint).max(SSH_HOSTS_MAX).default([]),
   /** Whether somebody is there to be asked about the key of a new host. */
   canAsk: z.boolean().default(true),
   labels: labelsSchema.default({}),

@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import { SSH_HOST, SSH_HOST_CHARS_MAX, SSH_USER, SSH_USER_CHARS_MAX } from "@nexus/shared/ssh-names";
 import { SshError } from "../ssh-error.ts";
 
@@ -45,7 +46,7 @@ export function parseDestination(text: string): JumpHost {
   const at = bare.lastIndexOf("@");
   const address = bare.slice(at + 1);
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(address) ?? [];
-  const host = bracketed ?? plain ?? (/^[0-9A-Fa-f:%.]+$/.test(address) ? address : undefined);
+  const host = bracketed ?? plain ?? (isIPv6(address) ? address : undefined);
   if (host === undefined)
     throw new SshError("config_invalid", `${JSON.stringify(text)} is not [user@]host[:port]`);
   return {

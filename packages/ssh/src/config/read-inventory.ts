@@ -161,6 +161,12 @@ function fromVariables(alias: string, variables: Variables): InventoryHost {
   const common = `${one("ansible_ssh_common_args") ?? ""} ${one("ansible_ssh_extra_args") ?? ""}`;
   const jump = /(?:-J\s*|ProxyJump[= ])["']?([^\s"']+)/.exec(common)?.[1];
   if (jump !== undefined) parseJumps(jump);
+  if (jump === undefined && /ProxyCommand/i.test(common)) {
+    throw new SshError(
+      "config_invalid",
+      "its ProxyCommand would run on another machine than Ansible's: name a jump host (-J) instead",
+    );
+  }
   const user = one("ansible_user", "ansible_ssh_user");
   return {
     alias,

@@ -198,8 +198,8 @@ async function describe(carrier: Carrier, ending: Ending): Promise<unknown> {
   if (/no matching/i.test(message)) {
     return new SshError(
       "algorithms_refused",
-      `${name} and this client share no algorithm (${message}). Old machine: allow legacy algorithms for it. ` +
-        "Post-quantum keys only, or certificates: use the engine openssh.",
+      `${name} and this client share no algorithm (${message}). An old machine needs legacy algorithms to be allowed for it; ` +
+        "one that takes post-quantum keys or certificates alone needs the engine openssh.",
       error,
     );
   }

@@ -109,14 +109,21 @@ export function createSsh2Session(client: Client, carrier: Carrier, facts: Sessi
       );
     },
     subsystem: (name) => open((done) => client.subsys(name, done), asStream),
-    forwardOut: (to: ForwardTarget) =>
-      open(
-        (done) =>
-          "socketPath" in to
-            ? client.openssh_forwardOutStreamLocal(to.socketPath, done)
-            : client.forwardOut("127.0.0.1", 0, to.host, to.port, done),
-        asStream,
-      ),
+    async forwardOut(to: ForwardTarget) {
+      try {
+        return await open(
+          (done) =>
+            "socketPath" in to
+              ? client.openssh_forwardOutStreamLocal(to.socketPath, done)
+              : client.forwardOut("127.0.0.1", 0, to.host, to.port, done),
+          asStream,
+        );
+      } catch (error) {
+        throw error instanceof SshError && error.failure === "channel_refused"
+          ? asForwardError(to, error)
+          : error;
+      }
+    },
     forwardIn(forward) {
       return new Promise((resolve, reject) => {
         if (hasEnded || isClosing) return reject(lost(failure, ""));
@@ -181,6 +188,15 @@ function once(act: () => void): () => void {
 function lost(cause: Error | undefined, known: string): SshError {
   const why = [cause?.message, known].filter(Boolean).join(": ");
   return new SshError("connection_lost", `The connection was cut${why === "" ? "" : `: ${why}`}`, cause);
+}
+
+/** A server's limit of sessions does not count here: what it says is of the place that was asked for. */
+function asForwardError(to: ForwardTarget, { message, cause }: SshError): SshError {
+  const place = "socketPath" in to ? to.socketPath : `${to.host}:${to.port}`;
+  const words = /connection refused/i.test(message)
+    ? `Nothing listens on ${place} there. Is the service up, and on that port?`
+    : `The machine does not lead to ${place}. ${message}`;
+  return new SshError("forward_refused", words, cause);
 }
 
 function asChannelError(error: Error, hasEnded: boolean): SshError {

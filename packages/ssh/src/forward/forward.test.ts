@@ -65,7 +65,7 @@ test("[H35] what the machine does not reach closes one connection, says why, and
   });
   expect(await say(forward.port, "x").catch(() => "")).toBe("");
   expect(await say(forward.port, "x").catch(() => "")).toBe("");
-  expect(refusals).toMatchObject([{ failure: "channel_refused" }, { failure: "channel_refused" }]);
+  expect(refusals).toMatchObject([{ failure: "forward_refused" }, { failure: "forward_refused" }]);
   await forward.close();
 });
 
@@ -87,5 +87,5 @@ test("[H35] a server that forbids forwarding says so", async () => {
   await expect(session.forwardIn({ bindHost: "127.0.0.1", bindPort: 0, to })).rejects.toMatchObject({
     failure: "remote_refused",
   });
-  await expect(session.forwardOut(to)).rejects.toMatchObject({ failure: "channel_refused" });
+  await expect(session.forwardOut(to)).rejects.toMatchObject({ failure: "forward_refused" });
 });

@@ -25,6 +25,7 @@ export type AddOverSshOptions = SshOptions & {
   port?: string;
   jump?: string;
   transport?: string;
+  legacy?: boolean;
   hosts?: string;
   sshConfig?: string;
   config: boolean;
@@ -52,6 +53,10 @@ export async function addOverSsh(
     throw new NexusError("bad_request", {
       detail: "--name is for one machine; a list can name each of its machines.",
     });
+  if (options.agentless && (options.gpus ?? options.bringNode) !== undefined)
+    throw new NexusError("bad_request", {
+      detail: "--gpus and --bring-node are for the agent, which --agentless does without.",
+    });
   const resolved: ResolvedMachine[] = [];
   for (const machine of machines) {
     const { name = machine.name, transport } = options;
@@ -71,7 +76,7 @@ export async function addOverSsh(
   const cloudflareToken = cloudflareTokenOf(cli);
   const { id } = await api.call("ssh.start", {
     act: options.agentless ? "agentless" : "enrol",
-    hosts: resolved.map(({ host }) => host),
+    hosts: resolved.map(({ host }) => ({ ...host, legacy: options.legacy === true })),
     credentials,
     knownHosts: [...new Set(resolved.flatMap(({ knownHostsLines }) => knownHostsLines))].join("\n"),
     acceptHostKeys: options.acceptHostKey ?? [],
@@ -122,6 +127,7 @@ async function machinesOf(
       user: host.user ?? undefined,
       port: host.port ?? port,
       jump: jump ?? host.jump ?? undefined,
+      calledAs: host.alias,
       name: host.name ?? undefined,
       identityFile: host.identityFile ?? undefined,
     }),

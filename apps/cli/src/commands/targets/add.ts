@@ -45,6 +45,7 @@ export function addTargetsAdd(targets: Command, cli: Cli): void {
       "--transport <list>",
       "over SSH: direct, tailscale, cloudflare, in the order to try, each with =name where the machine has another name there, as in tailscale=%n,direct (%h: address, %n: name; default: direct)",
     )
+    .option("--legacy", "over SSH: offer weak algorithms too, for a machine that nobody can update")
     .option(
       "--agentless",
       "over SSH: put nothing on it but a key; jobs run over SSH, and are reported while the control plane reaches it",

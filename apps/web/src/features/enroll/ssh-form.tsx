@@ -54,6 +54,7 @@ export function SshForm({ onStarted }: { onStarted: (id: string) => void }) {
         ...wayOf(host, user),
         jumps,
         ...(transports.text.trim() === "" ? {} : { transports: transportsTo(host) }),
+        alias: host.alias,
         ...(host.name === null ? {} : { name: host.name }),
       }),
     );

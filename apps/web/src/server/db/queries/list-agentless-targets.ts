@@ -19,6 +19,7 @@ export async function listAgentlessTargets(db: Database, only: number | null) {
       jumps: targetSsh.jumps,
       transports: targetSsh.transports,
       hostKeyName: targetSsh.hostKeyName,
+      isLegacy: targetSsh.isLegacy,
       sealedPrivateKey: targetSsh.sealedPrivateKey,
       sealedCloudflareToken: targetSsh.sealedCloudflareToken,
     })

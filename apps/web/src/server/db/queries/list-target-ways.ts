@@ -17,6 +17,7 @@ export async function listTargetWays(db: Database, teamId: string) {
       jumps: targetSsh.jumps,
       transports: targetSsh.transports,
       hostKeyName: targetSsh.hostKeyName,
+      isLegacy: targetSsh.isLegacy,
       publicKey: targetSsh.publicKey,
     })
     .from(target)

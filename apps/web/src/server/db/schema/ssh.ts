@@ -1,4 +1,4 @@
-import { bigint, jsonb, pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
+import { bigint, boolean, jsonb, pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
 import { target } from "./target.ts";
 import { team } from "./team.ts";
 
@@ -41,6 +41,8 @@ export const targetSsh = pgTable("target_ssh", {
   jumps: jsonb("jumps").$type<StoredHop[]>().notNull().default([]),
   transports: jsonb("transports").$type<StoredTransport[]>().notNull(),
   hostKeyName: text("host_key_name").notNull(),
+  /** Whether weak algorithms are offered to it. */
+  isLegacy: boolean("is_legacy").notNull().default(false),
   /** Of the key that Nexus made for this target; null where none was wanted. */
   publicKey: jsonb("public_key").$type<StoredPublicKey>(),
   sealedPrivateKey: text("sealed_private_key"),

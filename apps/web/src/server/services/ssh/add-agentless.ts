@@ -17,7 +17,7 @@ import { rememberWay, report } from "./enrol-machine.ts";
 import { examineMachine } from "./examine-machine.ts";
 import { keepKey } from "./keep-key.ts";
 import { type MachineWork, rowOf } from "./machine-work.ts";
-import { isMeant, isWayOf, wayOf } from "./reach-machine.ts";
+import { aliasOf, isMeant, isWayOf, wayOf } from "./reach-machine.ts";
 import type { SshContext } from "./ssh-context.ts";
 import { switchTarget } from "./switch-target.ts";
 import { untilOnline } from "./until-online.ts";
@@ -30,7 +30,7 @@ export async function addAgentless(ctx: SshContext, work: MachineWork): Promise<
   try {
     run.teller(index, "connect")("done", `Connected: ${transport}, by ${session.facts.acceptedBy}.`);
     run.set(index, { step: "preflight" });
-    const { facts, hasIdentity } = await examineMachine(session, [], signal);
+    const { facts, hasIdentity } = await examineMachine(session, { origins: [], folder: "jobs", signal });
     const nowS = Math.round(ctx.clock.nowMs() / 1000);
     report(judgeMachine(facts, { ...input, isAgentless: true, nowS }), run.teller(index, "preflight"));
 
@@ -68,7 +68,7 @@ async function targetOf(ctx: SshContext, work: MachineWork, hasIdentity: boolean
   const publicId = newId("target", ctx.randomBytes);
   const { targetId, name } = await ctx.db.transaction(async (tx) => {
     const made = await insertUnderFreeName(tx, { publicId, teamId, labels: input.labels, host });
-    if (made === null) throw nameTaken(ctx, teamId, host.name ?? sshNameOf(nameOf(host.host)));
+    if (made === null) throw nameTaken(ctx, teamId, host.name ?? sshNameOf(nameOf(host)));
     await recordAudit(tx, run.principal, {
       action: "target.added_agentless",
       subject: publicId,
@@ -119,7 +119,7 @@ async function insertUnderFreeName(
   db: Database,
   { host, ...given }: Named,
 ): Promise<{ targetId: number; name: string } | null> {
-  const own = nameOf(host.host);
+  const own = nameOf(host);
   for (const name of host.name === undefined ? [own, sshNameOf(own)] : [host.name]) {
     const targetId = await insertSshTarget(db, { ...given, name });
     if (targetId !== null) return { targetId, name };
@@ -138,9 +138,9 @@ function nameTaken(ctx: SshContext, teamId: string, name: string): NexusError {
 
 const sshNameOf = (name: string) => `${name.slice(0, 59)}-ssh`;
 
-/** Of an address what a name may hold. */
-function nameOf(host: string): string {
-  const name = host
+/** What it is called, or of its address what a name may hold. */
+function nameOf(machine: SshHost): string {
+  const name = (aliasOf(machine) ?? machine.host)
     .toLowerCase()
     .replaceAll(/[^a-z0-9._-]/g, "-")
     .slice(0, 60);

@@ -132,7 +132,7 @@ else require("node:fs").appendFileSync(${JSON.stringify(join(machine.home, "told
   it("[E42] a password is shown to the machine alone, not to those on the way", () => {
     const { transports, credentials } = sshTargetOf(api.ctx, owner.principal, {
       host: {
-        ...{ host: "gpu1", port: 22, user: "ada", transports: [{ kind: "direct" }] },
+        ...{ host: "gpu1", port: 22, user: "ada", transports: [{ kind: "direct" }], legacy: false },
         jumps: [{ host: "bastion", port: 22, user: "ada" }],
       },
       credentials: { password: "of-gpu1", keys: [{ label: "key", text: "k" }] },
@@ -208,7 +208,7 @@ else require("node:fs").appendFileSync(${JSON.stringify(join(machine.home, "told
       ...{ startedAtMs: 0, nowMs: Date.now },
     });
     const credentials = { keys: [{ label: "key", text: machine.userKey.privateKey }] };
-    const reach = { host: { ...way, hostKeyAlias: undefined }, credentials };
+    const reach = { host: { ...way, legacy: false, hostKeyAlias: undefined }, credentials };
     const work = { run, index: 0, host: input.hosts[0], reach, input } as MachineWork;
     const { session } = await connectMachine(ctx, work);
     onTestFinished(() => session.close());

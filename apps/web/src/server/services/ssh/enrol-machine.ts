@@ -40,7 +40,11 @@ export async function enrolMachine(ctx: SshContext, work: MachineWork): Promise<
     );
 
     step("preflight");
-    const { facts, kit } = await examineMachine(session, ctx.origins().slice(0, ORIGINS_MAX), signal);
+    const { facts, kit } = await examineMachine(session, {
+      origins: ctx.origins().slice(0, ORIGINS_MAX),
+      folder: "agent",
+      signal,
+    });
     const nowS = Math.round(ctx.clock.nowMs() / 1000);
     const plan = judgeMachine(facts, { ...input, nowS });
     report(plan, tell("preflight"));
@@ -90,8 +94,8 @@ export async function rememberWay(
   { run, index, host, input }: MachineWork,
   target: Target,
 ): Promise<Pick<SshHost, "jumps"> | null> {
-  const { host: name, port, user, jumps, transports } = host;
-  const way = { host: name, port, user, jumps, transports, hostKeyName: hostKeyNameOf(host) };
+  const { host: name, port, user, jumps, transports, legacy: isLegacy } = host;
+  const way = { host: name, port, user, jumps, transports, isLegacy, hostKeyName: hostKeyNameOf(host) };
   const targetId = await rowOf(ctx, run, target);
   const before = await findTargetSsh(ctx.db, targetId);
   const isAnother = before !== null && wayOf(before) !== wayOf(host);

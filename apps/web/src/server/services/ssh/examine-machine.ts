@@ -11,11 +11,13 @@ export type Examined = {
   hasIdentity: boolean;
 };
 
+/** Below the home: of the agent, and of jobs where there is none. */
+const FOLDERS = { agent: ".nexus-agent/kit", jobs: ".nexus/ssh-runs" } as const;
 const EXAMINE_MS = 60_000;
 
 /**
- * One look at everything, in one command, changing nothing but the agent's own folder, which is made. Addresses come as arguments,
- * three words each: origin, host, port.
+ * One look at everything, in one command, changing nothing but the folder that is written to later, which is made. That one comes as
+ * first argument, then addresses, three words each: origin, host, port.
  */
 const SCRIPT = `
 set -u
@@ -28,7 +30,8 @@ say arch "$(uname -m)"
 say user "$(id -un)"
 say uid "$(id -u)"
 say home "$HOME"
-kit=$HOME/.nexus-agent/kit
+kit=$HOME/$1
+shift
 if (umask 077; mkdir -p "$kit" && : >"$kit/.probe") 2>/dev/null; then rm -f "$kit/.probe"; say writable 1; fi
 if [ -e "$HOME/.nexus-agent/identity.json" ]; then say identity 1; fi
 say disk "$(df -Pk "$HOME" 2>/dev/null | awk 'NR == 2 { print $4 }')"
@@ -73,14 +76,17 @@ wait
 /** @throws SshError when the machine does not run our command but one of its own. */
 export async function examineMachine(
   session: SshSession,
-  origins: readonly string[],
-  signal: AbortSignal,
+  {
+    origins,
+    folder,
+    signal,
+  }: { origins: readonly string[]; folder: keyof typeof FOLDERS; signal: AbortSignal },
 ): Promise<Examined> {
   const args = origins.flatMap((origin) => {
     const { hostname, port, protocol } = new URL(origin);
     return [origin, hostname.replace(/^\[|\]$/g, ""), port || (protocol === "https:" ? "443" : "80")];
   });
-  const script = { what: "looking at the machine", text: SCRIPT, args };
+  const script = { what: "looking at the machine", text: SCRIPT, args: [FOLDERS[folder], ...args] };
   return readAnswers(await runScript(session, script, { signal, timeoutMs: EXAMINE_MS }));
 }
 

@@ -8,7 +8,7 @@ import { findLiveTarget } from "../../db/queries/find-live-target.ts";
 import { listAgentlessTargets } from "../../db/queries/list-agentless-targets.ts";
 import { askNode, refuseUnproven } from "./ask-node.ts";
 import { type MachineWork, rowOf } from "./machine-work.ts";
-import { isMeant, isWayOf } from "./reach-machine.ts";
+import { aliasOf, isMeant, isWayOf } from "./reach-machine.ts";
 import type { AgentCommands, RemoteStatus } from "./remote-agent.ts";
 import type { SshContext } from "./ssh-context.ts";
 import { switchTarget } from "./switch-target.ts";
@@ -64,11 +64,12 @@ export async function joinFleet(
   const agentless = (await listAgentlessTargets(ctx.db, null))
     .filter((one) => one.teamId === teamId && isWayOf(host)(one))
     .find(isMeant(host));
+  const name = host.name ?? aliasOf(host);
   const token = {
     labels: input.labels,
     usesMax: 1,
     ttlMs: TOKEN_MS,
-    ...(host.name === undefined ? {} : { name: host.name }),
+    ...(name === null ? {} : { name }),
     ...(agentless === undefined ? {} : { target: agentless.publicId }),
   };
   const { enrollToken, secret } = await ctx.createEnrollToken(run.principal, token, plan.origin);

@@ -14,7 +14,7 @@ export async function listWays(ctx: SshContext, principal: Principal): Promise<S
   const nowMs = ctx.clock.nowMs();
   return (await listTargetWays(ctx.db, principal.teamId)).map(
     ({ targetId, publicId, name, kind, ...way }) => {
-      const host = { ...way, hostKeyAlias: way.hostKeyName };
+      const host = { ...way, hostKeyAlias: way.hostKeyName, legacy: way.isLegacy };
       const target = sshTargetOf(ctx, principal, { host, credentials: {} });
       return {
         target: { id: publicId, name, kind },

@@ -1,4 +1,5 @@
 /** From what a person gave to what `packages/ssh` connects with: ways, credentials, and a verifier for every machine on the way. */
+import { nameSchema } from "@nexus/shared/api/schemas";
 import type { SshHost } from "@nexus/shared/api/ssh";
 import type { Credentials } from "@nexus/ssh/auth/credentials";
 import type { SshTarget } from "@nexus/ssh/connect-target";
@@ -15,7 +16,7 @@ type Parts = Pick<SshContext, "db" | "clock">;
 type Actor = Pick<Principal, "teamId" | "userId" | "userName">;
 
 export type Reach = {
-  host: Pick<SshHost, "host" | "port" | "user" | "jumps" | "transports" | "hostKeyAlias">;
+  host: Pick<SshHost, "host" | "port" | "user" | "jumps" | "transports" | "legacy" | "hostKeyAlias">;
   credentials: Credentials;
   cloudflareToken?: { id: string; secret: string } | undefined;
   knownHosts?: KnownHosts;
@@ -51,6 +52,7 @@ export function sshTargetOf(ctx: Parts, actor: Actor, reach: Reach): SshTarget {
     credentials,
     verifier: verifierOf(hostKeyNameOf(host)),
     transports: transportsOf(reach, verifierOf),
+    legacy: host.legacy,
     ...(presentsCertificate(credentials) ? { engine: "openssh" } : {}),
   };
 }
@@ -79,7 +81,7 @@ export function hopsOf(reach: Reach): Reach[] {
   const { jumps } = reach.host;
   return jumps.map((hop, at) => ({
     ...reach,
-    host: { ...hop, jumps: jumps.slice(0, at), transports: [{ kind: "direct" }] },
+    host: { ...hop, jumps: jumps.slice(0, at), transports: [{ kind: "direct" }], legacy: false },
     credentials: keysAlone(reach.credentials),
   }));
 }
@@ -93,6 +95,11 @@ function keysAlone({ password: _password, answer: _answer, ...keys }: Credential
 export function isWayOf(host: Parameters<typeof wayOf>[0] & Parameters<typeof hostKeyNameOf>[0]) {
   return (one: Parameters<typeof wayOf>[0] & { hostKeyName: string }): boolean =>
     wayOf(one) === wayOf(host) && one.hostKeyName === hostKeyNameOf(host);
+}
+
+/** What the person calls the machine, where a target can be called so and it is no address; null otherwise. */
+export function aliasOf({ alias, host }: Pick<SshHost, "alias" | "host">): string | null {
+  return alias !== undefined && alias !== host && nameSchema.safeParse(alias).success ? alias : null;
 }
 
 /** A person who gives a machine another name wants another target. */

@@ -1,6 +1,6 @@
 /** The agent's own commands, run on its machine. Nothing secret is ever an argument: the token goes by standard input. */
 import { NexusError } from "@nexus/shared/errors";
-import { runRemote } from "@nexus/ssh/exec/run-remote";
+import { runPastGreeting } from "@nexus/ssh/exec/run-remote";
 import type { SshSession } from "@nexus/ssh/session";
 import * as z from "zod";
 import type { ServiceKind } from "../../core/ssh/judge-machine.ts";
@@ -30,9 +30,9 @@ export function agentCommands(
   const env = { XDG_RUNTIME_DIR: `/run/user/${uid}`, ...(gpus === undefined ? {} : { NEXUS_GPUS: gpus }) };
 
   async function run(args: string[], stdin?: string) {
-    const argv = [nodePath, scriptPath, ...args];
-    const options = { signal, timeoutMs: COMMAND_MS, ...(stdin === undefined ? {} : { stdin }) };
-    const { code, signal: killedBy, stdout, stderr } = await runRemote(session, { argv, env }, options);
+    const script = { what: "asking the agent", text: 'exec "$@"', args: [nodePath, scriptPath, ...args] };
+    const options = { signal, timeoutMs: COMMAND_MS, env, ...(stdin === undefined ? {} : { stdin }) };
+    const { code, signal: killedBy, stdout, stderr } = await runPastGreeting(session, script, options);
     return { code, killedBy, stdout: String(stdout), words: `${stderr}`.trim() || `${stdout}`.trim() };
   }
 

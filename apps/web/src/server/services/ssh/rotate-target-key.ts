@@ -16,6 +16,12 @@ export async function rotateTargetKey(ctx: SshContext, work: MachineWork): Promi
       detail: `${target.name} is reached by ${wayOf(host)}. The key that is kept only leads on there: to put a new one on the machines before it, name a key of yours that they let in: nexus targets rotate-key ${target.name} --identity FILE`,
     });
   }
+  const { keys = [], password } = work.reach.credentials;
+  if (keys.length === 0 && password === undefined) {
+    throw new NexusError("invalid_state", {
+      detail: `No key is kept for ${target.name}. To have one made, let Nexus in this once: nexus targets rotate-key ${target.name} --identity FILE`,
+    });
+  }
   run.set(index, { step: "connect" });
   const { session, transport } = await connectMachine(ctx, work);
   try {

@@ -5,7 +5,7 @@
 
 import type { Duplex } from "node:stream";
 import { contract, type OutputOf } from "@nexus/shared/api/contract";
-import { nameSchema, type Target } from "@nexus/shared/api/schemas";
+import type { Target } from "@nexus/shared/api/schemas";
 import { type SshRunHost, type SshRun as SshRunView, sshStartSchema } from "@nexus/shared/api/ssh";
 import { NexusError } from "@nexus/shared/errors";
 import { newId } from "@nexus/shared/ids";
@@ -16,6 +16,7 @@ import { findMember } from "../../db/queries/find-member.ts";
 import { findTargetSsh } from "../../db/queries/find-target-ssh.ts";
 import { findTeamTarget } from "../../db/queries/find-team-target.ts";
 import { listAgentlessTargets } from "../../db/queries/list-agentless-targets.ts";
+import { listTargetWays } from "../../db/queries/list-target-ways.ts";
 import type { Principal } from "../ports.ts";
 import { recordAudit } from "../record-audit.ts";
 import type { ParsedInput } from "../services.ts";
@@ -24,7 +25,7 @@ import { enrolMachine } from "./enrol-machine.ts";
 import { listHostKeys, replaceKnownKey } from "./host-key-admin.ts";
 import { listWays } from "./list-ways.ts";
 import type { MachineWork } from "./machine-work.ts";
-import { addressOf, hostKeyNameOf, type Reach, sshTargetOf } from "./reach-machine.ts";
+import { addressOf, hostKeyNameOf, isWayOf, type Reach, sshTargetOf } from "./reach-machine.ts";
 import { rotateTargetKey } from "./rotate-target-key.ts";
 import type { SshContext } from "./ssh-context.ts";
 import { createSshRun, type SshRun } from "./ssh-run.ts";
@@ -151,11 +152,15 @@ export function createSshService(ctx: SshContext) {
     };
     await Promise.all(Array.from({ length: Math.min(input.parallel, machines.length) }, worker));
     run.end();
-    for (const [index, { reach }] of machines.entries()) {
-      const isTarget = input.act !== "uninstall" && run.host(index).target !== null;
-      if (!isTarget) ctx.connector.forget(sshTargetOf(ctx, run.principal, reach).id);
-    }
+    await forgetStrangers(run, machines).catch(ctx.onInternalError);
     forgetLater(run.id);
+  }
+
+  /** How transports do is kept of targets alone. */
+  async function forgetStrangers({ principal }: SshRun, machines: readonly Machine[]): Promise<void> {
+    const ways = await listTargetWays(ctx.db, principal.teamId);
+    for (const { host, reach } of machines)
+      if (!ways.some(isWayOf(host))) ctx.connector.forget(sshTargetOf(ctx, principal, reach).id);
   }
 
   /** On its own: a timer made where the credentials are at hand would keep them for as long as it waits. */
@@ -300,8 +305,7 @@ export function createSshService(ctx: SshContext) {
       const hosts = found.hosts.map(({ alias, host, port, user, identityFile, jump, name }) => ({
         ...{ alias, host, port: port ?? null, user: user ?? null },
         ...{ identityFile: identityFile ?? null, jump: jump ?? null },
-        // What the file calls a machine, it is called here too, where it can be: an address is no name.
-        name: name ?? (alias !== host && nameSchema.safeParse(alias).success ? alias : null),
+        name: name ?? null,
       }));
       return { hosts, problems: found.problems };
     },

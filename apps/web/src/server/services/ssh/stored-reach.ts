@@ -10,6 +10,7 @@ export type StoredWay = {
   jumps: StoredHop[];
   transports: StoredTransport[];
   hostKeyName: string;
+  isLegacy: boolean;
   sealedPrivateKey: string | null;
   sealedCloudflareToken: string | null;
 };
@@ -18,11 +19,11 @@ export type StoredWay = {
 export function storedReach(
   masterKey: Uint8Array,
   target: { id: string; name: string },
-  { host, port, user, jumps, transports, hostKeyName, ...sealed }: StoredWay,
+  { host, port, user, jumps, transports, hostKeyName, isLegacy, ...sealed }: StoredWay,
 ): Reach {
   const key = openTargetKey(masterKey, target.id, sealed);
   return {
-    host: { host, port, user, jumps, transports, hostKeyAlias: hostKeyName },
+    host: { host, port, user, jumps, transports, legacy: isLegacy, hostKeyAlias: hostKeyName },
     credentials: { keys: key === null ? [] : [{ label: `the key of ${target.name}`, text: key }] },
     cloudflareToken: openCloudflareToken(masterKey, target.id, sealed) ?? undefined,
   };

@@ -49,7 +49,11 @@ export async function uninstallMachine(ctx: SshContext, work: MachineWork): Prom
     const isAgentless = named?.kind === "ssh";
     if (isAgentless && (await findNodeKey(ctx.db, named.id)) === null)
       return await leaveAgentless(ctx, work, { session, target: named });
-    const { facts, kit, hasIdentity } = await examineMachine(session, [], signal);
+    const { facts, kit, hasIdentity } = await examineMachine(session, {
+      origins: [],
+      folder: "agent",
+      signal,
+    });
     const plan = judgeMachine(facts, { ...input, allowRoot: true, nowS: facts.epochS ?? 0 });
     const agent = agentOf(session, { facts, kit, plan, signal });
     if (agent === null && hasIdentity) {
