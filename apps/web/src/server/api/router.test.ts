@@ -14,6 +14,7 @@ const ALLOWED: Record<string, string> = {
   "apiKeys.create secret": "a new key, shown once to the one who made it",
   "enrollTokens.create enrollToken": "the token's facts, without the seed",
   "enrollTokens.create secret": "a new token, shown once to the one who made it",
+  "ssh.ways key": "type and fingerprint of the public key",
   "members.add link": "a new member's one-time link, shown once to the one who added them",
 };
 

