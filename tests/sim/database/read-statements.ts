@@ -104,10 +104,13 @@ export function listUsage(
   { nowMs, halfLifeMs }: { nowMs: number; halfLifeMs: number },
 ): UsageRow[] {
   const sums = new Map<string, UsageRow>();
-  for (const { teamId, userId, endedAtMs, startedAtMs, gpuUuids } of tables.jobs.values()) {
-    if (endedAtMs === null || startedAtMs === null || endedAtMs <= nowMs - 12 * halfLifeMs) continue;
+  for (const { jobId, endedAtMs, startedAtMs } of tables.attempts.values()) {
+    const job = tables.jobs.get(jobId);
+    if (job === undefined || job.gpus === 0 || endedAtMs === null || startedAtMs === null) continue;
+    if (job.endedAtMs !== null && job.endedAtMs <= nowMs - 12 * halfLifeMs) continue;
+    const { teamId, userId } = job;
     const sum = sums.get(userId) ?? { teamId, userId, userName: tables.users.get(userId) ?? "", gpuMs: 0 };
-    sum.gpuMs += gpuUuids.length * (endedAtMs - startedAtMs) * 0.5 ** ((nowMs - endedAtMs) / halfLifeMs);
+    sum.gpuMs += job.gpus * (endedAtMs - startedAtMs) * 0.5 ** ((nowMs - endedAtMs) / halfLifeMs);
     sums.set(userId, sum);
   }
   return [...sums.values()];

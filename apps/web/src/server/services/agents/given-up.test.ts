@@ -272,7 +272,7 @@ describe("what was given up", () => {
   });
 
   test("[S13] is charged once, when it has ended, also when it went on", async () => {
-    await t.db.sql`update job set started_at = null`;
+    await t.db.sql`update attempt set started_at = null where ended_at is not null`;
     await t.restart();
     await far.connect();
     const id = await t.submit({ command: ["train"], gpus: 1, target: "far" });
@@ -298,6 +298,36 @@ describe("what was given up", () => {
     await far.connect();
     const next = await far.startOf(hers);
     expect(await stateOf(his)).toBe("queued");
+    await far.exited(next);
+  });
+
+  test("[S13] is charged after a restart too, whatever became of its job", async () => {
+    await t.db.sql`update attempt set started_at = null where ended_at is not null`;
+    await t.restart();
+    await far.connect();
+    const id = await t.submit({ command: ["train"], gpus: 1, target: "far" });
+    const start = await far.startOf(id);
+    await far.started(start);
+    pass(100_000);
+    await far.disconnect();
+    await becomes(id, "unreachable");
+    await t.services.requeueJobs(t.alice, { jobs: [id] });
+    await t.services.cancelJobs(t.alice, { jobs: [id] });
+    await far.connect([inventoryOf(start)]);
+    await far.exited(start);
+    const shorter = await t.submit({ command: ["x"], gpus: 1, target: "far" }, { principal: t.bob });
+    const other = await far.startOf(shorter);
+    await far.started(other);
+    pass(50_000);
+    await far.exited(other);
+    await far.disconnect();
+    await t.restart();
+
+    const hers = await t.submit({ command: ["x"], gpus: 1, target: "far" });
+    const his = await t.submit({ command: ["x"], gpus: 1, target: "far" }, { principal: t.bob });
+    await far.connect();
+    const next = await far.startOf(his);
+    expect(await stateOf(hers)).toBe("queued");
     await far.exited(next);
   });
 
