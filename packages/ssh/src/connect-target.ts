@@ -131,8 +131,8 @@ export function createConnector(options: ConnectorOptions) {
         keep(keyOf(target, way), { health: after, isBeingProbed: false });
       }
     }
-    const lines = failed.map(({ transport, error }) => `  ${transport}: ${error}`);
-    throw new SshError("unreachable", [`No way led to ${target.verifier.name}:`, ...lines].join("\n"));
+    const words = failed.map(({ transport, error }) => `${transport}: ${error}`);
+    throw new SshError("unreachable", `No way led to ${target.verifier.name}. ${words.join("; ")}`);
   }
 
   /** A machine that an open session leads to shows its key to its verifier. Nobody logs in. */

@@ -10,6 +10,8 @@ import { startSpinner } from "../terminal/spinner.ts";
 import { type Cell, tableLines } from "../terminal/table.ts";
 
 const WAIT_MS = 20_000;
+/** Of the sign, the step and the blanks between. */
+const STEP_INDENT = 12;
 const EXIT_SOME_FAILED = 1;
 const EXIT_INTERRUPTED = 130;
 
@@ -79,10 +81,15 @@ function show(cli: Cli, run: SshRun, { line, isJson }: { line: SshLine; isJson: 
   }
   const { icon, ink } = MARKS[line.level];
   const whose = run.hosts.length > 1 ? `${cli.paintErr("dim", plain(address))}  ` : "";
-  note(
-    cli,
-    `${whose}${cli.paintErr(ink, icon)} ${cli.paintErr("dim", line.step.padEnd(9))} ${plain(line.text)}`,
-  );
+  const [first = "", ...rest] = line.text.split("\n");
+  note(cli, `${whose}${cli.paintErr(ink, icon)} ${cli.paintErr("dim", line.step.padEnd(9))} ${plain(first)}`);
+  for (const more of rest) note(cli, `${whose}${" ".repeat(STEP_INDENT)}${plain(more)}`);
+}
+
+/** What the lines above say in full. */
+function summaryOf(message: string): string {
+  const [first = "", ...rest] = message.split("\n");
+  return plain(rest.length > 0 ? `${first.replace(/:$/, "")} (why stands above).` : first);
 }
 
 type Asking = { id: string; host: SshRunHost; question: NonNullable<SshRunHost["question"]> };
@@ -120,7 +127,7 @@ function finish(
     else
       note(
         cli,
-        `${cli.paintErr("red", "✗")} ${plain(host?.address ?? "")}: ${plain(host?.message ?? "failed")}`,
+        `${cli.paintErr("red", "✗")} ${plain(host?.address ?? "")}: ${summaryOf(host?.message ?? "failed")}`,
       );
     return;
   }
@@ -129,7 +136,7 @@ function finish(
     host.address,
     RESULTS[host.state],
     host.target?.name ?? "",
-    host.state === "done" ? "" : (host.message ?? ""),
+    host.state === "done" ? "" : summaryOf(host.message ?? ""),
   ]);
   for (const { machine, why } of leftOut)
     rows.push([machine, { text: "– left out", ink: "yellow" }, "", why]);
