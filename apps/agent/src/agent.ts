@@ -181,6 +181,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   for (const { attempt, gpus } of supervisor.holders()) gpusOf.set(attempt, gpus);
   tellHolders();
   faults.start();
+  telemetry.start();
   for (const file of await readPolicies(home))
     if ("problem" in file)
       trouble(

@@ -41,6 +41,40 @@ describe("generations", () => {
     );
   });
 
+  it("[P20] of two copies only one ever confirms, whenever both are offered, write and die", () => {
+    const step = fc.record({
+      who: fc.constantFrom("node" as const, "copy" as const),
+      act: fc.constantFrom("hello" as const, "write" as const, "confirm" as const, "die" as const),
+    });
+    void fc.assert(
+      fc.property(fc.array(step, { minLength: 30, maxLength: 60 }), (steps) => {
+        let known: Generations = { confirmed: 3, offered: 3 };
+        const machines = { node: { said: 3, offered: 0 }, copy: { said: 3, offered: 0 } };
+        const confirmed = new Set<string>();
+        for (const { who, act } of steps) {
+          const machine = machines[who];
+          if (act === "hello") {
+            const verdict = judgeGeneration(known, machine.said);
+            if (verdict.kind === "accept") {
+              known = verdict.next;
+              machine.offered = known.offered;
+            }
+          }
+          if (act === "write" && machine.offered > 0) machine.said = machine.offered;
+          if (act === "confirm" && machine.offered > 0 && machine.said === machine.offered) {
+            // As the database does it: the newest offer only.
+            if (known.offered !== machine.offered) continue;
+            known = { confirmed: machine.offered, offered: machine.offered };
+            confirmed.add(who);
+          }
+          if (act === "die" || act === "confirm") machine.offered = 0;
+        }
+        expect(confirmed.size).toBeLessThan(2);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   it("[P19] a node that knows more than a restored database is taken back, and it is said", () => {
     expect(judgeGeneration({ confirmed: 3, offered: 4 }, 9)).toEqual({
       kind: "accept",

@@ -1,7 +1,7 @@
 /**
- * Tells a copied disk from the node itself. On every connect the server offers the next generation; the node writes it down
- * and confirms it. The old one counts only until then, because a node may die between hearing and writing. So of two
- * copies at most one can go on: the other comes back with a generation that was left behind.
+ * Tells a copied disk from the node itself. On every connect the server offers a generation that it never offered before; the node
+ * writes it down and confirms it. The old one counts only until then, because a node may die between hearing and writing. Only the
+ * newest offer can be confirmed, so of two copies at most one can go on: what the other was offered before is left behind.
  */
 export type Generations = {
   /** What the node confirmed last. */
@@ -23,7 +23,7 @@ export function judgeGeneration(known: Generations, said: number): GenerationVer
   if (said < known.confirmed) return { kind: "clone" };
   return {
     kind: "accept",
-    next: { confirmed: said, offered: said + 1 },
+    next: { confirmed: said, offered: Math.max(said, known.offered) + 1 },
     ahead: said > Math.max(known.confirmed, known.offered),
   };
 }

@@ -61,12 +61,13 @@ export function createAgentPort(ctx: ServiceContext, parts: AgentPortParts): Age
           await estrange(ctx, world, { node, named });
         });
       }
-      if (target && last) await lane.run(() => learn(target, last));
       // What died with another machine's boot did not die here: nobody can say that it is over. Of machines that cannot be
       // told apart a reboot is the likelier one, with which it is over.
       const isTold = before?.place !== undefined && last?.facts.place !== undefined;
       const here = isAnother && isTold ? named.filter((one) => !one.exit || !isUnknownHere(one)) : named;
       const answers = await syncNode(ctx, world, { node, named: here, parts });
+      // Once all of that is written: whoever comes after a crash in between is compared with the machine before, as this one was.
+      if (target && last) await lane.run(() => learn(target, last));
       const now = targetOf(node);
       if (now?.sessionId === node.sessionId) {
         world.fleet.setFaults(now, cleanData(last?.faults ?? []), clock.nowMs());

@@ -117,6 +117,42 @@ test("[P58] what the copy's disk holds without an exit is lost, not failed; an e
   expect([await stateOf(runs), await stateOf(ended)]).toEqual(["lost", "failed"]);
 });
 
+test("[P58] so it is when the control plane broke off before that was written, and the copy comes again", async () => {
+  const name = `n${++made}`;
+  const node = await t.addTarget(name);
+  await node.connect([], [], HERE);
+  const id = await t.submit({ command: ["a"], gpus: 0, target: name });
+  const start = await node.startOf(id);
+  await node.started(start);
+  await node.disconnect();
+  const exit = exitOf(start, { reason: "vanished", exitCode: null });
+  const copy = [inventoryOf(start, { state: "exited", pid: null, exit })];
+  await t.db.sql.unsafe(`
+    create function break_off() returns trigger language plpgsql as $$ begin raise 'broken off'; end $$;
+    create trigger break_off before update on attempt for each row execute function break_off()`);
+  await expect(node.connect(copy, [], COPY)).rejects.toThrow("broken off");
+  await t.db.sql.unsafe("drop trigger break_off on attempt; drop function break_off");
+  await t.restart();
+  await node.connect(copy, [], COPY);
+  expect(await stateOf(id)).toBe("lost");
+});
+
+test("[P58] a deadline that passed there unseen says nothing either; who cancels it waits no longer", async () => {
+  const { node, id, start } = await sentAndSilent();
+  await node.connect([], [], COPY);
+  await node.disconnect();
+  const exit = exitOf(start, { reason: "timed_out", exitCode: null });
+  const copy = [inventoryOf(start, { state: "exited", pid: null, exit })];
+  const answers = await node.connect(copy, [], COPY);
+  expect(answers).toContainEqual(
+    expect.objectContaining({ attempts: [expect.objectContaining({ want: "unclaimed" })] }),
+  );
+  expect(await stateOf(id)).toBe("unreachable");
+  await t.services.cancelJobs(t.alice, { jobs: [id] });
+  await node.exited(start, exit);
+  expect(await stateOf(id)).toBe("lost");
+});
+
 test("[P58] what ran on a machine that tells of no place, and is gone with its boot, failed: its log is still fetched", async () => {
   const name = `n${++made}`;
   const node = await t.addTarget(name);

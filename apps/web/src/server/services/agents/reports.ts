@@ -22,6 +22,7 @@ import { agoMs } from "./ago.ts";
 import { applyEnds } from "./apply-ends.ts";
 import { endGivenUp } from "./end-given-up.ts";
 import { endedByUs } from "./ended-by-us.ts";
+import { isUnknownHere } from "./sync-node.ts";
 
 export type StartReport = {
   targetId: number;
@@ -175,9 +176,11 @@ function endOf(
   const job = world.live.jobs.get(attempt.job);
   if (!job) return [];
   const { exit, endedAtMs } = report;
-  // Of a machine that this was never sent to: it knows nothing of what may run where it was.
-  if (attempt.isEstranged && exit.reason === "vanished") return [];
-  const isElsewhere = attempt.isEstranged && exit.reason !== "exited" && exit.reason !== "timed_out";
+  // Of a machine that this was never sent to: it knows nothing of what may run where it was. Who cancelled it waits no longer.
+  const isUnknown = attempt.isEstranged && isUnknownHere({ state: "exited", exit });
+  if (isUnknown && !job.cancel) return [];
+  const isElsewhere =
+    isUnknown || (attempt.isEstranged && exit.reason !== "exited" && exit.reason !== "timed_out");
   const event = isElsewhere ? "lose" : eventOf(exit, job);
   const state = nextJobState(job.state, event);
   if (!state) return [];

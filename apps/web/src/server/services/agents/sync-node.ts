@@ -23,7 +23,7 @@ export function wantOf(
 ): Want {
   if (known && known.attempt.fence === named.fence) {
     // A copy of what the disk said once: it is not the machine that this was sent to, and must not begin it.
-    if (known.attempt.isEstranged && isUnknownHere(named)) return "unclaimed";
+    if (known.attempt.isEstranged && isUnknownHere(named) && !known.job?.cancel) return "unclaimed";
     if (named.exit) return "adopt";
     if (known.attempt.ended || !known.job) return "stop";
     return known.job.cancel ? "stop" : "adopt";
@@ -34,7 +34,7 @@ export function wantOf(
 }
 
 /** Not begun here, or gone without a status with a boot that was another machine's. */
-export function isUnknownHere({ state, exit }: AttemptInventory): boolean {
+export function isUnknownHere({ state, exit }: Pick<AttemptInventory, "state" | "exit">): boolean {
   if (exit === null) return state === "recorded";
   return exit.reason === "vanished" || (exit.exitCode === null && exit.signal === null);
 }
