@@ -1,7 +1,11 @@
 /** Guards of the product, each with what the source says without it. A simulator that misses one of them is blind there. */
 import type { Patch } from "./bundle.ts";
 
-export type Mutant = Patch & { name: string };
+export type Mutant = Patch & {
+  name: string;
+  /** Where seeds begin that meet what it guards against, where that is rare. */
+  from?: number;
+};
 
 const SERVICES = "apps/web/src/server/services";
 const AGENT = "apps/agent/src";
@@ -103,5 +107,25 @@ export const MUTANTS: Mutant[] = [
     file: `${AGENT}/agent.ts`,
     find: "const asked = jobs.filter(({ attempt }) => neverRan.get(attempt) === null);",
     replace: "const asked = jobs;",
+  },
+  {
+    name: "generation-offered-twice",
+    from: 4200,
+    file: "apps/web/src/server/core/node-generation.ts",
+    find: "Math.max(said, known.offered) + 1",
+    replace: "said + 1",
+  },
+  {
+    name: "newcomer-known-before-what-it-means",
+    from: 7290,
+    file: `${SERVICES}/agents/agent-port.ts`,
+    find: "const isTold = before",
+    replace: "if (target && last) await lane.run(() => learn(target, last)); const isTold = before",
+  },
+  {
+    name: "cancelled-job-of-a-copy-awaited",
+    file: `${SERVICES}/agents/reports.ts`,
+    find: "if (isUnknown && !job.cancel) return [];",
+    replace: "if (isUnknown) return [];",
   },
 ];

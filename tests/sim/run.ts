@@ -103,7 +103,7 @@ async function runMutants(): Promise<boolean> {
     let killer: Outcome | null = null;
     await runSeeds({
       bundle,
-      orders: seedsFrom(1, MUTANT_SEEDS),
+      orders: seedsFrom(mutant.from ?? 1, MUTANT_SEEDS),
       onOutcome(outcome) {
         if (outcome.violations.length > 0 && (killer === null || outcome.seed < killer.seed))
           killer = outcome;

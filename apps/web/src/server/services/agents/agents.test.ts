@@ -179,10 +179,11 @@ describe("coming back", () => {
     await t.until(async () => (await stateOf(id)) === "unreachable");
     expect(await t.services.getJob(t.alice, id)).toMatchObject({ unreachableSinceMs: expect.any(Number) });
     expect(await t.db.sql`select * from gpu_lease`).toHaveLength(2);
-    expect((await t.services.getJob(t.alice, waiting)).reason).toMatchObject({
-      code: "offline",
-      targets: ["gpu1"],
+    const reason = await t.until(async () => {
+      const told = (await t.services.getJob(t.alice, waiting)).reason;
+      return told?.code === "offline" && told;
     });
+    expect(reason).toMatchObject({ targets: ["gpu1"] });
     await node.connect([inventoryOf(start)]);
     expect(await t.services.getJob(t.alice, id)).toMatchObject({
       state: "running",
