@@ -122,10 +122,4 @@ export const MUTANTS: Mutant[] = [
     find: "const isTold = before",
     replace: "if (target && last) await lane.run(() => learn(target, last)); const isTold = before",
   },
-  {
-    name: "cancelled-job-of-a-copy-awaited",
-    file: `${SERVICES}/agents/reports.ts`,
-    find: "if (isUnknown && !job.cancel) return [];",
-    replace: "if (isUnknown) return [];",
-  },
 ];

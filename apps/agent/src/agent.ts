@@ -100,27 +100,6 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     send: (message) => link.send(message),
     wake: () => link.wake(),
   });
-  const telemetry = createTelemetry({
-    driver,
-    sampler: createHostSampler({ diskPath: home }),
-    readFacts: async () =>
-      readHostFacts({
-        agentVersion: options.agentVersion,
-        home,
-        containsJobs: supervisor.containsJobs,
-        tunnels: tunnelsAllowed(await readPolicies(home)),
-        gpu: {
-          gpuDriver: driver.kind,
-          gpuDriverVersion: driver.driverVersion(),
-          gpuProblem: driver.problem(),
-        },
-      }),
-    send: (message) => link.send(message),
-    onDiskLow(room) {
-      notices.add("warning", "disk_low", lowDiskText(room));
-      options.onTrouble(`${lowDiskText(room)} (${home})`);
-    },
-  });
   const link = createServerLink({
     home,
     identity: options.identity,
@@ -155,7 +134,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       };
     },
   });
-  // Last, since it may have events of what an earlier agent left, and they go to all of the above.
+  // After all that its events go to: it may have some of what an earlier agent left.
   const supervisor = await createSupervisor({
     home,
     baseEnv: options.baseEnv,
@@ -170,8 +149,29 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       }),
   }).catch((error: unknown) => {
     faults.close();
-    telemetry.close();
     throw error;
+  });
+  // It measures from here on, and what it tells is asked of the supervisor; a slow disk may take its time to open that.
+  const telemetry = createTelemetry({
+    driver,
+    sampler: createHostSampler({ diskPath: home }),
+    readFacts: async () =>
+      readHostFacts({
+        agentVersion: options.agentVersion,
+        home,
+        containsJobs: supervisor.containsJobs,
+        tunnels: tunnelsAllowed(await readPolicies(home)),
+        gpu: {
+          gpuDriver: driver.kind,
+          gpuDriverVersion: driver.driverVersion(),
+          gpuProblem: driver.problem(),
+        },
+      }),
+    send: (message) => link.send(message),
+    onDiskLow(room) {
+      notices.add("warning", "disk_low", lowDiskText(room));
+      options.onTrouble(`${lowDiskText(room)} (${home})`);
+    },
   });
   const retelling = setInterval(retell, RETELL_EVERY_MS);
   for (const { attempt, exit, pid } of supervisor.inventory()) {
@@ -181,7 +181,6 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   for (const { attempt, gpus } of supervisor.holders()) gpusOf.set(attempt, gpus);
   tellHolders();
   faults.start();
-  telemetry.start();
   for (const file of await readPolicies(home))
     if ("problem" in file)
       trouble(

@@ -16,8 +16,6 @@ export type TelemetryOptions = {
 };
 
 export type Telemetry = {
-  /** From here on it asks for facts and sends. */
-  start(): void;
   facts(): Promise<{ facts: HostFacts; gpus: GpuFacts[] }>;
   close(): void;
 };
@@ -30,8 +28,8 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
   let told = "";
   let isSampling = false;
   let isLow = false;
-  let timer: NodeJS.Timeout | null = null;
-  let unsubscribe: (() => void) | null = null;
+  const timer = driver.kind === "none" ? setInterval(() => void sample(), HOST_EVERY_MS) : null;
+  const unsubscribe = driver.onSample(() => void sample());
 
   async function facts(): Promise<{ facts: HostFacts; gpus: GpuFacts[] }> {
     const now = { facts: await options.readFacts(), gpus: driver.list() };
@@ -68,14 +66,10 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
   }
 
   return {
-    start() {
-      if (driver.kind === "none") timer = setInterval(() => void sample(), HOST_EVERY_MS);
-      unsubscribe = driver.onSample(() => void sample());
-    },
     facts,
     close() {
       if (timer !== null) clearInterval(timer);
-      unsubscribe?.();
+      unsubscribe();
     },
   };
 }

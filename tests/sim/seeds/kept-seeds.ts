@@ -36,26 +36,47 @@ export const KEPT_SEEDS: { seed: number; steps: number; agents: number; taught: 
     steps: 1_500,
     agents: 3,
     taught:
-      "An agent whose disk was slow measured before it had read what it holds, and broke off on its own facts.",
+      "An agent that took long to open its home was ended by its own first sample: the facts that go with it ask a supervisor that was not there yet.",
   },
   {
     seed: 7290,
     steps: 1_500,
     agents: 3,
     taught:
-      "The control plane died after it had written down a copy's machine and before what that meant: the next time the copy was taken for the machine that it was compared with, and what ran elsewhere was told as failed.",
+      "What ran on a machine was told as over by a copy of it: the copy's facts were written down, the loss of what its disk held without an exit was not, and at the next connect it was no other machine any more.",
+  },
+  {
+    seed: 7927,
+    steps: 1_500,
+    agents: 3,
+    taught: "The same, where the connection to the database broke in between.",
   },
   {
     seed: 2914,
     steps: 1_500,
     agents: 3,
     taught:
-      "A copy's word that a deadline had passed, without an exit status, ended an attempt whose log nobody would ever bring.",
+      "A job that a copy's disk held as out of time, without an exit, was told as timed out, and its log was awaited for ever: the same copy was not asked for it.",
   },
   {
     seed: 6610,
     steps: 1_500,
     agents: 3,
-    taught: "A job that was cancelled while only a copy of its node was there was unreachable without end.",
+    taught:
+      "A job whose start may run elsewhere, and that was to be cancelled, waited for ever: the copy named it, so it was not lost as one that it does not name, and nobody can give up what is to end.",
+  },
+  {
+    seed: 1674,
+    steps: 1_500,
+    agents: 3,
+    taught:
+      "A copy tells a true exit of a job whose leftovers still live where it ran: that machine is the node no more, and its GPUs are given to nobody.",
+  },
+  {
+    seed: 9330,
+    steps: 1_500,
+    agents: 3,
+    taught:
+      "A start that a copy took from its machine was given up, and the control plane died before it ended the attempt: its GPUs stayed held as long as the copy stayed connected.",
   },
 ];

@@ -60,13 +60,14 @@ export function createTableChecks(tables: Tables): TableChecks {
 }
 
 /**
- * Nobody may say that it is over while it runs; what it leaves behind may take a moment longer, unless it holds GPUs. A copy of its
- * machine's disk tells its exit status truly, and knows nothing of what it left on the machine that it ran on.
+ * Nobody may say that it is over while it runs; what it leaves behind may take a moment longer, unless it holds GPUs. A copy that
+ * has its exit on its disk may tell that: the GPUs that are free then are the copy's own. That no two jobs meet on those of the
+ * machine itself is looked at whenever one begins there.
  */
 function checkEnded({ publicId, endReason }: AttemptTableRow, say: Say): void {
   const run = ground().runs.get(publicId);
   if (run === undefined || endReason === "lost") return;
-  const isOver = run.gpus.length > 0 && !run.machine.wasCopied ? run.pids.size === 0 : run.hasEnded;
+  const isOver = run.gpus.length > 0 && !run.endWasCopied ? run.pids.size === 0 : run.hasEnded;
   if (!isOver && run.machine.isUp)
     say("what is told as over is over", `${publicId} is ${endReason} and runs`);
 }

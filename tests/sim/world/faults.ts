@@ -78,6 +78,7 @@ const FAULTS: Record<string, Fault> = {
     network().cut(server.name, machine.name);
     later(70 * SECOND_MS, () => network().mend());
     machine.wasCopied = true;
+    for (const run of ground().runs.values()) run.endWasCopied = run.machine === machine && run.hasEnded;
     const copy = addMachine(`${machine.name}-copy`, machine.disk.copy());
     const node = { machine: copy, identity, program: null, isFinal: false };
     nodes.push(node);

@@ -34,6 +34,8 @@ export type Run = {
   status: number | null;
   /** Its machine lost power, or its processes were killed by something else than the agent. */
   wasHarmed: boolean;
+  /** It had ended when its machine was copied: the copy tells its exit, and knows nothing of what it left behind here. */
+  endWasCopied: boolean;
   /** Its log may be shorter on the node than what it wrote. */
   lostLog: boolean;
 };
@@ -83,6 +85,7 @@ export function runBegins(given: Pick<Run, "attempt" | "job" | "work" | "machine
     hasEnded: false,
     status: null,
     wasHarmed: false,
+    endWasCopied: false,
     lostLog: false,
   };
   checkGpus(run);

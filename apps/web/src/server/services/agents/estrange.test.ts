@@ -32,6 +32,16 @@ async function sentAndSilent(gpus = 0) {
   return { node, id, start };
 }
 
+/** The database takes no end of an attempt until `takeEnds`. */
+async function refuseEnds(): Promise<void> {
+  await t.db.sql.unsafe(`
+    create function refuse() returns trigger language plpgsql as $$ begin raise exception 'refused'; end $$;
+    create trigger refuse before update of ended_at on attempt for each row execute function refuse()`);
+}
+async function takeEnds(): Promise<void> {
+  await t.db.sql`drop function refuse cascade`;
+}
+
 test("[P58] a start that was sent and not answered is not given to a copy of the node", async () => {
   const { node, id, start } = await sentAndSilent();
   await node.connect([], [], COPY);
@@ -93,6 +103,20 @@ test("[P58] a person starts it anew; its GPUs are free, since the machine that h
   expect(await stateOf(id)).toBe("succeeded");
 });
 
+test("[P58] its GPUs come free also when that was not written down together with giving it up", async () => {
+  const { node, id, start } = await sentAndSilent(1);
+  await node.connect([], [], COPY);
+  await refuseEnds();
+  await t.services.requeueJobs(t.alice, { jobs: [id] }).catch(() => undefined);
+  await takeEnds();
+  const again = await t.until(() =>
+    node.starts().find(({ job, fence }) => job === id && fence > start.fence),
+  );
+  expect(again.gpus).toEqual(start.gpus);
+  await node.exited(again);
+  expect(await stateOf(id)).toBe("succeeded");
+});
+
 test("[P58] what the copy's disk holds without an exit is lost, not failed; an exit that it holds is true", async () => {
   const name = `n${++made}`;
   const node = await t.addTarget(name);
@@ -117,7 +141,7 @@ test("[P58] what the copy's disk holds without an exit is lost, not failed; an e
   expect([await stateOf(runs), await stateOf(ended)]).toEqual(["lost", "failed"]);
 });
 
-test("[P58] so it is when the control plane broke off before that was written, and the copy comes again", async () => {
+test("[P58] what the copy's disk holds without an exit is lost also when that was not written down the first time", async () => {
   const name = `n${++made}`;
   const node = await t.addTarget(name);
   await node.connect([], [], HERE);
@@ -126,30 +150,13 @@ test("[P58] so it is when the control plane broke off before that was written, a
   await node.started(start);
   await node.disconnect();
   const exit = exitOf(start, { reason: "vanished", exitCode: null });
-  const copy = [inventoryOf(start, { state: "exited", pid: null, exit })];
-  await t.db.sql.unsafe(`
-    create function break_off() returns trigger language plpgsql as $$ begin raise 'broken off'; end $$;
-    create trigger break_off before update on attempt for each row execute function break_off()`);
-  await expect(node.connect(copy, [], COPY)).rejects.toThrow("broken off");
-  await t.db.sql.unsafe("drop trigger break_off on attempt; drop function break_off");
-  await t.restart();
-  await node.connect(copy, [], COPY);
-  expect(await stateOf(id)).toBe("lost");
-});
-
-test("[P58] a deadline that passed there unseen says nothing either; who cancels it waits no longer", async () => {
-  const { node, id, start } = await sentAndSilent();
-  await node.connect([], [], COPY);
+  const held = [inventoryOf(start, { state: "exited", pid: null, exit })];
+  await refuseEnds();
+  await expect(node.connect(held, [], COPY)).rejects.toThrow("refused");
+  await takeEnds();
   await node.disconnect();
-  const exit = exitOf(start, { reason: "timed_out", exitCode: null });
-  const copy = [inventoryOf(start, { state: "exited", pid: null, exit })];
-  const answers = await node.connect(copy, [], COPY);
-  expect(answers).toContainEqual(
-    expect.objectContaining({ attempts: [expect.objectContaining({ want: "unclaimed" })] }),
-  );
-  expect(await stateOf(id)).toBe("unreachable");
-  await t.services.cancelJobs(t.alice, { jobs: [id] });
-  await node.exited(start, exit);
+  await t.restart();
+  await node.connect(held, [], COPY);
   expect(await stateOf(id)).toBe("lost");
 });
 
@@ -185,3 +192,26 @@ test("[P58] one that is to be cancelled is lost there: nobody can say that it ne
   await node.exited(start, { reason: "cancelled", exitCode: null, ranMs: null });
   expect(await stateOf(id)).toBe("lost");
 });
+
+test.each(["vanished", "timed_out"] as const)(
+  "[P58] a copy whose disk holds a start as %s, without an exit, knows nothing of it: its job waits, and to be cancelled is lost",
+  async (reason) => {
+    for (const isCancelled of [false, true]) {
+      const { node, id, start } = await sentAndSilent();
+      await node.connect([], [], COPY);
+      await node.disconnect();
+      const exit = exitOf(start, { reason, exitCode: null, logBytes: 901 });
+      const held = [inventoryOf(start, { state: "exited", pid: null, exit })];
+      await node.connect(held, [], COPY);
+      expect(await stateOf(id)).toBe("unreachable");
+      if (isCancelled) await t.services.cancelJobs(t.alice, { jobs: [id] });
+      else await t.services.requeueJobs(t.alice, { jobs: [id] });
+      // It is told again until somebody says `forget`; of its log no more is to come.
+      expect(await node.exited(start, exit)).toEqual([{ type: "forget", attempts: [start.attempt] }]);
+      if (isCancelled) expect(await stateOf(id)).toBe("lost");
+      else await node.exited(await node.startOf(id), { exitCode: 0 });
+      const { ended } = await t.services.readLog(t.alice, id, { offset: 0, limit: 9 });
+      expect(ended).toBe(true);
+    }
+  },
+);

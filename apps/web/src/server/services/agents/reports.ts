@@ -176,11 +176,11 @@ function endOf(
   const job = world.live.jobs.get(attempt.job);
   if (!job) return [];
   const { exit, endedAtMs } = report;
-  // Of a machine that this was never sent to: it knows nothing of what may run where it was. Who cancelled it waits no longer.
-  const isUnknown = attempt.isEstranged && isUnknownHere({ state: "exited", exit });
-  if (isUnknown && !job.cancel) return [];
-  const isElsewhere =
-    isUnknown || (attempt.isEstranged && exit.reason !== "exited" && exit.reason !== "timed_out");
+  // Of a machine that this was never sent to: it knows nothing of what may run where it was.
+  const isElsewhere = attempt.isEstranged && isUnknownHere({ state: "exited", exit });
+  const isNoWord = exit.reason === "vanished" || exit.reason === "timed_out";
+  // What is to be cancelled waits for nobody: no person and no rule could give it up.
+  if (isElsewhere && isNoWord && !job.cancel) return [];
   const event = isElsewhere ? "lose" : eventOf(exit, job);
   const state = nextJobState(job.state, event);
   if (!state) return [];
@@ -198,11 +198,12 @@ function endOf(
       message: messageOf(exit),
       exitCode: exit.exitCode !== null && exit.exitCode <= 255 ? exit.exitCode : null,
       signal: exit.signal === null ? null : cleanText(exit.signal),
-      logBytes: exit.logBytes,
+      logBytes: isElsewhere ? null : exit.logBytes,
       startedAtMs: startedAtMs === null ? null : Math.min(startedAtMs, endedAtMs),
       endedAtMs,
       pid: start?.pid ?? null,
-      isClosed: report.isLogWhole || event === "decline",
+      // Its log goes on where it may run, and never comes from there.
+      isClosed: report.isLogWhole || event === "decline" || isElsewhere,
       note: null,
     },
   ];

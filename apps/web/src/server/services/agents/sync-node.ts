@@ -23,7 +23,7 @@ export function wantOf(
 ): Want {
   if (known && known.attempt.fence === named.fence) {
     // A copy of what the disk said once: it is not the machine that this was sent to, and must not begin it.
-    if (known.attempt.isEstranged && isUnknownHere(named) && !known.job?.cancel) return "unclaimed";
+    if (known.attempt.isEstranged && isUnknownHere(named)) return "unclaimed";
     if (named.exit) return "adopt";
     if (known.attempt.ended || !known.job) return "stop";
     return known.job.cancel ? "stop" : "adopt";

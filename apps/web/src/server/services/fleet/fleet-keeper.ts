@@ -24,7 +24,7 @@ import { announceJobs } from "../announce-jobs.ts";
 import type { NodeSession } from "../ports.ts";
 import { askToEnd } from "../scheduling/ask-to-end.ts";
 import type { LiveJob } from "../scheduling/live-jobs.ts";
-import { isSilent, type PutBack, putBack } from "../scheduling/put-back.ts";
+import { endEstranged, isSilent, type PutBack, putBack } from "../scheduling/put-back.ts";
 import { readStarts, sendStarts } from "../scheduling/send-starts.ts";
 import type { World } from "../scheduling/world.ts";
 import type { ServiceContext } from "../service-context.ts";
@@ -136,6 +136,7 @@ export function createFleetKeeper(
     }
     await writeMoves();
     await giveUpByRule();
+    if (await endEstranged(ctx, world)) wake();
     await takeBackUnsent();
     await resend();
     askAgainToEnd();

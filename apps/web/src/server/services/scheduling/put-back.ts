@@ -44,15 +44,29 @@ export async function putBack(ctx: ServiceContext, world: World, asked: PutBack[
     const { teamId, id } = attempt;
     ctx.events.emit("log", { teamId, job: job.id, attempt: id, logBytes: 0, ended: true });
   }
-  // Nobody will ever tell the end of these: the machine that has them cannot come back as this node.
-  const estranged = asked.filter(({ job, attempt }) => attempt.isEstranged && moved.includes(job));
+  await endEstranged(ctx, world);
+  announceJobs(ctx.events, moved);
+  return moved;
+}
+
+/**
+ * Ends what was given up of a machine that cannot come back as its node: nobody else will ever tell its end. In the lane; again
+ * by the sweep, since a control plane may die between giving up and this. @returns whether there was any.
+ */
+export async function endEstranged(ctx: ServiceContext, world: World): Promise<boolean> {
+  const { live, fleet } = world;
+  const left = [...live.attempts.values()].filter(
+    (attempt) => attempt.isEstranged && !attempt.ended && live.isGivenUp(attempt),
+  );
   await endGivenUp(
     ctx,
     world,
-    estranged.map(({ attempt, message }) =>
-      endedByUs(attempt, { state: "lost", event: "lose", endReason: "lost", message, endedAtMs: nowMs }),
-    ),
+    left.map((attempt) => {
+      const name = fleet.get(attempt.targetId)?.row.name ?? "its node";
+      const message = `given up, and another machine came as ${name}: how it ended is never told`;
+      const lost = { state: "lost", event: "lose", endReason: "lost", message } as const;
+      return endedByUs(attempt, { ...lost, endedAtMs: ctx.clock.nowMs() });
+    }),
   );
-  announceJobs(ctx.events, moved);
-  return moved;
+  return left.length > 0;
 }
