@@ -79,4 +79,11 @@ export const KEPT_SEEDS: { seed: number; steps: number; agents: number; taught: 
     taught:
       "A start that a copy took from its machine was given up, and the control plane died before it ended the attempt: its GPUs stayed held as long as the copy stayed connected.",
   },
+  {
+    seed: 19_053,
+    steps: 1_500,
+    agents: 3,
+    taught:
+      "A process that a job left on its GPU was told as one that KILL had not helped against, and none had been sent: the agent had stood still for as long.",
+  },
 ];

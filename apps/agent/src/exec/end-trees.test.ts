@@ -2,6 +2,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createTreeEnder } from "./end-trees.ts";
 import { openJobCgroups } from "./job-cgroups.ts";
 import { openProcessTable } from "./process-table.ts";
 import { eventually } from "./testing/eventually.ts";
@@ -183,6 +184,27 @@ it("[J40] without /proc the ladder works through ps, and so does taking over", a
     leftovers: [],
   });
   expect(alive(job.attempt)).toBe(0);
+});
+
+it("[J40] time in which the agent stood still is none in which KILL did not help", async () => {
+  const deaf = `trap "" TERM; echo up; while :; do sleep 0.02; done`;
+  const child = spawn("/bin/sh", ["-c", deaf], { detached: true, stdio: ["ignore", "pipe", "ignore"] });
+  await new Promise((resolve) => child.stdout.once("data", resolve));
+  const group = child.pid ?? 0;
+  let stoodStillMs = 0;
+  const ender = createTreeEnder(table, () => performance.now() + stoodStillMs);
+  const where = { supervisorPid: null, group, session: group, since: null, cgroup: null, kin: new Map() };
+  const ended = ender.end(
+    { ...where, attempt: "a_still", log: join(home.path, "log") },
+    { graceMs: 500, over: () => true },
+  );
+  stoodStillMs = 60_000;
+  try {
+    expect(await ended).toEqual([]);
+  } finally {
+    ender.close();
+    child.kill("SIGKILL");
+  }
 });
 
 describe("stops", () => {

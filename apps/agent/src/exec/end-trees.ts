@@ -51,6 +51,8 @@ type Ending = {
   tree: Tree;
   over: () => boolean;
   killAtMs: number;
+  /** In which no KILL was sent, since this agent did not run: it was stopped, or its machine slept. */
+  stoodStillMs: number;
   /** Somebody waits for it, or something of it was found. */
   isUrgent: boolean;
   /**
@@ -79,6 +81,7 @@ export function createTreeEnder(table: ProcessTable, nowMs: () => number): TreeE
   function pass(): void {
     timer = null;
     const beganMs = nowMs();
+    for (const ending of endings.values()) ending.stoodStillMs += Math.max(0, beganMs - timerAtMs);
     const rows = table.scan(oldestOf([...endings.values()].map(({ tree }) => tree.since)));
     const index = indexRows(rows);
     for (const [attempt, ending] of endings) {
@@ -104,7 +107,7 @@ export function createTreeEnder(table: ProcessTable, nowMs: () => number): TreeE
   function step(ending: Ending, members: ProcessRow[]): ProcessRow[] | null {
     if (members.length === 0 && ending.over()) return members;
     const now = nowMs();
-    if (now >= ending.killAtMs + KILL_FOR_MS) return members;
+    if (now >= ending.killAtMs + ending.stoodStillMs + KILL_FOR_MS) return members;
     if (members.length > 0) ending.isUrgent = true;
     const isKillTime = now >= ending.killAtMs;
     if (isKillTime && ending.tree.cgroup !== null) killCgroup(ending.tree.cgroup);
@@ -128,7 +131,8 @@ export function createTreeEnder(table: ProcessTable, nowMs: () => number): TreeE
         ending.killAtMs = Math.min(ending.killAtMs, killAtMs);
         ending.isUrgent = true;
       } else {
-        ending = { tree, over, killAtMs, isUrgent: true, found: new Map(), done: Promise.withResolvers() };
+        const done = Promise.withResolvers<Leftover[]>();
+        ending = { tree, over, killAtMs, stoodStillMs: 0, isUrgent: true, found: new Map(), done };
         endings.set(tree.attempt, ending);
       }
       everyMs = PASS_EVERY_MS_MIN;
@@ -143,6 +147,7 @@ export function createTreeEnder(table: ProcessTable, nowMs: () => number): TreeE
         tree,
         over: () => true,
         killAtMs,
+        stoodStillMs: 0,
         isUrgent: false,
         found: new Map(),
         done,
